@@ -1,0 +1,2 @@
+//! udrvd
+fn main() {}

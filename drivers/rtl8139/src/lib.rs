@@ -1,0 +1,1 @@
+//! Driver for the RTL8139 Fast Ethernet controller, legacy mode.

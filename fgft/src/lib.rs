@@ -1,0 +1,1 @@
+//! Run a function as a transaction: its faults trapped, its memory rolled back.

@@ -1,0 +1,1 @@
+//! Loads and stores that may hit memory that is not there.

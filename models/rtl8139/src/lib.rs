@@ -1,0 +1,1 @@
+//! The RTL8139 Fast Ethernet controller in software.

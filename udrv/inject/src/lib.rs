@@ -1,0 +1,1 @@
+//! Fault injection: real faulting instructions, compiled into the caller.

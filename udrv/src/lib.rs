@@ -1,0 +1,1 @@
+//! The framework: buses, registers, DMA, interrupts, driver classes, endpoints, supervisor.
