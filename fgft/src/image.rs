@@ -1,0 +1,266 @@
+//! Committed images of a domain's state, in a sealed memfd, good at any instruction.
+//!
+//! ```text
+//!   +--------+---------+---------+-- ... --+--------+--------+---------+
+//!   | header | image 0 | image 1 |         | ledger | state  | scratch |
+//!   +--------+---------+---------+-- ... --+--------+--------+---------+
+//! ```
+//!
+//! The live ledger and state sit behind N images of them. A commit copies both into the oldest image and then
+//! stores the new generation number with one 8-byte store: killed before, the last image holds; killed after, the new one
+//! does. A later process that was given the memfd adopts the last image; it refuses a header that it does
+//! not know.
+
+use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::memory::{PAGE, pages};
+
+/// "fgftimg1", little-endian.
+const MAGIC: u64 = u64::from_le_bytes(*b"fgftimg1");
+/// Version of this layout.
+const FORMAT: u32 = 1;
+/// Bytes of the scratch area: result slot and panic note.
+pub(crate) const SCRATCH: usize = PAGE;
+/// Limits that a header must keep, so that sizes cannot overflow.
+const MAX_IMAGES: u32 = 64;
+const MAX_STATE: usize = 1 << 24;
+
+/// Which state it is: checked when an image is adopted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StateKind {
+    /// Name of the state's type, for example the driver's name. At most 32 bytes.
+    pub name: &'static str,
+    /// Version of its layout: change it when the layout changes.
+    pub version: u32,
+}
+
+/// Why an image cannot be adopted.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ImageError {
+    /// Not such a memfd, or not sealed.
+    #[error("not a sealed image file: {0}")]
+    NotAnImage(String),
+    /// Another layout of this crate.
+    #[error("image format {found}, this program knows {known}")]
+    Format {
+        /// In the file.
+        found: u32,
+        /// Here.
+        known: u32,
+    },
+    /// Another state.
+    #[error("the image holds {found}, this program needs {needed}")]
+    Kind {
+        /// In the file.
+        found: String,
+        /// Here.
+        needed: String,
+    },
+    /// Nothing was ever committed.
+    #[error("the image was never committed")]
+    Empty,
+}
+
+#[repr(C)]
+pub(crate) struct Header {
+    magic: u64,
+    format: u32,
+    images: u32,
+    version: u32,
+    _reserved: u32,
+    state_size: u64,
+    ledger_size: u64,
+    name: [u8; 32],
+    /// Generation of the last commit; image `generation % images` holds it. 0: none yet.
+    generation: AtomicU64,
+}
+
+/// Where the parts are, in bytes from the start of the file. All page aligned.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Layout {
+    pub(crate) images: usize,
+    pub(crate) state_size: usize,
+    pub(crate) ledger_size: usize,
+    /// The ledger follows the state inside an image, 64-byte aligned.
+    ledger_in_image: usize,
+    image_size: usize,
+    pub(crate) ledger: usize,
+    pub(crate) state: usize,
+    pub(crate) scratch: usize,
+    pub(crate) total: usize,
+}
+
+impl Layout {
+    pub(crate) fn new(images: usize, state_size: usize, ledger_size: usize) -> Layout {
+        assert!(images >= 2 && images <= MAX_IMAGES as usize, "2 to {MAX_IMAGES} images");
+        assert!(state_size <= MAX_STATE && ledger_size <= MAX_STATE, "state and ledger are limited to 16 MiB");
+        let ledger_in_image = state_size.next_multiple_of(64);
+        let image_size = (ledger_in_image + ledger_size).next_multiple_of(64);
+        let ledger = PAGE + pages(images * image_size);
+        let state = ledger + pages(ledger_size.max(1));
+        let scratch = state + pages(state_size.max(1));
+        Layout {
+            images,
+            state_size,
+            ledger_size,
+            ledger_in_image,
+            image_size,
+            ledger,
+            state,
+            scratch,
+            total: scratch + SCRATCH,
+        }
+    }
+}
+
+/// The mapped header and images. Addresses are of the mapping that `domain.rs` owns.
+pub(crate) struct Images {
+    base: *mut u8,
+    layout: Layout,
+    generation: u64,
+}
+
+// SAFETY: plain memory owned by the domain that holds this.
+unsafe impl Send for Images {}
+
+impl Images {
+    /// Writes a fresh header.
+    ///
+    /// # Safety
+    /// `base` is a writable mapping of `layout.scratch` bytes at least, and outlives this.
+    pub(crate) unsafe fn create(base: *mut u8, layout: Layout, kind: StateKind) -> Images {
+        // SAFETY: page aligned, large enough, ours.
+        unsafe {
+            base.cast::<Header>().write(Header {
+                magic: MAGIC,
+                format: FORMAT,
+                images: layout.images as u32,
+                version: kind.version,
+                _reserved: 0,
+                state_size: layout.state_size as u64,
+                ledger_size: layout.ledger_size as u64,
+                name: name_bytes(kind.name),
+                generation: AtomicU64::new(0),
+            });
+        }
+        Images { base, layout, generation: 0 }
+    }
+
+    /// Reads the header of `file` and says which layout it has.
+    pub(crate) fn examine(
+        header: &[u8; size_of::<Header>()],
+        file_size: usize,
+        kind: StateKind,
+        state_size: usize,
+        ledger_size: usize,
+    ) -> Result<Layout, ImageError> {
+        let word = |at: usize| u64::from_ne_bytes(header[at..at + 8].try_into().expect("8 bytes"));
+        let half = |at: usize| u32::from_ne_bytes(header[at..at + 4].try_into().expect("4 bytes"));
+        if word(0) != MAGIC {
+            return Err(ImageError::NotAnImage("no magic number".into()));
+        }
+        if half(8) != FORMAT {
+            return Err(ImageError::Format { found: half(8), known: FORMAT });
+        }
+        let (images, version) = (half(12), half(16));
+        let sizes = (word(24), word(32));
+        let name = &header[40..72];
+        if version != kind.version || sizes != (state_size as u64, ledger_size as u64) || name != name_bytes(kind.name)
+        {
+            let found = String::from_utf8_lossy(name).trim_end_matches('\0').to_owned();
+            return Err(ImageError::Kind {
+                found: format!("{found} version {version}, {} + {} bytes", sizes.0, sizes.1),
+                needed: format!("{} version {}, {state_size} + {ledger_size} bytes", kind.name, kind.version),
+            });
+        }
+        if !(2..=MAX_IMAGES).contains(&images) {
+            return Err(ImageError::NotAnImage(format!("{images} images")));
+        }
+        let layout = Layout::new(images as usize, state_size, ledger_size);
+        if layout.total != file_size {
+            return Err(ImageError::NotAnImage(format!("{file_size} bytes, expected {}", layout.total)));
+        }
+        if word(std::mem::offset_of!(Header, generation)) == 0 {
+            return Err(ImageError::Empty);
+        }
+        Ok(layout)
+    }
+
+    /// Takes over a mapping whose header `examine` has accepted.
+    ///
+    /// # Safety
+    /// As for [`Images::create`].
+    pub(crate) unsafe fn adopt(base: *mut u8, layout: Layout) -> Images {
+        let mut images = Images { base, layout, generation: 0 };
+        images.generation = images.header().generation.load(Ordering::Acquire);
+        images
+    }
+
+    fn header(&self) -> &Header {
+        // SAFETY: written by `create` or accepted by `examine`; other fields never change.
+        unsafe { &*self.base.cast::<Header>() }
+    }
+
+    fn image(&self, generation: u64) -> *mut u8 {
+        // SAFETY: within the images' part of the mapping.
+        unsafe { self.base.add(PAGE + (generation % self.layout.images as u64) as usize * self.layout.image_size) }
+    }
+
+    /// Copies the live state and ledger into the oldest image and makes it the last.
+    ///
+    /// # Safety
+    /// `state` and `ledger` point to the live ones, and nobody writes them meanwhile.
+    #[inline]
+    pub(crate) unsafe fn commit(&mut self, state: *const u8, ledger: *const u8) {
+        let next = self.generation + 1;
+        let to = self.image(next);
+        // SAFETY: an image holds both; live parts and images do not overlap.
+        unsafe {
+            std::ptr::copy_nonoverlapping(state, to, self.layout.state_size);
+            std::ptr::copy_nonoverlapping(ledger, to.add(self.layout.ledger_in_image), self.layout.ledger_size);
+        }
+        self.header().generation.store(next, Ordering::Release);
+        self.generation = next;
+    }
+
+    /// Copies the last committed state and ledger back.
+    ///
+    /// # Safety
+    /// `state` and `ledger` point to the live ones, and nobody refers to them.
+    pub(crate) unsafe fn restore(&self, state: *mut u8, ledger: *mut u8) {
+        let from = self.image(self.generation);
+        // SAFETY: as in `commit`.
+        unsafe {
+            std::ptr::copy_nonoverlapping(from, state, self.layout.state_size);
+            std::ptr::copy_nonoverlapping(from.add(self.layout.ledger_in_image), ledger, self.layout.ledger_size);
+        }
+    }
+
+    /// The committed ledger's bytes.
+    pub(crate) fn committed_ledger(&self) -> *const u8 {
+        // SAFETY: within the image.
+        unsafe { self.image(self.generation).add(self.layout.ledger_in_image) }
+    }
+
+    /// Number of the last commit.
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation
+    }
+}
+
+fn name_bytes(name: &str) -> [u8; 32] {
+    assert!(name.len() <= 32, "a state's name has at most 32 bytes");
+    let mut bytes = [0; 32];
+    bytes[..name.len()].copy_from_slice(name.as_bytes());
+    bytes
+}
+
+/// Reads the header without mapping the file.
+pub(crate) fn read_header(file: &OwnedFd) -> Result<[u8; size_of::<Header>()], ImageError> {
+    use std::os::unix::fs::FileExt;
+    let mut header = [0; size_of::<Header>()];
+    let copy = file.try_clone().map(std::fs::File::from);
+    copy.and_then(|f| f.read_exact_at(&mut header, 0)).map_err(|e| ImageError::NotAnImage(e.to_string()))?;
+    Ok(header)
+}
