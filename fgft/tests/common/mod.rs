@@ -6,19 +6,19 @@ use std::arch::asm;
 
 use fgft::{Domain, DomainConfig, Fault, StateKind};
 
-pub const WORDS: usize = 64;
-pub type Words = [u64; WORDS];
+pub(crate) const WORDS: usize = 64;
+pub(crate) type Words = [u64; WORDS];
 
-pub fn config() -> DomainConfig {
+pub(crate) fn config() -> DomainConfig {
     DomainConfig::new(StateKind { name: "words", version: 1 })
 }
 
-pub fn domain() -> Domain<Words> {
+pub(crate) fn domain() -> Domain<Words> {
     Domain::new(&config(), [7; WORDS], ()).expect("a domain")
 }
 
 /// Runs `f` after it has changed the state, expects a fault, and checks that the rollback is exact.
-pub fn expect_fault(domain: &mut Domain<Words>, f: impl FnOnce() + Copy) -> Fault {
+pub(crate) fn expect_fault(domain: &mut Domain<Words>, f: impl FnOnce() + Copy) -> Fault {
     let before = domain.state();
     // SAFETY: the closures of these tests own nothing.
     let result = unsafe {
@@ -42,34 +42,34 @@ pub fn expect_fault(domain: &mut Domain<Words>, f: impl FnOnce() + Copy) -> Faul
 
 /// One 8-byte store to `address`, whatever is there.
 #[inline(always)]
-pub fn store(address: u64) {
+pub(crate) fn store(address: u64) {
     // SAFETY: not safe at all: it is the fault under test.
     unsafe { asm!("mov qword ptr [{}], 0x55", in(reg) address) };
 }
 
 /// One 8-byte load.
 #[inline(always)]
-pub fn load(address: u64) {
+pub(crate) fn load(address: u64) {
     // SAFETY: as above.
     unsafe { asm!("mov {0}, qword ptr [{0}]", inout(reg) address => _) };
 }
 
-pub fn divide_by_zero() {
+pub(crate) fn divide_by_zero() {
     // SAFETY: as above.
     unsafe { asm!("div {0:e}", in(reg) 0, inout("eax") 1 => _, inout("edx") 0 => _) };
 }
 
 #[inline(never)]
-pub fn recurse(n: u64) -> u64 {
+pub(crate) fn recurse(n: u64) -> u64 {
     let frame = std::hint::black_box([n; 32]);
     if n == 0 { 0 } else { recurse(n - 1) + frame[(n % 32) as usize] }
 }
 
 /// A small generator (splitmix64): the same seed, the same run.
-pub struct Rng(pub u64);
+pub(crate) struct Rng(pub(crate) u64);
 
 impl Rng {
-    pub fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -77,7 +77,7 @@ impl Rng {
         z ^ (z >> 31)
     }
 
-    pub fn below(&mut self, n: u64) -> u64 {
+    pub(crate) fn below(&mut self, n: u64) -> u64 {
         self.next() % n
     }
 }

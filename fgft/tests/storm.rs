@@ -1,0 +1,167 @@
+//! Many faults, several domains on several threads, signals from all sides: state exact after each call, nothing grows.
+//!
+//! `FGFT_STORM_CALLS` sets the calls a thread (default 20,000).
+#![allow(unsafe_code, reason = "the faults are real")]
+
+mod common;
+
+use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
+use std::time::Duration;
+
+use common::*;
+use fgft::FaultKind;
+
+fn calls() -> u64 {
+    std::env::var("FGFT_STORM_CALLS").map_or(20_000, |v| v.parse().expect("FGFT_STORM_CALLS is a number"))
+}
+
+fn resident_kib() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|l| l.starts_with("VmRSS:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+fn one_call(d: &mut fgft::Domain<Words>, rng: &mut Rng, expected: &mut Words) {
+    let kind = rng.below(6);
+    let (slot, value) = (rng.below(WORDS as u64) as usize, rng.next());
+    // SAFETY: owns nothing.
+    let result = unsafe {
+        d.run(&mut (), |words| {
+            words[slot] = value;
+            match kind {
+                0 => store(0x18),
+                1 => divide_by_zero(),
+                2 => store(0x10_0000_0000),
+                3 => panic!("{value}"),
+                _ => {}
+            }
+            words[slot]
+        })
+    };
+    match (kind, result) {
+        (0, Err(f)) => assert!(matches!(f.kind, FaultKind::NullAccess { .. })),
+        (1, Err(f)) => assert_eq!(f.kind, FaultKind::Arithmetic),
+        (2, Err(f)) => assert!(matches!(f.kind, FaultKind::WildAccess { .. })),
+        (3, Err(f)) => assert!(matches!(f.kind, FaultKind::Panic { ref message, .. } if *message == value.to_string())),
+        (4.., Ok(v)) => {
+            assert_eq!(v, value);
+            expected[slot] = value;
+            d.commit();
+            return;
+        }
+        (kind, other) => panic!("kind {kind}: {other:?}"),
+    }
+    d.rollback();
+}
+
+#[test]
+fn four_domains_under_directed_signals() {
+    #[derive(Default)]
+    struct Worker {
+        thread: AtomicI32,
+        calls: AtomicU64,
+    }
+    let workers: [Worker; 4] = Default::default();
+    std::thread::scope(|scope| {
+        for (i, worker) in workers.iter().enumerate() {
+            scope.spawn(move || {
+                let mut d = domain();
+                d.set_deadline(Duration::from_secs(10));
+                let (mut rng, mut expected) = (Rng(i as u64 + 1), [7; WORDS]);
+                one_call(&mut d, &mut rng, &mut expected);
+                worker.thread.store(unsafe { libc::gettid() }, Ordering::Release);
+                for call in 1..=calls() {
+                    one_call(&mut d, &mut rng, &mut expected);
+                    assert_eq!(d.state(), expected);
+                    worker.calls.store(call, Ordering::Release);
+                }
+                worker.thread.store(0, Ordering::Release);
+            });
+        }
+        // The storm: the watchdog's own signal, with no verdict behind it, must change nothing. At most one for
+        // each call that a worker has done, or a slow machine does nothing but take signals.
+        let (mut sent, mut seen) = (0_u64, [u64::MAX; 4]);
+        while seen.iter().any(|calls_seen| *calls_seen != calls()) {
+            for (worker, seen) in workers.iter().zip(&mut seen) {
+                let done = worker.calls.load(Ordering::Acquire);
+                let tid = worker.thread.load(Ordering::Acquire);
+                if done != *seen && tid != 0 {
+                    unsafe { libc::syscall(libc::SYS_tgkill, libc::getpid(), tid, libc::SIGRTMIN() + 6) };
+                    sent += 1;
+                }
+                *seen = done;
+            }
+            std::thread::yield_now();
+        }
+        println!("{sent} signals sent");
+        assert!(sent > 0);
+    });
+}
+
+#[test]
+fn faults_do_not_add_up() {
+    let mut d = domain();
+    let (mut rng, mut expected) = (Rng(9), [7; WORDS]);
+    let fds = || std::fs::read_dir("/proc/self/fd").unwrap().count();
+    for _ in 0..2000 {
+        one_call(&mut d, &mut rng, &mut expected);
+    }
+    let before = (resident_kib(), fds());
+    for _ in 0..calls() {
+        one_call(&mut d, &mut rng, &mut expected);
+    }
+    let after = (resident_kib(), fds());
+    println!("resident {} KiB before, {} KiB after", before.0, after.0);
+    // other tests of this file run beside this one: allow for their stacks and domains, not for a leak a fault
+    assert!(after.0 < before.0 + 4096, "{before:?} {after:?}");
+}
+
+#[test]
+fn calls_of_any_length_are_killed_rightly_or_not_at_all() {
+    fn spin(d: &mut fgft::Domain<Words>, turns: u64) -> Result<u64, fgft::Fault> {
+        // SAFETY: owns nothing.
+        unsafe {
+            d.run(&mut (), |words| {
+                for i in 0..turns {
+                    words[1] = std::hint::black_box(i);
+                }
+                words[0]
+            })
+        }
+    }
+    let mut d = domain();
+    d.set_deadline(Duration::from_secs(10));
+    // how many turns this machine does in the deadline of the test
+    let mut turns = 1000;
+    let deadline = Duration::from_millis(5);
+    loop {
+        let start = std::time::Instant::now();
+        assert_eq!(spin(&mut d, turns), Ok(7));
+        d.rollback();
+        if start.elapsed() > deadline {
+            break;
+        }
+        turns *= 2;
+    }
+    d.set_deadline(deadline);
+    let mut rng = Rng(3);
+    let (mut killed, mut finished) = (0, 0);
+    for _ in 0..200 {
+        match spin(&mut d, rng.below(3 * turns)) {
+            Ok(value) => {
+                assert_eq!(value, 7);
+                finished += 1;
+            }
+            Err(fault) => {
+                assert_eq!(fault.kind.name(), "hang");
+                killed += 1;
+            }
+        }
+        d.rollback();
+        // the call right after a killed one is never hit by a late verdict
+        assert_eq!(spin(&mut d, 1), Ok(7));
+        d.rollback();
+    }
+    println!("{killed} killed, {finished} finished");
+    assert!(killed > 0 && finished > 0);
+}
