@@ -1,0 +1,86 @@
+# Helpers for the scripts that run in the guest. A script begins with `. /guest/lib.sh`.
+
+# Debian's busybox takes its own applet before a program in PATH, and its `ip` knows no namespaces.
+ip() {
+    /usr/local/bin/ip "$@"
+}
+
+# fail TEXT...: ends the script with a message and status 1. Within $(...) it ends that: add `|| exit 1`.
+fail() {
+    echo "FAIL: $*" >&2
+    exit 1
+}
+
+# within SECONDS COMMAND...: tries the command until it succeeds; fails when it has not by then.
+# The pause only limits how often it is tried; the condition is the command's.
+within() {
+    local now deadline
+    read -r now _ < /proc/uptime
+    deadline=$((${now%.*} + $1 + 1))
+    shift
+    until "$@"; do
+        read -r now _ < /proc/uptime
+        [ "${now%.*}" -lt "$deadline" ] || return 1
+        usleep 20000
+    done
+}
+
+# pci_driver ADDRESS: prints the name of the driver that has the PCI device, or nothing.
+pci_driver() {
+    [ ! -e "/sys/bus/pci/devices/$1/driver" ] || basename "$(readlink "/sys/bus/pci/devices/$1/driver")"
+}
+
+# iommu_group ADDRESS: prints the number of the device's IOMMU group.
+iommu_group() {
+    [ -e "/sys/bus/pci/devices/$1/iommu_group" ] || fail "$1 is in no IOMMU group: is intel_iommu on?"
+    basename "$(readlink "/sys/bus/pci/devices/$1/iommu_group")"
+}
+
+# bind_vfio ADDRESS: gives the device to vfio-pci, taking it from the driver that has it. Needs the module vfio-pci.
+# The device stays so: driver_override keeps other drivers off.
+bind_vfio() {
+    local device=/sys/bus/pci/devices/$1 group
+    [ -e "$device" ] || fail "no PCI device $1"
+    echo vfio-pci > "$device/driver_override"
+    [ ! -e "$device/driver" ] || echo "$1" > "$device/driver/unbind"
+    echo "$1" > /sys/bus/pci/drivers_probe
+    [ "$(pci_driver "$1")" = vfio-pci ] || fail "vfio-pci does not take $1"
+    group=$(iommu_group "$1") || exit 1
+    within 5 [ -c "/dev/vfio/$group" ] || fail "no /dev/vfio/$group for $1"
+}
+
+# pci_interface ADDRESS: prints the network interface that a kernel driver made for the device.
+pci_interface() {
+    within 5 [ -d "/sys/bus/pci/devices/$1/net" ] || fail "no network interface on $1"
+    ls "/sys/bus/pci/devices/$1/net"
+}
+
+# netns_add NAME: makes a network namespace with its loopback up. Run in it with `ip netns exec NAME ...`.
+netns_add() {
+    ip netns add "$1" && ip -n "$1" link set lo up || fail "no namespace $1"
+}
+
+# netns_take NAMESPACE INTERFACE CIDR: moves an interface into a namespace, gives it an address and brings it up.
+netns_take() {
+    ip link set "$2" netns "$1" && ip -n "$1" addr add "$3" dev "$2" && ip -n "$1" link set "$2" up ||
+        fail "$2 does not go into $1"
+}
+
+# link_is_up NAMESPACE INTERFACE: whether the interface has its carrier. Without a namespace: give "".
+link_is_up() {
+    ip ${1:+-n "$1"} -o link show dev "$2" 2> /dev/null | grep -q LOWER_UP
+}
+
+# wait_link NAMESPACE INTERFACE SECONDS: waits for the carrier.
+wait_link() {
+    within "$3" link_is_up "$1" "$2" || fail "$2 has no link after $3 s"
+}
+
+# pci_facts ADDRESS: prints what sysfs knows about the device.
+pci_facts() {
+    local device=/sys/bus/pci/devices/$1 group
+    group=$(iommu_group "$1") || exit 1
+    echo "$1 vendor $(cat "$device/vendor") device $(cat "$device/device") revision $(cat "$device/revision")" \
+        "class $(cat "$device/class") irq $(cat "$device/irq") driver $(pci_driver "$1") iommu group $group"
+    sed 's/^/    reserved /' "/sys/kernel/iommu_groups/$group/reserved_regions"
+}
