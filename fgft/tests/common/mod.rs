@@ -4,7 +4,7 @@
 
 use std::arch::asm;
 
-use fgft::{Domain, DomainConfig, Fault, StateKind};
+use fgft::{Domain, DomainConfig, Fault, FaultKind, StateKind};
 
 pub(crate) const WORDS: usize = 64;
 pub(crate) type Words = [u64; WORDS];
@@ -80,4 +80,43 @@ impl Rng {
     pub(crate) fn below(&mut self, n: u64) -> u64 {
         self.next() % n
     }
+}
+
+/// How many calls a stress test makes: `FGFT_STORM_CALLS`.
+pub(crate) fn calls() -> u64 {
+    std::env::var("FGFT_STORM_CALLS").map_or(20_000, |v| v.parse().expect("FGFT_STORM_CALLS is a number"))
+}
+
+/// One call of a random kind, faulting or not, committed or rolled back; `expected` follows what must be the state.
+pub(crate) fn one_call(d: &mut Domain<Words>, rng: &mut Rng, expected: &mut Words) {
+    let kind = rng.below(6);
+    let (slot, value) = (rng.below(WORDS as u64) as usize, rng.next());
+    // SAFETY: owns nothing.
+    let result = unsafe {
+        d.run(&mut (), |words| {
+            words[slot] = value;
+            match kind {
+                0 => store(0x18),
+                1 => divide_by_zero(),
+                2 => store(0x10_0000_0000),
+                3 => panic!("{value}"),
+                _ => {}
+            }
+            words[slot]
+        })
+    };
+    match (kind, result) {
+        (0, Err(f)) => assert!(matches!(f.kind, FaultKind::NullAccess { .. })),
+        (1, Err(f)) => assert_eq!(f.kind, FaultKind::Arithmetic),
+        (2, Err(f)) => assert!(matches!(f.kind, FaultKind::WildAccess { .. })),
+        (3, Err(f)) => assert!(matches!(f.kind, FaultKind::Panic { ref message, .. } if *message == value.to_string())),
+        (4.., Ok(v)) => {
+            assert_eq!(v, value);
+            expected[slot] = value;
+            d.commit();
+            return;
+        }
+        (kind, other) => panic!("kind {kind}: {other:?}"),
+    }
+    d.rollback();
 }
