@@ -80,20 +80,23 @@ fn calls_of_any_length_are_killed_rightly_or_not_at_all() {
     // how many turns this machine does in the deadline of the test
     let mut turns = 1000;
     let deadline = Duration::from_millis(5);
-    loop {
-        let start = cpu_time();
-        assert_eq!(spin(&mut d, turns), Ok(7));
-        d.rollback();
-        if cpu_time() - start > deadline {
-            break;
-        }
+    let mut fastest_of_five = |turns| {
+        let run = |_| {
+            let start = cpu_time();
+            assert_eq!(spin(&mut d, turns), Ok(7));
+            d.rollback();
+            cpu_time() - start
+        };
+        (0..5).map(run).min().expect("five runs")
+    };
+    while fastest_of_five(turns) < deadline {
         turns *= 2;
     }
     d.set_deadline(deadline);
     let mut rng = Rng(3);
     let (mut killed, mut finished) = (0, 0);
     for _ in 0..200 {
-        match spin(&mut d, rng.below(16 * turns)) {
+        match spin(&mut d, rng.below(8 * turns)) {
             Ok(value) => {
                 assert_eq!(value, 7);
                 finished += 1;
