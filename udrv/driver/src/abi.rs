@@ -1,0 +1,109 @@
+//! The words that cross the border: request numbers and the encoding of what entry points return.
+//!
+//! Shared by the handles of this crate and the framework behind them; drivers do not need it.
+
+use crate::Error;
+
+/// Requests. `words` are named beside each; the answer is one word, or an [`Error`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u64)]
+pub enum Request {
+    /// Offset, width in bytes: the register's value.
+    RegisterRead = 1,
+    /// Offset, width in bytes, value.
+    RegisterWrite,
+    /// Bytes, alignment: handle of fresh zeroed DMA memory.
+    DmaAllocate,
+    /// Handle: its bus address.
+    DmaBusAddress,
+    /// Handle, offset: a little-endian 32-bit word.
+    DmaRead32,
+    /// Handle, offset, value: a little-endian 32-bit word.
+    DmaWrite32,
+    /// Buffer: the driver keeps it beyond this call.
+    Keep,
+    /// Buffer, 1 if it was sent or 0 if it failed: the driver is done with it.
+    Complete,
+    /// Handle, offset, length: a frame for the network, on commit.
+    Deliver,
+    /// Nothing: microseconds since some start.
+    Now,
+    /// Microseconds to let pass.
+    Pause,
+    /// Level (1 error to 5 trace), address and length of UTF-8 text.
+    Log,
+    /// Nothing: the armed fault (number in the low byte) once, and the moment is noted.
+    TakeInjection,
+    /// Nothing: the address that an injected wild write shall hit.
+    InjectionTarget,
+}
+
+impl Request {
+    /// From the number that crossed.
+    #[must_use]
+    pub fn from_number(number: u64) -> Option<Request> {
+        use Request::*;
+        const ALL: [Request; 14] = [
+            RegisterRead,
+            RegisterWrite,
+            DmaAllocate,
+            DmaBusAddress,
+            DmaRead32,
+            DmaWrite32,
+            Keep,
+            Complete,
+            Deliver,
+            Now,
+            Pause,
+            Log,
+            TakeInjection,
+            InjectionTarget,
+        ];
+        ALL.into_iter().find(|r| *r as u64 == number)
+    }
+}
+
+/// What an entry point gives back: a status word (0 = done, else an encoded [`Error`]) and seven more.
+pub type Reply = [u64; 8];
+
+/// A value that fits into the reply of an entry point.
+pub trait Words: Sized {
+    /// To words.
+    fn to_words(&self) -> [u64; 7];
+    /// From words: an allegation. `None` when they are no such value.
+    fn from_words(words: [u64; 7]) -> Option<Self>;
+}
+
+impl Words for () {
+    fn to_words(&self) -> [u64; 7] {
+        [0; 7]
+    }
+    fn from_words(_: [u64; 7]) -> Option<()> {
+        Some(())
+    }
+}
+
+impl Words for u32 {
+    fn to_words(&self) -> [u64; 7] {
+        [u64::from(*self), 0, 0, 0, 0, 0, 0]
+    }
+    fn from_words(words: [u64; 7]) -> Option<u32> {
+        words[0].try_into().ok()
+    }
+}
+
+/// Encodes what an entry point returned.
+pub fn encode<T: Words>(result: Result<T, Error>) -> Reply {
+    let mut reply = [0; 8];
+    match result {
+        Ok(value) => reply[1..].copy_from_slice(&value.to_words()),
+        Err(error) => reply[0] = error.to_word(),
+    }
+    reply
+}
+
+/// Decodes it. `None`: the words are no value that this entry point may return.
+pub fn decode<T: Words>(reply: &Reply) -> Option<Result<T, Error>> {
+    let [status, words @ ..] = *reply;
+    if status == 0 { T::from_words(words).map(Ok) } else { Error::from_word(status).map(Err) }
+}

@@ -1,0 +1,59 @@
+//! Memory that the device reads and writes: rings and buffers. Not part of the state: a rollback does not mend it, so
+//! keep indices in the state and rebuild what hangs on them in `restore`.
+
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+use crate::abi::Request;
+use crate::{Error, Services};
+
+/// Handle of a piece of DMA memory. Plain data: keep it in the state. 0 is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(transparent)]
+pub struct Dma(pub u32);
+
+/// Access to DMA memory.
+#[derive(Clone, Copy)]
+pub struct DmaMemory<'a> {
+    services: &'a dyn Services,
+}
+
+impl<'a> DmaMemory<'a> {
+    pub(crate) fn new(services: &'a dyn Services) -> DmaMemory<'a> {
+        DmaMemory { services }
+    }
+
+    /// Fresh zeroed memory below 4 GiB, `alignment` a power of two. Given back if this call faults.
+    ///
+    /// # Errors
+    /// [`Error::NoMemory`].
+    pub fn allocate(&self, bytes: u32, alignment: u32) -> Result<Dma, Error> {
+        let words = [u64::from(bytes), u64::from(alignment), 0, 0];
+        self.services.request(Request::DmaAllocate, words).map(|handle| Dma(handle as u32))
+    }
+
+    /// Where the device sees it.
+    ///
+    /// # Errors
+    /// None; a handle that is not the driver's is a fault.
+    pub fn bus_address(&self, dma: Dma) -> Result<u32, Error> {
+        self.services.request(Request::DmaBusAddress, [u64::from(dma.0), 0, 0, 0]).map(|address| address as u32)
+    }
+
+    /// The little-endian word at `offset` bytes.
+    ///
+    /// # Errors
+    /// None; an offset outside is a fault.
+    pub fn read_u32(&self, dma: Dma, offset: u32) -> Result<u32, Error> {
+        let words = [u64::from(dma.0), u64::from(offset), 0, 0];
+        self.services.request(Request::DmaRead32, words).map(|value| value as u32)
+    }
+
+    /// Sets the little-endian word at `offset` bytes. Not undone on abort.
+    ///
+    /// # Errors
+    /// None; an offset outside is a fault.
+    pub fn write_u32(&self, dma: Dma, offset: u32, value: u32) -> Result<(), Error> {
+        let words = [u64::from(dma.0), u64::from(offset), u64::from(value), 0];
+        self.services.request(Request::DmaWrite32, words).map(|_| ())
+    }
+}

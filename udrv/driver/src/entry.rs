@@ -1,0 +1,91 @@
+//! The names of the entry points.
+
+use core::fmt;
+use core::str::FromStr;
+
+/// An entry point of a network driver.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[allow(missing_docs, reason = "each is described at the function of `NetDriver` with its name")]
+pub enum Entry {
+    Probe,
+    Open,
+    Stop,
+    Transmit,
+    Interrupt,
+    Poll,
+    Link,
+    SetMac,
+    SetRxMode,
+    GetRingparam,
+    GetStats,
+    TxTimeout,
+    Quiesce,
+    Restore,
+}
+
+impl Entry {
+    /// All of them.
+    pub const ALL: [Entry; 14] = [
+        Entry::Probe,
+        Entry::Open,
+        Entry::Stop,
+        Entry::Transmit,
+        Entry::Interrupt,
+        Entry::Poll,
+        Entry::Link,
+        Entry::SetMac,
+        Entry::SetRxMode,
+        Entry::GetRingparam,
+        Entry::GetStats,
+        Entry::TxTimeout,
+        Entry::Quiesce,
+        Entry::Restore,
+    ];
+
+    /// As in the source: `set_rx_mode`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Entry::Probe => "probe",
+            Entry::Open => "open",
+            Entry::Stop => "stop",
+            Entry::Transmit => "transmit",
+            Entry::Interrupt => "interrupt",
+            Entry::Poll => "poll",
+            Entry::Link => "link",
+            Entry::SetMac => "set_mac",
+            Entry::SetRxMode => "set_rx_mode",
+            Entry::GetRingparam => "get_ringparam",
+            Entry::GetStats => "get_stats",
+            Entry::TxTimeout => "tx_timeout",
+            Entry::Quiesce => "quiesce",
+            Entry::Restore => "restore",
+        }
+    }
+}
+
+impl fmt::Display for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A name that is no entry point.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NoSuchEntry;
+
+impl fmt::Display for NoSuchEntry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("no such entry point; there are")?;
+        Entry::ALL.iter().try_for_each(|e| write!(f, " {e}"))
+    }
+}
+
+impl core::error::Error for NoSuchEntry {}
+
+impl FromStr for Entry {
+    type Err = NoSuchEntry;
+    fn from_str(name: &str) -> Result<Entry, NoSuchEntry> {
+        Entry::ALL.into_iter().find(|e| e.name() == name).ok_or(NoSuchEntry)
+    }
+}

@@ -1,0 +1,309 @@
+//! The class of network drivers.
+
+use core::fmt;
+use core::str::FromStr;
+
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+use crate::abi::{Request, Words};
+use crate::{Cx, Dma, Error, RegisterInfo, Services, State};
+
+/// A driver of an Ethernet controller. Each function but the constants is an entry point: it may fault at any
+/// instruction, and then none of it has happened.
+pub trait NetDriver: 'static {
+    /// Name of the chip, and of the crate. At most 32 bytes.
+    const NAME: &'static str;
+    /// PCI vendor and device ids that it drives.
+    const IDS: &'static [(u16, u16)];
+    /// BARs that hold the registers, the first that exists is taken.
+    const BARS: &'static [u8];
+    /// The register map.
+    const REGISTERS: &'static [RegisterInfo];
+    /// Version of the state's layout: change it when the layout changes.
+    const STATE_VERSION: u32;
+    /// See [`State`].
+    type State: State;
+
+    /// The state before `probe`.
+    fn new_state() -> Self::State;
+
+    /// Finds out what chip it is, resets it, takes memory for the rings. Gives its permanent address.
+    ///
+    /// # Errors
+    /// [`Error::NotThisDevice`], or what the device did wrong. As for all entry points below.
+    fn probe(cx: &mut Cx<'_, Self::State>) -> Result<MacAddress, Error>;
+    /// Starts receiver and transmitter and lets causes interrupt.
+    fn open(cx: &mut Cx<'_, Self::State>) -> Result<(), Error>;
+    /// Stops both. Frames in flight are completed as failed.
+    fn stop(cx: &mut Cx<'_, Self::State>) -> Result<(), Error>;
+    /// Sends a frame, or says [`Error::Busy`]: then the caller keeps it.
+    fn transmit(cx: &mut Cx<'_, Self::State>, frame: TxFrame) -> Result<(), Error>;
+    /// Takes note of the causes and acknowledges them.
+    fn interrupt(cx: &mut Cx<'_, Self::State>) -> Result<Events, Error>;
+    /// Completes sent frames, delivers at most `budget` received ones and says how many.
+    fn poll(cx: &mut Cx<'_, Self::State>, budget: u32) -> Result<u32, Error>;
+    /// State of the link, from the PHY.
+    fn link(cx: &mut Cx<'_, Self::State>) -> Result<Link, Error>;
+    /// Changes the station address.
+    fn set_mac(cx: &mut Cx<'_, Self::State>, mac: MacAddress) -> Result<(), Error>;
+    /// Changes what is received.
+    fn set_rx_mode(cx: &mut Cx<'_, Self::State>, mode: RxMode) -> Result<(), Error>;
+    /// Sizes of the rings.
+    fn get_ringparam(cx: &mut Cx<'_, Self::State>) -> Result<RingParam, Error>;
+    /// Counters since probe.
+    fn get_stats(cx: &mut Cx<'_, Self::State>) -> Result<Stats, Error>;
+    /// The device has not sent for too long: get it going again. Frames in flight are completed as failed.
+    fn tx_timeout(cx: &mut Cx<'_, Self::State>) -> Result<(), Error>;
+    /// Stops the device for good: no DMA, no interrupts after it.
+    fn quiesce(cx: &mut Cx<'_, Self::State>) -> Result<(), Error>;
+    /// Brings the device to where the state says it is, from wherever a failed call has left it. Frames in flight are
+    /// completed as failed.
+    fn restore(cx: &mut Cx<'_, Self::State>) -> Result<(), Error>;
+}
+
+/// Packet buffers and the way up.
+#[derive(Clone, Copy)]
+pub struct Buffers<'a> {
+    services: &'a dyn Services,
+}
+
+impl<'a> Buffers<'a> {
+    pub(crate) fn new(services: &'a dyn Services) -> Buffers<'a> {
+        Buffers { services }
+    }
+
+    /// Keeps the buffer of `frame` beyond this call, until [`Buffers::complete`]. Without it the caller takes it back.
+    ///
+    /// # Errors
+    /// None; a buffer that is not this call's is a fault.
+    pub fn keep(&self, frame: TxFrame) -> Result<(), Error> {
+        self.services.request(Request::Keep, [u64::from(frame.buffer), 0, 0, 0]).map(|_| ())
+    }
+
+    /// Gives a kept buffer back: it was `sent`, or lost.
+    ///
+    /// # Errors
+    /// None; a buffer that the driver does not keep is a fault.
+    pub fn complete(&self, buffer: u32, sent: bool) -> Result<(), Error> {
+        self.services.request(Request::Complete, [u64::from(buffer), u64::from(sent), 0, 0]).map(|_| ())
+    }
+
+    /// Hands the frame of `length` bytes (without CRC) at `offset` of `ring` to the network, when this call commits.
+    /// The memory must stay as it is until then.
+    ///
+    /// # Errors
+    /// None; a place outside the ring, a length that no frame has, or more frames than the budget are faults.
+    pub fn deliver(&self, ring: Dma, offset: u32, length: u32) -> Result<(), Error> {
+        let words = [u64::from(ring.0), u64::from(offset), u64::from(length), 0];
+        self.services.request(Request::Deliver, words).map(|_| ())
+    }
+}
+
+/// A frame to send: in a DMA buffer of the framework, padded to the minimum of 60 bytes, without CRC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TxFrame {
+    /// The buffer, for [`Buffers::keep`] and [`Buffers::complete`].
+    pub buffer: u32,
+    /// Bytes, 60 to 1514 (1518 with a VLAN tag).
+    pub length: u32,
+    /// Where the device sees it; 64-byte aligned.
+    pub bus_address: u32,
+}
+
+/// What `interrupt` found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Events(pub u32);
+
+impl Events {
+    /// Nothing: the interrupt was not this device's.
+    pub const NONE: Events = Events(0);
+    /// `poll` has work: frames received or sent.
+    pub const POLL: Events = Events(1);
+    /// The link may have changed.
+    pub const LINK: Events = Events(2);
+    /// The device wants `restore`: a bus error, for example.
+    pub const ERROR: Events = Events(4);
+
+    /// Whether all of `other` is in it.
+    #[must_use]
+    pub const fn has(self, other: Events) -> bool {
+        self.0 & other.0 == other.0
+    }
+}
+
+impl core::ops::BitOr for Events {
+    type Output = Events;
+    fn bitor(self, other: Events) -> Events {
+        Events(self.0 | other.0)
+    }
+}
+
+/// A 48-bit Ethernet address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(transparent)]
+pub struct MacAddress(pub [u8; 6]);
+
+impl MacAddress {
+    /// One that a station may have: not a group address, not zero.
+    #[must_use]
+    pub fn is_station(self) -> bool {
+        self.0[0] & 1 == 0 && self.0 != [0; 6]
+    }
+}
+
+impl fmt::Display for MacAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [a, b, c, d, e, g] = self.0;
+        write!(f, "{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{g:02x}")
+    }
+}
+
+/// Text that is no Ethernet address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NotAnAddress;
+
+impl fmt::Display for NotAnAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("not an Ethernet address: expected six bytes in hexadecimal, as in 52:54:00:12:34:56")
+    }
+}
+
+impl core::error::Error for NotAnAddress {}
+
+impl FromStr for MacAddress {
+    type Err = NotAnAddress;
+    fn from_str(text: &str) -> Result<MacAddress, NotAnAddress> {
+        let mut bytes = [0; 6];
+        let mut parts = text.split(':');
+        for byte in &mut bytes {
+            let part = parts.next().filter(|p| p.len() == 2).ok_or(NotAnAddress)?;
+            *byte = u8::from_str_radix(part, 16).map_err(|_| NotAnAddress)?;
+        }
+        if parts.next().is_some() { Err(NotAnAddress) } else { Ok(MacAddress(bytes)) }
+    }
+}
+
+/// What to receive beside frames for the station's own address and broadcast.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct RxMode {
+    /// Everything on the wire.
+    pub promiscuous: bool,
+    /// Multicast hash, one bit for each of the 64 values of the top six bits of the address's Ethernet CRC;
+    /// all ones for all multicast.
+    pub multicast: u64,
+}
+
+impl RxMode {
+    /// The bit of [`RxMode::multicast`] for `address`.
+    #[must_use]
+    pub fn multicast_bit(address: MacAddress) -> u64 {
+        1 << (ethernet_crc(&address.0) >> 26)
+    }
+}
+
+/// CRC-32 of IEEE 802.3, most significant bit first, without the final inversion: what address filters hash with.
+fn ethernet_crc(bytes: &[u8]) -> u32 {
+    bytes.iter().fold(u32::MAX, |crc, byte| {
+        (0..8).fold(crc, |crc, bit| {
+            let carry = (crc >> 31) ^ u32::from(byte >> bit & 1);
+            (crc << 1) ^ if carry != 0 { 0x04c1_1db7 } else { 0 }
+        })
+    })
+}
+
+/// State of the link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Link {
+    /// There is a partner.
+    pub up: bool,
+    /// Megabits a second; 0 if down.
+    pub speed: u32,
+    /// Both directions at once.
+    pub full_duplex: bool,
+}
+
+/// Sizes of the rings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct RingParam {
+    /// Receive ring: bytes for a byte ring, else descriptors.
+    pub rx: u32,
+    /// Transmit slots or descriptors.
+    pub tx: u32,
+}
+
+/// Counters of the chip and the driver.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Stats {
+    /// Frames received with an error (CRC, alignment, length).
+    pub rx_errors: u64,
+    /// Frames that found no room in the ring or the FIFO.
+    pub rx_missed: u64,
+    /// Frames that could not be sent.
+    pub tx_errors: u64,
+    /// Collisions.
+    pub collisions: u64,
+    /// Times the receiver had to be set up anew after nonsense in the ring.
+    pub rx_resets: u64,
+    /// Frames received.
+    pub rx_frames: u64,
+    /// Frames sent.
+    pub tx_frames: u64,
+}
+
+impl Words for MacAddress {
+    fn to_words(&self) -> [u64; 7] {
+        let [a, b, c, d, e, f] = self.0;
+        [u64::from_le_bytes([a, b, c, d, e, f, 0, 0]), 0, 0, 0, 0, 0, 0]
+    }
+    fn from_words(words: [u64; 7]) -> Option<MacAddress> {
+        let [a, b, c, d, e, f, 0, 0] = words[0].to_le_bytes() else { return None };
+        Some(MacAddress([a, b, c, d, e, f]))
+    }
+}
+
+impl Words for Events {
+    fn to_words(&self) -> [u64; 7] {
+        self.0.to_words()
+    }
+    fn from_words(words: [u64; 7]) -> Option<Events> {
+        u32::from_words(words).filter(|bits| *bits < 8).map(Events)
+    }
+}
+
+impl Words for Link {
+    fn to_words(&self) -> [u64; 7] {
+        [u64::from(self.up), u64::from(self.speed), u64::from(self.full_duplex), 0, 0, 0, 0]
+    }
+    fn from_words(words: [u64; 7]) -> Option<Link> {
+        let [up @ 0..=1, speed, full @ 0..=1, ..] = words else { return None };
+        Some(Link { up: up == 1, speed: speed.try_into().ok()?, full_duplex: full == 1 })
+    }
+}
+
+impl Words for RingParam {
+    fn to_words(&self) -> [u64; 7] {
+        [u64::from(self.rx), u64::from(self.tx), 0, 0, 0, 0, 0]
+    }
+    fn from_words(words: [u64; 7]) -> Option<RingParam> {
+        Some(RingParam { rx: words[0].try_into().ok()?, tx: words[1].try_into().ok()? })
+    }
+}
+
+impl Words for Stats {
+    fn to_words(&self) -> [u64; 7] {
+        [
+            self.rx_errors,
+            self.rx_missed,
+            self.tx_errors,
+            self.collisions,
+            self.rx_resets,
+            self.rx_frames,
+            self.tx_frames,
+        ]
+    }
+    fn from_words(words: [u64; 7]) -> Option<Stats> {
+        let [rx_errors, rx_missed, tx_errors, collisions, rx_resets, rx_frames, tx_frames] = words;
+        Some(Stats { rx_errors, rx_missed, tx_errors, collisions, rx_resets, rx_frames, tx_frames })
+    }
+}

@@ -1,0 +1,181 @@
+//! Register maps, and access to registers through them.
+
+use core::marker::PhantomData;
+
+use crate::abi::Request;
+use crate::{Clock, Error, Micros, Services};
+
+/// What reading and writing a register does, and so how it is shadowed, journalled and undone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// What is written is what is read. Served from the shadow; a write is undone on abort.
+    Config,
+    /// The device changes it; only read.
+    ReadOnly,
+    /// Reading clears it: what a failed call read is presented again.
+    ReadClears,
+    /// Writing ones clears causes: what a failed call acknowledged counts as pending again.
+    WriteOneClears,
+    /// A write hands work to the device: held back until commit, dropped on abort.
+    Doorbell,
+    /// Like `Config`, but the device does not tell it back.
+    WriteOnly,
+    /// A write acts at once and cannot be written back; an abort runs the driver's `restore`. The device changes it.
+    Command,
+}
+
+/// Width of a register: `u8`, `u16` or `u32`.
+pub trait RegisterWidth: Copy + Into<u32> {
+    /// Bytes.
+    const BYTES: u8;
+    /// Takes the low bits.
+    fn cut(value: u32) -> Self;
+}
+
+impl RegisterWidth for u8 {
+    const BYTES: u8 = 1;
+    fn cut(value: u32) -> u8 {
+        value as u8
+    }
+}
+impl RegisterWidth for u16 {
+    const BYTES: u8 = 2;
+    fn cut(value: u32) -> u16 {
+        value as u16
+    }
+}
+impl RegisterWidth for u32 {
+    const BYTES: u8 = 4;
+    fn cut(value: u32) -> u32 {
+        value
+    }
+}
+
+/// One declared register: what the framework knows of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RegisterInfo {
+    /// Datasheet name.
+    pub name: &'static str,
+    /// Offset in bytes in the BAR.
+    pub offset: u16,
+    /// Width in bytes.
+    pub width: u8,
+    /// See [`Kind`].
+    pub kind: Kind,
+    /// How many registers of this kind follow each other, each `width` bytes on.
+    pub count: u16,
+}
+
+/// A register of width `W`: made by [`crate::register_map!`].
+#[derive(Debug, Clone, Copy)]
+pub struct Reg<W> {
+    offset: u16,
+    width: PhantomData<W>,
+}
+
+impl<W: RegisterWidth> Reg<W> {
+    /// The register at `offset`. Drivers declare a map instead.
+    #[must_use]
+    pub const fn at(offset: u16) -> Reg<W> {
+        Reg { offset, width: PhantomData }
+    }
+
+    /// Offset in bytes.
+    #[must_use]
+    pub const fn offset(self) -> u16 {
+        self.offset
+    }
+}
+
+/// Declares a register map: constants for the driver, and `REGISTERS`, the table for the framework.
+///
+/// `NAME: width = offset, Kind;` is one register, `NAME[n]: width = offset, Kind;` an array of `n`.
+#[macro_export]
+macro_rules! register_map {
+    ($($(#[$doc:meta])* $name:ident $([$count:literal])? : $width:ty = $offset:literal, $kind:ident;)*) => {
+        $($crate::register_map!(@constant $(#[$doc])* $name $([$count])? : $width = $offset);)*
+
+        /// Every register of this map, for the framework.
+        pub const REGISTERS: &[$crate::RegisterInfo] = &[$($crate::RegisterInfo {
+            name: stringify!($name),
+            offset: $offset,
+            width: <$width as $crate::RegisterWidth>::BYTES,
+            kind: $crate::Kind::$kind,
+            count: $crate::register_map!(@count $($count)?),
+        }),*];
+    };
+    (@constant $(#[$doc:meta])* $name:ident : $width:ty = $offset:literal) => {
+        $(#[$doc])*
+        pub const $name: $crate::Reg<$width> = $crate::Reg::at($offset);
+    };
+    (@constant $(#[$doc:meta])* $name:ident [$count:literal] : $width:ty = $offset:literal) => {
+        $(#[$doc])*
+        pub const $name: [$crate::Reg<$width>; $count] = {
+            let mut all = [$crate::Reg::at($offset); $count];
+            let mut i = 0;
+            while i < $count {
+                all[i] = $crate::Reg::at($offset + i as u16 * <$width as $crate::RegisterWidth>::BYTES as u16);
+                i += 1;
+            }
+            all
+        };
+    };
+    (@count) => { 1 };
+    (@count $count:literal) => { $count };
+}
+
+/// Access to the device's registers.
+#[derive(Clone, Copy)]
+pub struct Registers<'a> {
+    services: &'a dyn Services,
+}
+
+impl<'a> Registers<'a> {
+    pub(crate) fn new(services: &'a dyn Services) -> Registers<'a> {
+        Registers { services }
+    }
+
+    /// Reads a register, from the shadow if it is of kind [`Kind::Config`].
+    ///
+    /// # Errors
+    /// [`Error::Gone`], [`Error::Bus`].
+    pub fn read<W: RegisterWidth>(&self, register: Reg<W>) -> Result<W, Error> {
+        let words = [u64::from(register.offset), u64::from(W::BYTES), 0, 0];
+        self.services.request(Request::RegisterRead, words).map(|value| W::cut(value as u32))
+    }
+
+    /// Writes a register, as its [`Kind`] says: now, or on commit.
+    ///
+    /// # Errors
+    /// [`Error::Gone`], [`Error::Bus`].
+    pub fn write<W: RegisterWidth>(&self, register: Reg<W>, value: W) -> Result<(), Error> {
+        let words = [u64::from(register.offset), u64::from(W::BYTES), u64::from(value.into()), 0];
+        self.services.request(Request::RegisterWrite, words).map(|_| ())
+    }
+
+    /// Reads `register` until `ready` says yes, and gives that value.
+    ///
+    /// # Errors
+    /// [`Error::Timeout`] after `deadline`, [`Error::Gone`], [`Error::Bus`].
+    pub fn wait<W: RegisterWidth>(
+        &self,
+        register: Reg<W>,
+        deadline: Micros,
+        ready: impl Fn(W) -> bool,
+    ) -> Result<W, Error> {
+        /// Between two looks: about what a slow bus access costs.
+        const STEP: Micros = Micros(10);
+        let clock = Clock::new(self.services);
+        let end = clock.now()? + deadline.0;
+        loop {
+            let value = self.read(register)?;
+            if ready(value) {
+                return Ok(value);
+            }
+            if clock.now()? >= end {
+                return Err(Error::Timeout { register: register.offset, value: value.into() });
+            }
+            clock.pause(STEP)?;
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! Where the frames of a network device go: an endpoint that looks to Linux like an Ethernet NIC.
+//!
+//! [`Tap`] is the drop-in NIC; [`SocketEndpoint`] is a pair of packet sockets for tests and for machines without
+//! `/dev/net/tun`. Both are non-blocking: poll [`NetEndpoint::as_fd`], then take frames until [`Received::Empty`].
+//! What can normally happen to a frame is an outcome, not an error: [`Sent`] and [`Received`] say which.
+//!
+//! Not here: sound and input endpoints; offloads (`IFF_VNET_HDR`); copies between a ring and an endpoint, which is
+//! why both directions also work straight on a [`DmaRegion`].
+
+mod error;
+mod if_ioctl;
+mod socket;
+mod tap;
+
+use std::os::fd::BorrowedFd;
+
+pub use error::EndpointError;
+pub use socket::SocketEndpoint;
+pub use tap::{Tap, TapPrior};
+
+use crate::dma::{DmaError, DmaRegion};
+
+/// What became of a frame that was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sent {
+    /// Taken.
+    Done,
+    /// No room now (EAGAIN, ENOBUFS): drop it, or keep it and poll for writing.
+    Full,
+    /// The interface is down: frames have nowhere to go. Not an error: the administrator may do that.
+    Down,
+    /// The other side has closed (sockets only).
+    Closed,
+}
+
+/// What a receive brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Received {
+    /// A whole frame of this many bytes.
+    Frame(usize),
+    /// A frame that was longer than the room for it. It is lost; count it.
+    Cut,
+    /// Nothing is waiting.
+    Empty,
+    /// The other side has closed (sockets only).
+    Closed,
+}
+
+/// A network interface as the host sees it: frames without FCS, at least 14 bytes.
+pub trait NetEndpoint: Send {
+    /// For people: the interface's name.
+    fn name(&self) -> String;
+
+    /// To poll.
+    fn as_fd(&self) -> BorrowedFd<'_>;
+
+    /// Takes a frame that the host sends, into `to`.
+    ///
+    /// # Errors
+    /// [`EndpointError`] when the endpoint itself is broken.
+    fn recv(&mut self, to: &mut [u8]) -> Result<Received, EndpointError>;
+
+    /// Takes a frame that the host sends, straight into `region` at `offset`, at most `max_len` bytes.
+    ///
+    /// # Errors
+    /// As [`NetEndpoint::recv`], and when the place is outside the region.
+    fn recv_into(&mut self, region: &DmaRegion, offset: u64, max_len: usize) -> Result<Received, EndpointError> {
+        received(region.read_packet(self.as_fd(), offset, max_len), "receive", &self.name())
+    }
+
+    /// Gives the host a frame.
+    ///
+    /// # Errors
+    /// [`EndpointError`] when the endpoint itself is broken, or the frame is no frame.
+    fn send(&mut self, frame: &[u8]) -> Result<Sent, EndpointError>;
+
+    /// Gives the host the `len` bytes at `offset` of `region`, without a copy of ours.
+    ///
+    /// # Errors
+    /// As [`NetEndpoint::send`], and when the place is outside the region.
+    fn send_from(&mut self, region: &DmaRegion, offset: u64, len: usize) -> Result<Sent, EndpointError> {
+        sent(region.write_to_fd(self.as_fd(), offset, len), len, "send", &self.name())
+    }
+
+    /// Sets the MAC address.
+    ///
+    /// # Errors
+    /// When the host refuses: not a unicast address, or no permission.
+    fn set_mac(&mut self, mac: [u8; 6]) -> Result<(), EndpointError>;
+
+    /// Sets the MTU in bytes, without the Ethernet header.
+    ///
+    /// # Errors
+    /// When the host refuses: out of range, or no permission.
+    fn set_mtu(&mut self, mtu: u32) -> Result<(), EndpointError>;
+
+    /// Says whether the cable is in.
+    ///
+    /// # Errors
+    /// When the host refuses.
+    fn set_carrier(&mut self, on: bool) -> Result<(), EndpointError>;
+
+    /// Brings the interface up or down.
+    ///
+    /// # Errors
+    /// When the host refuses: no permission.
+    fn set_up(&mut self, up: bool) -> Result<(), EndpointError>;
+}
+
+fn sent(result: Result<usize, DmaError>, len: usize, what: &'static str, name: &str) -> Result<Sent, EndpointError> {
+    match result {
+        Ok(count) if count == len => Ok(Sent::Done),
+        Ok(count) => Err(EndpointError::Short { name: name.to_owned(), count, len }),
+        Err(error) => match error.errno() {
+            Some(libc::EAGAIN | libc::ENOBUFS) => Ok(Sent::Full),
+            Some(libc::EIO) => Ok(Sent::Down), // tun's word for an interface that is not up
+            Some(libc::EPIPE | libc::ECONNRESET | libc::ECONNREFUSED | libc::ENOTCONN) => Ok(Sent::Closed),
+            _ => Err(EndpointError::from_dma(what, name, error)),
+        },
+    }
+}
+
+fn received(result: Result<usize, DmaError>, what: &'static str, name: &str) -> Result<Received, EndpointError> {
+    match result {
+        Ok(0) => Ok(Received::Closed),
+        Ok(len) => Ok(Received::Frame(len)),
+        Err(DmaError::Cut { .. }) => Ok(Received::Cut),
+        Err(error) => match error.errno() {
+            Some(libc::EAGAIN) => Ok(Received::Empty),
+            Some(libc::ECONNRESET) => Ok(Received::Closed),
+            _ => Err(EndpointError::from_dma(what, name, error)),
+        },
+    }
+}

@@ -1,0 +1,233 @@
+//! TAPs on this very host where that is permitted; each test uses a name of its own and says so when it cannot run.
+
+use std::process::id;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use super::*;
+use crate::dma::DmaRegion;
+
+/// A name that no other test and no other run uses: at most 15 bytes.
+fn unique() -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    format!("ud{}x{}", id(), NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// Opens a TAP, or says why the test is skipped.
+fn permitted(name: &str) -> Option<Tap> {
+    match Tap::open(name) {
+        Ok(tap) => Some(tap),
+        Err(
+            error @ (EndpointError::NoTun | EndpointError::NoTunPermission | EndpointError::NoTapPermission { .. }),
+        ) => {
+            println!("skipped: {error}");
+            None
+        }
+        Err(error) => panic!("{error}"),
+    }
+}
+
+/// Makes the TAP outlive its descriptor, or not any more.
+#[allow(unsafe_code)] // only tests need this ioctl
+fn persist(tap: &Tap, on: bool) {
+    use std::os::fd::AsRawFd;
+    // SAFETY: TUNSETPERSIST takes a number, no pointer.
+    let done = unsafe { libc::ioctl(tap.file.as_raw_fd(), libc::TUNSETPERSIST, libc::c_long::from(on)) };
+    assert_eq!(done, 0, "{}", io::Error::last_os_error());
+}
+
+fn exists(name: &str) -> bool {
+    if_ioctl::exists(control(name).unwrap().as_fd(), &check_name(name).unwrap()).unwrap()
+}
+
+/// The carrier of an interface that is up. From sysfs, which asks the device; IFF_RUNNING follows up to a second later.
+fn carrier(name: &str) -> bool {
+    std::fs::read_to_string(format!("/sys/class/net/{name}/carrier")).unwrap().trim() == "1"
+}
+
+/// An Ethernet frame: broadcast, experimental EtherType 0x88b5.
+fn frame(len: usize) -> Vec<u8> {
+    let mut frame = vec![0xff; 6];
+    frame.extend([2, 0, 0, 0, 0, 9, 0x88, 0xb5]);
+    frame.resize(len, 0x5a);
+    frame
+}
+
+/// An AF_PACKET socket bound to the interface: the host's side of it. None without CAP_NET_RAW.
+#[allow(unsafe_code)] // a packet socket is a test's instrument only
+fn host_side(name: &str) -> Option<UnixDatagram> {
+    use std::os::fd::FromRawFd;
+    const PROTOCOL: u16 = 0x88b5u16.to_be();
+    // SAFETY: socket takes no pointers.
+    let raw = unsafe { libc::socket(libc::AF_PACKET, libc::SOCK_RAW | libc::SOCK_CLOEXEC, c_int::from(PROTOCOL)) };
+    if raw < 0 {
+        println!("skipped: packet socket: {}", io::Error::last_os_error());
+        return None;
+    }
+    // SAFETY: a new descriptor that nobody else has. UnixDatagram only lends its send and recv, which any socket knows.
+    let socket = unsafe { UnixDatagram::from_raw_fd(raw) };
+    let index = nix::net::if_::if_nametoindex(name).unwrap();
+    // SAFETY: sockaddr_ll is integers: zeroes are a value of it.
+    let mut address: libc::sockaddr_ll = unsafe { std::mem::zeroed() };
+    address.sll_family = libc::AF_PACKET as u16;
+    address.sll_protocol = PROTOCOL;
+    address.sll_ifindex = index as c_int;
+    // SAFETY: a live sockaddr_ll with its own size.
+    let done = unsafe { libc::bind(raw, std::ptr::from_ref(&address).cast(), size_of::<libc::sockaddr_ll>() as u32) };
+    assert_eq!(done, 0, "{}", io::Error::last_os_error());
+    socket.set_read_timeout(Some(std::time::Duration::from_secs(5))).unwrap();
+    Some(socket)
+}
+
+/// Frames of the kernel's own (IPv6 neighbour discovery) come in between; ours has a type nobody else uses.
+fn next_of_ours(tap: &mut Tap, receive: impl Fn(&mut Tap) -> (Received, Vec<u8>)) -> Vec<u8> {
+    loop {
+        let mut poll = [nix::poll::PollFd::new(tap.file.as_fd(), nix::poll::PollFlags::POLLIN)];
+        assert!(nix::poll::poll(&mut poll, 5000u16).unwrap() > 0, "no frame within 5 s");
+        match receive(tap) {
+            (Received::Frame(_), frame) if frame[12..14] == [0x88, 0xb5] => return frame,
+            (Received::Frame(_) | Received::Cut | Received::Empty, _) => {}
+            (Received::Closed, _) => panic!("a TAP does not close"),
+        }
+    }
+}
+
+#[test]
+fn names_are_checked_before_the_kernel_sees_them() {
+    for bad in ["", "sixteen-bytes-ab", "a/b", "a b", "a:b", ".", "..", "nul\0"] {
+        let error = Tap::open(bad).unwrap_err();
+        assert!(matches!(error, EndpointError::BadName { .. }), "{bad:?}: {error}");
+        assert!(!error.to_string().contains('\n'));
+    }
+    assert!(check_name("fifteen-bytes-a").is_ok());
+}
+
+#[test]
+fn errno_becomes_advice() {
+    let attach = |errno, existed| attach_error("tap9", existed, io::Error::from_raw_os_error(errno)).to_string();
+    assert!(attach(libc::EPERM, true).contains("ip tuntap add dev tap9 mode tap user"));
+    assert_eq!(attach(libc::EBUSY, true), "the TAP 'tap9' is in use by another process");
+    assert!(attach(libc::EINVAL, true).contains("exists and is not a TAP"));
+    assert!(attach(libc::EINVAL, false).starts_with("tap9: TUNSETIFF: "));
+    let open = |errno| open_error(io::Error::from_raw_os_error(errno)).to_string();
+    assert!(open(libc::ENOENT).ends_with("modprobe tun") && open(libc::ENODEV).ends_with("modprobe tun"));
+    assert!(open(libc::EACCES).contains("no permission to open /dev/net/tun"));
+    assert!(open(libc::EMFILE).starts_with("/dev/net/tun: open: "));
+}
+
+#[test]
+fn another_kind_of_interface_is_told() {
+    let Some(_probe) = permitted(&unique()) else { return };
+    assert!(matches!(Tap::open("lo"), Err(EndpointError::NotATap { .. })));
+}
+
+#[test]
+fn one_at_a_time_and_ours_vanishes() {
+    let name = unique();
+    let Some(tap) = permitted(&name) else { return };
+    assert_eq!(tap.interface(), name);
+    assert!(!tap.is_persistent());
+    assert!(matches!(Tap::open(&name), Err(EndpointError::Taken { .. })));
+    tap.restore().unwrap();
+    assert!(!exists(&name));
+}
+
+#[test]
+fn a_template_gets_a_number() {
+    let template = format!("u{}t%d", id());
+    let Some(tap) = permitted(&template) else { return };
+    assert_eq!(tap.interface(), template.replace("%d", "0"));
+}
+
+#[test]
+fn mac_mtu_up_and_carrier() {
+    let name = unique();
+    let Some(mut tap) = permitted(&name) else { return };
+    tap.set_mac([0x52, 0x54, 0, 0x12, 0x34, 0x56]).unwrap();
+    tap.set_mtu(1400).unwrap();
+    assert_eq!((tap.mac().unwrap(), tap.mtu().unwrap()), ([0x52, 0x54, 0, 0x12, 0x34, 0x56], 1400));
+    assert!(tap.set_mac([1, 0, 0, 0, 0, 0]).is_err(), "a multicast address");
+    assert!(tap.set_mtu(10).is_err() && tap.set_mtu(u32::MAX).is_err());
+    tap.set_up(true).unwrap();
+    tap.set_up(true).unwrap();
+    assert!(tap.is_up().unwrap() && carrier(&name));
+    tap.set_carrier(false).unwrap();
+    assert!(!carrier(&name));
+    tap.set_carrier(true).unwrap();
+    assert!(carrier(&name));
+    tap.set_up(false).unwrap();
+    assert!(!tap.is_up().unwrap());
+}
+
+#[test]
+fn a_persistent_tap_gets_back_what_it_had() {
+    let name = unique();
+    let Some(tap) = permitted(&name) else { return };
+    persist(&tap, true);
+    let mac = tap.mac().unwrap();
+    drop(tap);
+    assert!(exists(&name));
+
+    let mut tap = Tap::open(&name).unwrap();
+    assert!(tap.is_persistent());
+    for last in 1..=2 {
+        tap.set_mac([2, 0, 0, 0, 0, last]).unwrap();
+        tap.set_mtu(1000 + u32::from(last)).unwrap();
+    }
+    tap.set_up(true).unwrap();
+    // Handed over: nothing changes, and the successor puts back what the first had found.
+    let (fd, prior) = tap.leave().unwrap();
+    let tap = Tap::adopt(fd, prior).unwrap();
+    assert_eq!((tap.mac().unwrap(), tap.mtu().unwrap(), tap.is_up().unwrap()), ([2, 0, 0, 0, 0, 2], 1002, true));
+    assert_eq!(tap.interface(), name);
+    tap.restore().unwrap();
+
+    let tap = Tap::open(&name).unwrap();
+    assert_eq!((tap.mac().unwrap(), tap.mtu().unwrap(), tap.is_up().unwrap()), (mac, 1500, false));
+    persist(&tap, false);
+    drop(tap);
+    assert!(!exists(&name));
+}
+
+#[test]
+fn adopting_something_else_is_refused() {
+    let file: OwnedFd = File::open("/dev/null").unwrap().into();
+    assert!(Tap::adopt(file, TapPrior::default()).is_err());
+}
+
+#[test]
+fn frames_go_both_ways_and_down_is_an_outcome() {
+    let name = unique();
+    let Some(mut tap) = permitted(&name) else { return };
+    assert_eq!(tap.send(&frame(60)).unwrap(), Sent::Down);
+    assert_eq!(tap.recv(&mut [0; 2048]).unwrap(), Received::Empty);
+    tap.set_up(true).unwrap();
+    let Some(host) = host_side(&name) else { return };
+    let region = DmaRegion::new(8192, None).unwrap();
+
+    // From the device to the host.
+    region.copy_in(16, &frame(100)).unwrap();
+    assert_eq!(tap.send_from(&region, 16, 100).unwrap(), Sent::Done);
+    assert_eq!(tap.send(&frame(60)).unwrap(), Sent::Done);
+    let mut buffer = [0; 2048];
+    assert_eq!((host.recv(&mut buffer).unwrap(), host.recv(&mut buffer).unwrap()), (100, 60));
+    assert_eq!(buffer[..60], frame(60));
+    assert!(tap.send(&[0; 3]).is_err(), "shorter than an Ethernet header");
+
+    // From the host to the device.
+    host.send(&frame(1514)).unwrap();
+    let got = next_of_ours(&mut tap, |tap| {
+        let got = tap.recv_into(&region, 4096, 1514).unwrap();
+        let mut bytes = vec![0; if let Received::Frame(len) = got { len } else { 0 }];
+        region.copy_out(4096, &mut bytes).unwrap();
+        (got, bytes)
+    });
+    assert_eq!(got, frame(1514));
+    host.send(&frame(61)).unwrap();
+    let got = next_of_ours(&mut tap, |tap| {
+        let mut bytes = vec![0; 2048];
+        let got = tap.recv(&mut bytes).unwrap();
+        bytes.truncate(if let Received::Frame(len) = got { len } else { 0 });
+        (got, bytes)
+    });
+    assert_eq!(got, frame(61));
+}
