@@ -10,6 +10,8 @@ use crate::{Clock, Error, Micros, Services};
 pub enum Kind {
     /// What is written is what is read. Served from the shadow; a write is undone on abort.
     Config,
+    /// Like `Config`, and holds a bus address: one that is not DMA memory of this device (or 0) is a fault.
+    DmaAddress,
     /// The device changes it; only read.
     ReadOnly,
     /// Reading clears it: what a failed call read is presented again.

@@ -1,0 +1,119 @@
+//! From what a person typed to a bus: `pci:0000:00:04.0` over VFIO, `model:rtl8139` in this process.
+
+use std::fmt;
+use std::str::FromStr;
+
+use model_rtl8139::{Config, Rtl8139Model};
+use model_wire::{FarHost, FarHostConfig, Wire, WireConfig};
+use udrv::vfio::{OpenError, VfioFunction};
+use udrv_bus::{BusError, ParseAddressError, PciAddress, PciFunction, PciId, Width};
+
+/// Models that can be named.
+const MODELS: &[&str] = &["rtl8139"];
+
+/// Which device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DeviceName {
+    /// A PCI function bound to vfio-pci.
+    Pci(PciAddress),
+    /// A model in this process.
+    Model(&'static str),
+}
+
+/// Text that names no device.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ParseDeviceError {
+    /// No known prefix.
+    #[error("'{0}' names no device: expected pci:ADDRESS (pci:0000:00:04.0) or model:NAME (model:rtl8139)")]
+    Prefix(String),
+    /// Not an address.
+    #[error(transparent)]
+    Address(#[from] ParseAddressError),
+    /// No such model.
+    #[error("there is no model '{0}'; there are: rtl8139")]
+    Model(String),
+}
+
+impl FromStr for DeviceName {
+    type Err = ParseDeviceError;
+    fn from_str(text: &str) -> Result<DeviceName, ParseDeviceError> {
+        match text.split_once(':') {
+            Some(("pci", address)) => Ok(DeviceName::Pci(address.parse()?)),
+            Some(("model", name)) => {
+                let known = MODELS.iter().find(|known| **known == name);
+                known.map(|known| DeviceName::Model(known)).ok_or_else(|| ParseDeviceError::Model(name.to_owned()))
+            }
+            _ => Err(ParseDeviceError::Prefix(text.to_owned())),
+        }
+    }
+}
+
+impl fmt::Display for DeviceName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            DeviceName::Pci(address) => write!(f, "pci:{address}"),
+            DeviceName::Model(name) => write!(f, "model:{name}"),
+        }
+    }
+}
+
+/// Why a device could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum DeviceOpenError {
+    /// VFIO said no.
+    #[error(transparent)]
+    Vfio(#[from] OpenError),
+    /// The device's id could not be read.
+    #[error(transparent)]
+    Bus(#[from] BusError),
+    /// The far host's thread could not be started.
+    #[error("cannot start the far host: {0}")]
+    FarHost(#[source] std::io::Error),
+}
+
+/// An open device, and what has to live as long as it does.
+pub struct OpenDevice {
+    /// The function.
+    pub bus: Box<dyn PciFunction>,
+    /// Its id.
+    pub id: PciId,
+    /// The host at the other end of a model's wire.
+    pub far_host: Option<FarHost>,
+}
+
+impl DeviceName {
+    /// Opens it. `far_host` is whether a model's wire has a host at its other end.
+    ///
+    /// # Errors
+    /// [`DeviceOpenError`].
+    pub fn open(&self, far_host: bool) -> Result<OpenDevice, DeviceOpenError> {
+        let (mut bus, far_host): (Box<dyn PciFunction>, _) = match self {
+            DeviceName::Pci(address) => (Box::new(VfioFunction::open(*address)?), None),
+            DeviceName::Model(_) => {
+                let (_, near, far) = Wire::new(WireConfig::default());
+                let host = far_host.then(|| FarHost::start(far, FarHostConfig::default())).transpose();
+                let (model, _) = Rtl8139Model::new(Config::default(), near);
+                (Box::new(model), host.map_err(DeviceOpenError::FarHost)?)
+            }
+        };
+        let mut word = |offset| bus.config_read(offset, Width::U16).map(|value| value as u16);
+        let id = PciId { vendor: word(0)?, device: word(2)? };
+        Ok(OpenDevice { bus, id, far_host })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read_and_wrong_ones_explained() {
+        for good in ["pci:0000:00:04.0", "model:rtl8139"] {
+            assert_eq!(good.parse::<DeviceName>().unwrap().to_string(), good);
+        }
+        for bad in ["", "pci", "pci:", "pci:zz", "usb:1-1", "model:e1000", "0000:00:04.0"] {
+            let message = bad.parse::<DeviceName>().unwrap_err().to_string();
+            assert!(!message.contains('\n') && message.len() > 20, "{message}");
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! udrvd, the service, and udrvctl, the tool.
+//!
+//! ```text
+//!   udrvctl --JSON line--> control socket --command--> device thread (udrvd's main thread)
+//! ```
+//!
+//! `drivers.rs` lists the drivers and what they drive; `device.rs` turns what a person typed into a bus;
+//! `control.rs` serves the socket, `client.rs` is its other end, `protocol.rs` what passes between them.
+#![forbid(unsafe_code)]
+
+pub mod client;
+pub mod control;
+pub mod device;
+pub mod drivers;
+pub mod protocol;

@@ -1,2 +1,0 @@
-//! udrvd
-fn main() {}

@@ -1,0 +1,87 @@
+//! What passes over the control socket: one JSON object a line, each way.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use udrv::net::Status;
+use udrv::report::FaultReport;
+
+/// Version of the protocol; a request that carries another is refused.
+pub const VERSION: u32 = 1;
+/// Longest line, in bytes: more is no request of ours.
+pub const MAX_LINE: u64 = 64 * 1024;
+
+/// A request, with the version it is written in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Envelope {
+    /// See [`VERSION`].
+    pub version: u32,
+    /// What is wanted.
+    #[serde(flatten)]
+    pub request: Request,
+}
+
+/// What is wanted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "kebab-case")]
+pub enum Request {
+    /// State and counters.
+    Status,
+    /// Fault reports with a number above `after`.
+    Faults {
+        /// 0 for all that are kept.
+        #[serde(default)]
+        after: u64,
+    },
+    /// Arm a fault.
+    Inject {
+        /// Name of the entry point.
+        entry: String,
+        /// Name of the fault.
+        fault: String,
+        /// `start`, `middle` or `end`.
+        point: String,
+        /// The next so many calls of the entry point; 0 disarms.
+        times: u32,
+    },
+    /// Call an entry point now, with the values in force.
+    Call {
+        /// Its name.
+        entry: String,
+    },
+}
+
+/// The answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "answer", rename_all = "kebab-case")]
+pub enum Response {
+    /// To `status`.
+    Status {
+        /// State and counters.
+        status: Box<Status>,
+    },
+    /// To `faults`.
+    Faults {
+        /// Oldest first.
+        faults: Vec<FaultReport>,
+    },
+    /// Done.
+    Done,
+    /// Not done.
+    Error {
+        /// Why, and the mend.
+        message: String,
+    },
+}
+
+/// Directory of control sockets: `UDRV_RUNTIME_DIR`, or /run/udrv.
+#[must_use]
+pub fn runtime_directory() -> PathBuf {
+    std::env::var_os("UDRV_RUNTIME_DIR").map_or_else(|| PathBuf::from("/run/udrv"), PathBuf::from)
+}
+
+/// The control socket of `device`.
+#[must_use]
+pub fn socket_path(directory: &Path, device: &str) -> PathBuf {
+    directory.join(format!("{device}.sock"))
+}

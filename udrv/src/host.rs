@@ -1,0 +1,228 @@
+//! The host side of a driver's requests: one function, plain words in and out, every rule checked.
+//!
+//! Reached by upcall from inside a transaction ([`Gate`]), or directly in an unprotected call ([`Direct`]).
+
+use std::cell::RefCell;
+use std::time::{Duration, Instant};
+
+use fgft::{DomainMemory, Refusal, Upcalls};
+use udrv_driver::abi::Request;
+use udrv_driver::{Error, Injection, Services};
+
+use crate::ledger::{BUFFERS, DRIVER, FREE, Ledger};
+use crate::pool::Pool;
+use crate::window::Window;
+
+/// Frames that one call may deliver; also the budget of a poll.
+pub const BUDGET: u32 = 64;
+/// Bounds of a frame without CRC: an Ethernet header, and the largest with a VLAN tag.
+const FRAME_BYTES: std::ops::RangeInclusive<u64> = 14..=1518;
+/// The longest pause that a driver may ask for at once.
+const MAX_PAUSE: Duration = Duration::from_millis(20);
+/// Requests that one call may make: more is a driver gone wild.
+const MAX_REQUESTS: u32 = 100_000;
+
+/// What a call has staged and what the host needs to serve it.
+pub struct Host {
+    /// The device's registers.
+    pub window: Window,
+    /// The device's memory.
+    pub pool: Pool,
+    /// Frames delivered by the call under way: place in the region and length.
+    pub delivered: Vec<(u64, u32)>,
+    /// Frames completed by the call under way, and whether they were sent.
+    pub completed: Vec<(u32, bool)>,
+    /// The buffer of the frame that `transmit` was given.
+    pub offered: Option<u32>,
+    /// A fault to inject into the next call of an entry point.
+    pub armed: Option<Injection>,
+    /// When the injected fault of this call was about to happen.
+    pub injected_at: Option<Instant>,
+    /// Where injected wild writes go.
+    pub wild_target: u64,
+    requests: u32,
+    clock: Instant,
+}
+
+impl Host {
+    /// A host over a window and its memory.
+    #[must_use]
+    pub fn new(window: Window, pool: Pool) -> Host {
+        Host {
+            window,
+            pool,
+            delivered: Vec::with_capacity(BUDGET as usize),
+            completed: Vec::with_capacity(BUFFERS),
+            offered: None,
+            armed: None,
+            injected_at: None,
+            wild_target: 0,
+            requests: 0,
+            clock: Instant::now(),
+        }
+    }
+
+    /// Before a call.
+    pub fn begin(&mut self, offered: Option<u32>, armed: Option<Injection>) {
+        self.delivered.clear();
+        self.completed.clear();
+        self.offered = offered;
+        self.armed = armed;
+        self.injected_at = None;
+        self.requests = 0;
+    }
+
+    /// Nanoseconds since the host was made.
+    #[must_use]
+    pub fn now(&self) -> u64 {
+        self.clock.elapsed().as_nanos() as u64
+    }
+
+    /// Serves one request.
+    ///
+    /// # Errors
+    /// A broken rule, outside; an ordinary error, inside.
+    pub fn serve(
+        &mut self,
+        ledger: &mut Ledger,
+        memory: &DomainMemory,
+        request: Request,
+        words: [u64; 4],
+    ) -> Result<Result<u64, Error>, Refusal> {
+        self.requests += 1;
+        if self.requests > MAX_REQUESTS {
+            return Err(Refusal(format!("more than {MAX_REQUESTS} requests in one call")));
+        }
+        let [a, b, c, _] = words;
+        match request {
+            Request::RegisterRead => Ok(self.window.read(ledger, a, b)?.map(u64::from)),
+            Request::RegisterWrite => Ok(self.window.write(ledger, a, b, c)?.map(u64::from)),
+            Request::DmaAllocate => self.pool.allocate(ledger, a, b),
+            Request::DmaBusAddress => self.pool.bus_address(ledger, a).map(Ok),
+            Request::DmaRead32 => {
+                let mut bytes = [0; 4];
+                let place = self.pool.place(ledger, a, b, 4)?;
+                self.pool.region().copy_out(place, &mut bytes).map_err(|e| Refusal(e.to_string()))?;
+                Ok(Ok(u64::from(u32::from_le_bytes(bytes))))
+            }
+            Request::DmaWrite32 => {
+                let place = self.pool.place(ledger, a, b, 4)?;
+                self.pool.region().copy_in(place, &(c as u32).to_le_bytes()).map_err(|e| Refusal(e.to_string()))?;
+                Ok(Ok(0))
+            }
+            Request::Keep => match self.offered {
+                Some(buffer) if u64::from(buffer) == a => {
+                    ledger.buffers[buffer as usize] = DRIVER;
+                    Ok(Ok(0))
+                }
+                _ => Err(Refusal(format!("buffer {a} was not given to this call"))),
+            },
+            Request::Complete => match ledger.buffers.get_mut(a as usize) {
+                Some(owner) if *owner == DRIVER => {
+                    *owner = FREE;
+                    self.completed.push((a as u32, b != 0));
+                    Ok(Ok(0))
+                }
+                _ => Err(Refusal(format!("buffer {a} is not one that the driver keeps"))),
+            },
+            Request::Deliver => {
+                if !FRAME_BYTES.contains(&c) {
+                    return Err(Refusal(format!("a frame of {c} bytes")));
+                }
+                if self.delivered.len() as u32 >= BUDGET {
+                    return Err(Refusal(format!("more than {BUDGET} frames delivered in one call")));
+                }
+                let place = self.pool.place(ledger, a, b, c)?;
+                self.delivered.push((place, c as u32));
+                Ok(Ok(0))
+            }
+            Request::Now => Ok(Ok(self.clock.elapsed().as_micros() as u64)),
+            Request::Pause => {
+                let time = Duration::from_micros(a);
+                if time > MAX_PAUSE {
+                    return Err(Refusal(format!("a pause of {a} microseconds")));
+                }
+                std::thread::sleep(time);
+                Ok(Ok(0))
+            }
+            Request::Log => {
+                let mut text = [0; 200];
+                let text = &mut text[..(c as usize).min(200)];
+                memory.read(b, text)?;
+                let text = String::from_utf8_lossy(text);
+                match a {
+                    1 => tracing::error!(target: "driver", "{text}"),
+                    2 => tracing::warn!(target: "driver", "{text}"),
+                    3 => tracing::info!(target: "driver", "{text}"),
+                    _ => tracing::debug!(target: "driver", "{text}"),
+                }
+                Ok(Ok(0))
+            }
+            Request::TakeInjection => match self.armed {
+                Some(_) => {
+                    self.injected_at = Some(Instant::now());
+                    Ok(Ok(0))
+                }
+                None => Ok(Err(Error::Unsupported)),
+            },
+            Request::InjectionTarget => Ok(Ok(self.wild_target)),
+        }
+    }
+}
+
+fn unknown(number: u64) -> Refusal {
+    Refusal(format!("there is no request {number}"))
+}
+
+impl Upcalls<Ledger> for Host {
+    fn upcall(
+        &mut self,
+        ledger: &mut Ledger,
+        memory: &DomainMemory,
+        number: u64,
+        words: [u64; 4],
+    ) -> Result<[u64; 2], Refusal> {
+        let request = Request::from_number(number).ok_or_else(|| unknown(number))?;
+        Ok(match self.serve(ledger, memory, request, words)? {
+            Ok(value) => [0, value],
+            Err(error) => [error.to_word(), 0],
+        })
+    }
+}
+
+/// Services as code inside a transaction has them: each request is an upcall.
+pub struct Gate;
+
+impl Services for Gate {
+    fn request(&self, request: Request, words: [u64; 4]) -> Result<u64, Error> {
+        match fgft::upcall(request as u64, words) {
+            [0, value] => Ok(value),
+            [status, _] => Err(Error::from_word(status).unwrap_or(Error::Bus)),
+        }
+    }
+}
+
+/// Services as an unprotected call has them: each request is a function call. A broken rule ends the process, as it
+/// would in a kernel.
+pub struct Direct<'a> {
+    host: RefCell<(&'a mut Host, &'a mut Ledger)>,
+    memory: DomainMemory,
+}
+
+impl<'a> Direct<'a> {
+    /// Over what the call may use.
+    pub fn new(host: &'a mut Host, ledger: &'a mut Ledger, memory: DomainMemory) -> Direct<'a> {
+        Direct { host: RefCell::new((host, ledger)), memory }
+    }
+}
+
+impl Services for Direct<'_> {
+    fn request(&self, request: Request, words: [u64; 4]) -> Result<u64, Error> {
+        let mut both = self.host.borrow_mut();
+        let (host, ledger) = &mut *both;
+        match host.serve(ledger, &self.memory, request, words) {
+            Ok(answer) => answer,
+            Err(Refusal(reason)) => panic!("the driver broke a rule, unprotected: {reason}"),
+        }
+    }
+}

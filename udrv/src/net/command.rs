@@ -1,0 +1,248 @@
+//! What a running device can be asked, from another thread.
+
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+use nix::sys::eventfd::{EfdFlags, EventFd};
+use serde::{Deserialize, Serialize};
+use udrv_driver::{Entry, Injection, NetDriver};
+
+use super::{DeviceError, NetDevice};
+use crate::report::{EntryCounters, FaultReport};
+
+/// A command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Command {
+    /// How is it?
+    Status,
+    /// Fault reports with a number above this.
+    Faults(u64),
+    /// Arms a fault: the next `times` calls of the entry point.
+    Inject {
+        /// Which entry point.
+        entry: Entry,
+        /// What and where in it.
+        injection: Injection,
+        /// How often.
+        times: u32,
+    },
+    /// Calls an entry point now, with the values in force.
+    Call(Entry),
+    /// Stop.
+    Stop,
+}
+
+/// An answer.
+#[derive(Debug)]
+pub enum Answer {
+    /// To [`Command::Status`].
+    Status(Box<Status>),
+    /// To [`Command::Faults`].
+    Faults(Vec<FaultReport>),
+    /// Done.
+    Done,
+    /// Why not.
+    Refused(String),
+}
+
+/// Frames and bytes since the start.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Traffic {
+    /// Frames received and handed up.
+    pub rx_frames: u64,
+    /// Their bytes.
+    pub rx_bytes: u64,
+    /// Frames received that the endpoint did not take.
+    pub rx_dropped: u64,
+    /// Frames that the device says it has sent.
+    pub tx_frames: u64,
+    /// Bytes given to the device.
+    pub tx_bytes: u64,
+    /// Frames of the endpoint that were not given to the device.
+    pub tx_dropped: u64,
+    /// Frames given to the device that came back unsent.
+    pub tx_lost: u64,
+}
+
+/// State of a device.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Status {
+    /// `pci:0000:00:04.0` or `model:rtl8139`.
+    pub device: String,
+    /// Name of the driver.
+    pub driver: String,
+    /// Name of the network interface.
+    pub endpoint: String,
+    /// Station address in force.
+    pub mac: String,
+    /// The chip's own address.
+    pub permanent_mac: String,
+    /// There is a link.
+    pub link_up: bool,
+    /// Megabits a second.
+    pub link_speed: u32,
+    /// Both directions at once.
+    pub full_duplex: bool,
+    /// `protection-keys` or `rollback-only`.
+    pub isolation: String,
+    /// Entry points run as transactions.
+    pub protected: bool,
+    /// Panics keep their message.
+    pub panic_messages: bool,
+    /// This process.
+    pub pid: u32,
+    /// Nanoseconds since the start.
+    pub uptime: u64,
+    /// Bytes of state that one call may change, and of the ledger beside it.
+    pub state_bytes: (usize, usize),
+    /// Frames.
+    pub traffic: Traffic,
+    /// Faults so far.
+    pub faults: u64,
+    /// Calls by entry point.
+    pub entries: Vec<(String, EntryCounters)>,
+    /// Register reads and writes that reached the device.
+    pub register_accesses: (u64, u64),
+    /// Memory of the host that no fault may touch is as it was.
+    pub canary_intact: bool,
+}
+
+/// Sends commands to a device's thread.
+#[derive(Clone)]
+pub struct Commander {
+    sender: Sender<(Command, Sender<Answer>)>,
+    wake: Arc<EventFd>,
+}
+
+/// Where a device's thread finds them.
+pub struct Inbox {
+    receiver: Receiver<(Command, Sender<Answer>)>,
+    wake: Arc<EventFd>,
+}
+
+/// The two ends.
+///
+/// # Errors
+/// No eventfd.
+pub fn commands() -> Result<(Commander, Inbox), DeviceError> {
+    let wake = EventFd::from_value_and_flags(0, EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)
+        .map_err(|e| DeviceError::System { operation: "eventfd", source: e.into() })?;
+    let (sender, receiver) = channel();
+    let wake = Arc::new(wake);
+    Ok((Commander { sender, wake: wake.clone() }, Inbox { receiver, wake }))
+}
+
+impl Commander {
+    /// Sends a command and waits for the answer. `None`: the device has stopped.
+    #[must_use]
+    pub fn ask(&self, command: Command) -> Option<Answer> {
+        let (reply, answer) = channel();
+        self.sender.send((command, reply)).ok()?;
+        // a full counter means that the thread has been woken already
+        let _ = self.wake.write(1);
+        answer.recv().ok()
+    }
+}
+
+impl Inbox {
+    pub(super) fn wake_fd(&self) -> BorrowedFd<'_> {
+        self.wake.as_fd()
+    }
+
+    pub(super) fn next(&self) -> Option<(Command, Sender<Answer>)> {
+        self.receiver.try_recv().ok()
+    }
+
+    pub(super) fn quieten(&self) {
+        // nothing to read is fine
+        let _ = self.wake.read();
+    }
+}
+
+impl<D: NetDriver> NetDevice<D> {
+    /// Carries a command out. True: stop.
+    ///
+    /// # Errors
+    /// When the device was given up on the way.
+    pub fn handle(&mut self, command: Command) -> Result<Answer, DeviceError> {
+        Ok(match command {
+            Command::Status => Answer::Status(Box::new(self.status())),
+            Command::Faults(after) => Answer::Faults(self.reports.since(after)),
+            Command::Inject { entry, injection, times } => {
+                if times == 0 {
+                    self.armed = None;
+                } else {
+                    self.armed = Some((entry, injection, times));
+                }
+                Answer::Done
+            }
+            Command::Call(entry) => match self.call_with_values_in_force(entry) {
+                Ok(()) => Answer::Done,
+                Err(error @ DeviceError::GaveUp { .. }) => return Err(error),
+                Err(error) => Answer::Refused(error.to_string()),
+            },
+            Command::Stop => Answer::Done,
+        })
+    }
+
+    fn call_with_values_in_force(&mut self, entry: Entry) -> Result<(), DeviceError> {
+        let (mac, mode) = (self.mac, self.rx_mode);
+        match entry {
+            Entry::Open => {
+                self.entry(Entry::Stop, |cx| D::stop(cx))?;
+                self.entry(Entry::Open, |cx| D::open(cx))?;
+            }
+            Entry::Stop => {
+                self.entry(Entry::Stop, |cx| D::stop(cx))?;
+                self.entry(Entry::Open, |cx| D::open(cx))?;
+            }
+            Entry::Link => self.update_link()?,
+            Entry::SetMac => self.entry(entry, move |cx| D::set_mac(cx, mac))?,
+            Entry::SetRxMode => self.entry(entry, move |cx| D::set_rx_mode(cx, mode))?,
+            Entry::GetRingparam => self.entry(entry, |cx| D::get_ringparam(cx)).map(|_| ())?,
+            Entry::GetStats => self.entry(entry, |cx| D::get_stats(cx)).map(|_| ())?,
+            Entry::TxTimeout => self.entry(entry, |cx| D::tx_timeout(cx))?,
+            Entry::Restore => self.entry(entry, |cx| D::restore(cx))?,
+            Entry::Interrupt | Entry::Poll | Entry::Transmit => self.serve_interrupt()?,
+            Entry::Quiesce => {
+                self.entry(Entry::Quiesce, |cx| D::quiesce(cx))?;
+                self.entry(Entry::Restore, |cx| D::restore(cx))?;
+            }
+            Entry::Probe => {
+                // a chip that is probed is a chip that was reset: bring it back to where it was
+                self.entry(Entry::Stop, |cx| D::stop(cx))?;
+                self.entry(Entry::Probe, |cx| D::probe(cx))?;
+                self.entry(Entry::SetMac, move |cx| D::set_mac(cx, mac))?;
+                self.entry(Entry::SetRxMode, move |cx| D::set_rx_mode(cx, mode))?;
+                self.entry(Entry::Open, |cx| D::open(cx))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn status(&mut self) -> Status {
+        let accesses = self.host.window.accesses();
+        Status {
+            device: self.name.clone(),
+            driver: D::NAME.to_owned(),
+            endpoint: self.endpoint.name(),
+            mac: self.mac.to_string(),
+            permanent_mac: self.permanent_mac.to_string(),
+            link_up: self.link.up,
+            link_speed: self.link.speed,
+            full_duplex: self.link.full_duplex,
+            isolation: fgft::init().map_or("none", fgft::Isolation::name).to_owned(),
+            protected: self.options.protect,
+            panic_messages: fgft::panics_are_wrapped(),
+            pid: std::process::id(),
+            uptime: self.host.now(),
+            state_bytes: (size_of::<D::State>(), size_of::<crate::ledger::Ledger>()),
+            traffic: self.traffic,
+            faults: self.reports.count(),
+            entries: self.counters.named(),
+            register_accesses: (accesses.reads, accesses.writes),
+            canary_intact: self.canary.iter().all(|word| *word == super::CANARY),
+        }
+    }
+}

@@ -1,0 +1,351 @@
+//! The net class: a network driver between its device and an endpoint.
+//!
+//! ```text
+//!   endpoint --recv--> buffer --transmit--> [driver] --doorbell on commit--> device
+//!   endpoint <--send on commit-- [driver] <--poll-- ring <-- device
+//! ```
+//!
+//! `call.rs` runs one entry point as a transaction and recovers when it faults; `traffic.rs` moves frames;
+//! `event_loop.rs` waits for the device, the endpoint and commands; this file starts and stops.
+
+mod call;
+mod command;
+mod event_loop;
+mod traffic;
+
+use std::time::{Duration, Instant};
+
+use fgft::{Domain, DomainConfig, StateKind};
+use nix::sys::eventfd::{EfdFlags, EventFd};
+use udrv_bus::{BarInfo, BusError, PciFunction, PciId, ResetKind, Width};
+use udrv_driver::{Entry, Injection, Link, MacAddress, NetDriver, RxMode};
+
+pub use call::CallError;
+pub use command::{Answer, Command, Commander, Inbox, Status, Traffic, commands};
+
+use crate::endpoint::{EndpointError, NetEndpoint};
+use crate::host::Host;
+use crate::ledger::Ledger;
+use crate::pool::{Pool, PoolError};
+use crate::report::{Counters, Reports};
+use crate::window::Window;
+
+/// How a device is run.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Entry points run as transactions. Off: a fault ends the process, as in a kernel.
+    pub protect: bool,
+    /// CPU time that one call may use.
+    pub deadline: Duration,
+    /// Address to use instead of the chip's own.
+    pub mac: Option<MacAddress>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options { protect: true, deadline: Duration::from_millis(10), mac: None }
+    }
+}
+
+/// Why a device could not be started, or cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum DeviceError {
+    /// No entry of the driver's id table fits.
+    #[error("{device} is {found}, which the driver {driver} does not know (it drives {known})")]
+    NotThisDevice {
+        /// The device's name.
+        device: String,
+        /// Its id.
+        found: PciId,
+        /// The driver.
+        driver: &'static str,
+        /// The driver's ids.
+        known: String,
+    },
+    /// No BAR with registers.
+    #[error("{device} has none of the BARs {bars:?} that the driver {driver} needs")]
+    NoBar {
+        /// The device's name.
+        device: String,
+        /// The driver.
+        driver: &'static str,
+        /// BARs it can use.
+        bars: &'static [u8],
+    },
+    /// The device does not answer, not even in configuration space.
+    #[error("{device} does not answer (its vendor id reads as all ones): it is unplugged, powered off or broken")]
+    Gone {
+        /// The device's name.
+        device: String,
+    },
+    /// The bus failed.
+    #[error("{device}: {source}")]
+    Bus {
+        /// The device's name.
+        device: String,
+        /// What the bus said.
+        #[source]
+        source: BusError,
+    },
+    /// No DMA memory.
+    #[error("{device}: {source}")]
+    Pool {
+        /// The device's name.
+        device: String,
+        /// Why.
+        #[source]
+        source: PoolError,
+    },
+    /// The transaction engine cannot work here.
+    #[error(transparent)]
+    Engine(#[from] fgft::InitError),
+    /// The endpoint failed.
+    #[error(transparent)]
+    Endpoint(#[from] EndpointError),
+    /// An entry point failed where that cannot be passed on.
+    #[error("{device}: {entry} failed: {source}{detail}")]
+    Entry {
+        /// The device's name.
+        device: String,
+        /// Which.
+        entry: Entry,
+        /// How.
+        #[source]
+        source: CallError,
+        /// The bus's own words, if it had any.
+        detail: String,
+    },
+    /// Recovery did not help.
+    #[error("{device}: given up after {faults} faults: {reason}")]
+    GaveUp {
+        /// The device's name.
+        device: String,
+        /// Faults so far.
+        faults: u64,
+        /// The last.
+        reason: String,
+    },
+    /// The system refused something.
+    #[error("{operation}: {source}")]
+    System {
+        /// What.
+        operation: &'static str,
+        /// errno.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+/// A network device that runs.
+pub struct NetDevice<D: NetDriver> {
+    name: String,
+    domain: Domain<D::State, Ledger>,
+    host: Host,
+    endpoint: Box<dyn NetEndpoint>,
+    irq: EventFd,
+    options: Options,
+    mac: MacAddress,
+    permanent_mac: MacAddress,
+    rx_mode: RxMode,
+    link: Link,
+    /// A frame that the driver had no room for: its buffer and length.
+    waiting: Option<(u32, u32)>,
+    /// Since when frames are with the device without one coming back.
+    sending_since: Option<Instant>,
+    armed: Option<(Entry, Injection, u32)>,
+    /// Where injected wild writes go where protection keys stop them.
+    canary: Box<[u64; 64]>,
+    counters: Counters,
+    reports: Reports,
+    traffic: Traffic,
+    faults_in_a_row: u32,
+    failed: Option<String>,
+    stopped: bool,
+}
+
+/// What the canary holds.
+const CANARY: u64 = 0x0063_616e_6172_7900;
+
+/// PCI command register: offset and bits.
+const PCI_COMMAND: u16 = 4;
+const PCI_IO: u32 = 1;
+const PCI_MEMORY: u32 = 2;
+const PCI_BUS_MASTER: u32 = 4;
+const PCI_INTX_DISABLE: u32 = 1 << 10;
+
+impl<D: NetDriver> NetDevice<D> {
+    /// Takes the device into operation behind `endpoint`. On error it is as quiet as it was found.
+    ///
+    /// # Errors
+    /// [`DeviceError`].
+    pub fn start(
+        mut bus: Box<dyn PciFunction>,
+        endpoint: Box<dyn NetEndpoint>,
+        options: Options,
+    ) -> Result<Self, DeviceError> {
+        let isolation = fgft::init()?;
+        let name = bus.name();
+        identify::<D>(&mut *bus, &name)?;
+        let (bar, info) = choose_bar::<D>(&mut *bus, &name)?;
+        let in_bus = |source| DeviceError::Bus { device: name.clone(), source };
+        set_command(&mut *bus, PCI_IO | PCI_MEMORY, PCI_BUS_MASTER | PCI_INTX_DISABLE).map_err(in_bus)?;
+        let pool = Pool::new(&mut *bus).map_err(|source| DeviceError::Pool { device: name.clone(), source })?;
+        let window = Window::new(bus, bar, info.size, D::REGISTERS, pool.bus_range());
+        let kind = StateKind { name: D::NAME, version: D::STATE_VERSION };
+        let config = DomainConfig { deadline: options.deadline, ..DomainConfig::new(kind) };
+        let domain = Domain::new(&config, D::new_state(), Ledger::new())?;
+        let irq = EventFd::from_value_and_flags(0, EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)
+            .map_err(|e| DeviceError::System { operation: "eventfd", source: e.into() })?;
+        let mut device = NetDevice {
+            name,
+            domain,
+            host: Host::new(window, pool),
+            endpoint,
+            irq,
+            options,
+            mac: MacAddress::default(),
+            permanent_mac: MacAddress::default(),
+            rx_mode: RxMode { promiscuous: false, multicast: u64::MAX },
+            link: Link::default(),
+            waiting: None,
+            sending_since: None,
+            armed: None,
+            canary: Box::new([CANARY; 64]),
+            counters: Counters::default(),
+            reports: Reports::default(),
+            traffic: Traffic::default(),
+            faults_in_a_row: 0,
+            failed: None,
+            stopped: false,
+        };
+        device.host.wild_target = match isolation {
+            fgft::Isolation::ProtectionKeys => device.canary.as_ptr() as u64 + 8,
+            // nothing is ever mapped there: without keys only the page tables can stop a wild write
+            fgft::Isolation::RollbackOnly => 0x10_dead_beef & !7,
+        };
+        device.bring_up()?;
+        Ok(device)
+    }
+
+    /// Probe, interrupts, bus mastering, address, open: in this order. A failure leaves through `Drop`.
+    fn bring_up(&mut self) -> Result<(), DeviceError> {
+        let valid = |mac: &MacAddress, _: &Host| mac.is_station();
+        self.permanent_mac = self.entry_checked(Entry::Probe, |cx| D::probe(cx), valid)?;
+        use std::os::fd::AsFd;
+        let enabled = self.host.window.bus().enable_intx(self.irq.as_fd());
+        enabled.map_err(|source| self.bus_error(source))?;
+        let mastering = set_command(self.host.window.bus(), PCI_BUS_MASTER, 0);
+        mastering.map_err(|source| self.bus_error(source))?;
+        let mac = self.options.mac.unwrap_or(self.permanent_mac);
+        self.entry(Entry::SetMac, move |cx| D::set_mac(cx, mac))?;
+        self.mac = mac;
+        let mode = self.rx_mode;
+        self.entry(Entry::SetRxMode, move |cx| D::set_rx_mode(cx, mode))?;
+        self.entry(Entry::Open, |cx| D::open(cx))?;
+        self.endpoint.set_mac(mac.0)?;
+        self.update_link()?;
+        tracing::info!(device = %self.name, driver = D::NAME, mac = %mac, endpoint = %self.endpoint.name(), "running");
+        Ok(())
+    }
+
+    /// For people.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The station address in force.
+    #[must_use]
+    pub fn mac(&self) -> MacAddress {
+        self.mac
+    }
+
+    /// Stops the device: stop, quiesce, bus mastering off, interrupts off, reset, unmap; in this order.
+    ///
+    /// # Errors
+    /// The first that occurred; the rest is done all the same.
+    pub fn shut_down(mut self) -> Result<(), DeviceError> {
+        self.quiet()
+    }
+
+    fn quiet(&mut self) -> Result<(), DeviceError> {
+        if std::mem::replace(&mut self.stopped, true) {
+            return Ok(());
+        }
+        let mut first = Ok(());
+        let mut note = |result: Result<(), DeviceError>| {
+            if let Err(error) = result {
+                tracing::warn!(%error, "while stopping");
+                if first.is_ok() {
+                    first = Err(error);
+                }
+            }
+        };
+        if self.failed.is_none() {
+            note(self.entry(Entry::Stop, |cx| D::stop(cx)));
+        }
+        note(self.entry(Entry::Quiesce, |cx| D::quiesce(cx)));
+        let name = self.name.clone();
+        let in_bus = |source| DeviceError::Bus { device: name.clone(), source };
+        let bus = self.host.window.bus();
+        note(set_command(bus, 0, PCI_BUS_MASTER).map_err(in_bus));
+        note(bus.disable_intx().map_err(in_bus));
+        match bus.reset() {
+            Ok(kind @ (ResetKind::Function | ResetKind::None)) => tracing::debug!(?kind, "reset"),
+            Err(source) => note(Err(in_bus(source))),
+        }
+        note(self.host.pool.unmap(self.host.window.bus()).map_err(in_bus));
+        first
+    }
+
+    fn bus_error(&self, source: BusError) -> DeviceError {
+        DeviceError::Bus { device: self.name.clone(), source }
+    }
+}
+
+impl<D: NetDriver> Drop for NetDevice<D> {
+    fn drop(&mut self) {
+        // errors were logged; there is nobody left to tell
+        let _ = self.quiet();
+    }
+}
+
+/// Reads the id and finds it in the driver's table.
+fn identify<D: NetDriver>(bus: &mut dyn PciFunction, name: &str) -> Result<(), DeviceError> {
+    let id = |offset| -> Result<u16, BusError> { bus.config_read(offset, Width::U16).map(|value| value as u16) };
+    let found = [0, 2].map(id);
+    let [vendor, device] = match found {
+        [Ok(vendor), Ok(device)] => [vendor, device],
+        [Err(source), _] | [_, Err(source)] => return Err(DeviceError::Bus { device: name.to_owned(), source }),
+    };
+    if vendor == 0xffff {
+        return Err(DeviceError::Gone { device: name.to_owned() });
+    }
+    if D::IDS.contains(&(vendor, device)) {
+        return Ok(());
+    }
+    let known: Vec<String> = D::IDS.iter().map(|(v, d)| PciId { vendor: *v, device: *d }.to_string()).collect();
+    Err(DeviceError::NotThisDevice {
+        device: name.to_owned(),
+        found: PciId { vendor, device },
+        driver: D::NAME,
+        known: known.join(", "),
+    })
+}
+
+fn choose_bar<D: NetDriver>(bus: &mut dyn PciFunction, name: &str) -> Result<(u8, BarInfo), DeviceError> {
+    for bar in D::BARS {
+        match bus.bar(*bar) {
+            Ok(info) => return Ok((*bar, info)),
+            Err(BusError::NoSuchBar(_)) => {}
+            Err(source) => return Err(DeviceError::Bus { device: name.to_owned(), source }),
+        }
+    }
+    Err(DeviceError::NoBar { device: name.to_owned(), driver: D::NAME, bars: D::BARS })
+}
+
+/// Sets and clears bits of the PCI command register.
+fn set_command(bus: &mut dyn PciFunction, set: u32, clear: u32) -> Result<(), BusError> {
+    let command = bus.config_read(PCI_COMMAND, Width::U16)?;
+    bus.config_write(PCI_COMMAND, Width::U16, command & !clear | set)
+}

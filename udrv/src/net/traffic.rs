@@ -1,0 +1,189 @@
+//! Moving frames, and noticing when they do not move.
+
+use std::time::{Duration, Instant};
+
+use udrv_driver::{Entry, Error, Events, NetDriver, TxFrame};
+
+use super::{CallError, DeviceError, NetDevice};
+use crate::endpoint::Received;
+use crate::host::BUDGET;
+use crate::pool::BUFFER_BYTES;
+use crate::report::Rung;
+
+/// Smallest Ethernet frame without CRC; shorter ones are padded with zeros.
+const MIN_FRAME: usize = 60;
+/// Largest, with a VLAN tag.
+const MAX_FRAME: usize = 1518;
+/// Frames taken from the endpoint before the device gets its turn.
+const BATCH: usize = 32;
+/// Looks at the interrupt causes before the line is unmasked all the same: a level that stays up fires again.
+const MAX_ROUNDS: usize = 16;
+/// A frame that the device has had for this long is not going to be sent.
+pub(super) const TX_TIMEOUT: Duration = Duration::from_secs(5);
+
+impl<D: NetDriver> NetDevice<D> {
+    /// Takes frames from the endpoint and gives them to the driver, until there is none, or no room.
+    ///
+    /// # Errors
+    /// When the device was given up or the endpoint is broken.
+    pub fn pump_endpoint(&mut self) -> Result<(), DeviceError> {
+        for _ in 0..BATCH {
+            let Some((buffer, length)) = self.next_frame()? else { break };
+            if !self.send(buffer, length)? {
+                self.waiting = Some((buffer, length));
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a frame from the endpoint could be taken now.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        self.waiting.is_none() && self.domain.ledger().free_buffer(None).is_some()
+    }
+
+    fn next_frame(&mut self) -> Result<Option<(u32, u32)>, DeviceError> {
+        if let Some(frame) = self.waiting.take() {
+            return Ok(Some(frame));
+        }
+        let Some(buffer) = self.domain.ledger().free_buffer(None) else { return Ok(None) };
+        let pool = &self.host.pool;
+        let offset = pool.buffer_offset(buffer);
+        loop {
+            match self.endpoint.recv_into(pool.region(), offset, BUFFER_BYTES as usize)? {
+                Received::Frame(length @ 14..=MAX_FRAME) => {
+                    if length < MIN_FRAME {
+                        const ZEROS: [u8; MIN_FRAME] = [0; MIN_FRAME];
+                        let pad = pool.region().copy_in(offset + length as u64, &ZEROS[length..]);
+                        debug_assert!(pad.is_ok(), "a buffer holds the smallest frame");
+                    }
+                    return Ok(Some((buffer, length.max(MIN_FRAME) as u32)));
+                }
+                Received::Frame(_) | Received::Cut => self.traffic.tx_dropped += 1,
+                Received::Empty | Received::Closed => return Ok(None),
+            }
+        }
+    }
+
+    /// Gives a frame to the driver. False: there is no room, the frame is still the caller's.
+    fn send(&mut self, buffer: u32, length: u32) -> Result<bool, DeviceError> {
+        let frame = TxFrame { buffer, length, bus_address: self.host.pool.buffer_address(buffer) };
+        let transmit = move |cx: &mut udrv_driver::Cx<'_, D::State>| D::transmit(cx, frame);
+        let mut result = self.call(Entry::Transmit, Some(buffer), transmit, |(), _| true);
+        if matches!(result, Err(CallError::Fault(_))) && self.failed.is_none() {
+            // the frame never left: the doorbell was not rung
+            result = self.call(Entry::Transmit, Some(buffer), transmit, |(), _| true);
+        }
+        match result {
+            Ok(()) => {
+                self.traffic.tx_bytes += u64::from(length);
+                self.sending_since.get_or_insert_with(Instant::now);
+                self.frame_went_through();
+                Ok(true)
+            }
+            Err(CallError::Driver(Error::Busy)) => Ok(false),
+            Err(error) => {
+                self.traffic.tx_dropped += 1;
+                if self.failed.is_some() {
+                    return Err(self.entry_error(Entry::Transmit, error));
+                }
+                if let Some(report) = self.reports.last_mut() {
+                    report.frames_lost += u64::from(matches!(error, CallError::Fault(_)));
+                }
+                Ok(true)
+            }
+        }
+    }
+
+    /// Serves the device's interrupt: causes, frames both ways, link; then unmasks the line.
+    ///
+    /// # Errors
+    /// When the device is gone or was given up.
+    pub fn serve_interrupt(&mut self) -> Result<(), DeviceError> {
+        for _ in 0..MAX_ROUNDS {
+            let events = self.entry(Entry::Interrupt, |cx| D::interrupt(cx))?;
+            if events == Events::NONE {
+                break;
+            }
+            if events.has(Events::POLL) {
+                self.poll_all()?;
+            }
+            if events.has(Events::ERROR) && self.restore() == Rung::GaveUp {
+                self.failed = Some("restore after a bus error failed".into());
+                return Err(self.entry_error(Entry::Restore, CallError::Driver(Error::Bus)));
+            }
+            if events.has(Events::LINK) {
+                self.update_link()?;
+            }
+        }
+        // frames that waited for a slot
+        self.pump_endpoint()?;
+        let unmasked = self.host.window.bus().unmask_intx();
+        unmasked.map_err(|source| self.bus_error(source))
+    }
+
+    /// Polls until the driver has no more. A poll that faults is made again: its work is still there.
+    fn poll_all(&mut self) -> Result<(), DeviceError> {
+        let before = self.domain.ledger().kept();
+        loop {
+            let valid = |n: &u32, host: &crate::host::Host| *n as usize == host.delivered.len();
+            match self.call(Entry::Poll, None, |cx| D::poll(cx, BUDGET), valid) {
+                Ok(n) => {
+                    if n > 0 {
+                        self.frame_went_through();
+                    }
+                    if n < BUDGET {
+                        break;
+                    }
+                }
+                Err(CallError::Fault(_)) if self.failed.is_none() => {}
+                Err(error) => return Err(self.entry_error(Entry::Poll, error)),
+            }
+        }
+        let after = self.domain.ledger().kept();
+        if after == 0 {
+            self.sending_since = None;
+        } else if after < before {
+            self.sending_since = Some(Instant::now());
+        }
+        Ok(())
+    }
+
+    fn frame_went_through(&mut self) {
+        if self.reports.waits_for_frame() {
+            let now = self.host.now();
+            self.reports.frame_went_through(now);
+        }
+    }
+
+    /// Asks the driver for the link and mirrors it to the endpoint.
+    pub(super) fn update_link(&mut self) -> Result<(), DeviceError> {
+        let link = self.entry(Entry::Link, |cx| D::link(cx))?;
+        if link != self.link {
+            tracing::info!(device = %self.name, up = link.up, speed = link.speed, full_duplex = link.full_duplex, "link");
+        }
+        self.endpoint.set_carrier(link.up)?;
+        self.link = link;
+        Ok(())
+    }
+
+    /// What is done from time to time: the link, and frames that do not get sent.
+    ///
+    /// # Errors
+    /// As for [`NetDevice::serve_interrupt`].
+    pub fn tick(&mut self) -> Result<(), DeviceError> {
+        if self.sending_since.is_some_and(|since| since.elapsed() >= TX_TIMEOUT) {
+            tracing::warn!(device = %self.name, "the device has stopped sending");
+            self.sending_since = None;
+            self.entry(Entry::TxTimeout, |cx| D::tx_timeout(cx))?;
+        }
+        self.update_link()
+    }
+
+    /// Whether frames are with the device.
+    #[must_use]
+    pub fn is_sending(&self) -> bool {
+        self.sending_since.is_some()
+    }
+}

@@ -1,0 +1,138 @@
+//! The DMA memory of one device: packet buffers first, then what the driver allocates.
+//!
+//! One sealed memfd at one bus address below 4 GiB. Offsets name places; the ledger says who has them.
+
+use std::sync::Arc;
+
+use fgft::Refusal;
+use udrv_bus::{BusError, DmaMapping, PciFunction};
+use udrv_driver::Error;
+
+use crate::dma::{DmaError, DmaRegion};
+use crate::iova::{IovaAllocator, IovaError};
+use crate::ledger::{BUFFERS, DmaPiece, Ledger, MAX_DMA};
+
+/// Bytes of a packet buffer: an Ethernet frame with VLAN tag, and a power of two.
+pub const BUFFER_BYTES: u32 = 2048;
+/// Bytes for the driver's rings.
+const RING_BYTES: u32 = 128 * 1024;
+const BUFFER_AREA: u32 = BUFFERS as u32 * BUFFER_BYTES;
+
+/// Why the device's memory could not be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum PoolError {
+    /// No memory.
+    #[error(transparent)]
+    Memory(#[from] DmaError),
+    /// No bus addresses.
+    #[error(transparent)]
+    Iova(#[from] IovaError),
+    /// The bus would not map it.
+    #[error(transparent)]
+    Bus(#[from] BusError),
+}
+
+/// See the module's text.
+pub struct Pool {
+    region: Arc<DmaRegion>,
+    iova: u64,
+}
+
+impl Pool {
+    /// Makes the memory and maps it for the device.
+    ///
+    /// # Errors
+    /// [`PoolError`].
+    pub fn new(bus: &mut dyn PciFunction) -> Result<Pool, PoolError> {
+        let size = u64::from(BUFFER_AREA + RING_BYTES);
+        let region = Arc::new(DmaRegion::new(size, fgft::device_key())?);
+        let iova = IovaAllocator::new(&bus.iova_ranges()?).alloc(size, 4096)?;
+        bus.map_dma(DmaMapping { iova, memory: region.clone() })?;
+        Ok(Pool { region, iova })
+    }
+
+    /// Takes the mapping back. The device must not master the bus any more.
+    ///
+    /// # Errors
+    /// What the bus says.
+    pub fn unmap(&self, bus: &mut dyn PciFunction) -> Result<(), BusError> {
+        bus.unmap_dma(self.iova, self.region.size())
+    }
+
+    /// The memory.
+    #[must_use]
+    pub fn region(&self) -> &DmaRegion {
+        &self.region
+    }
+
+    /// Bus addresses of all of it.
+    #[must_use]
+    pub fn bus_range(&self) -> std::ops::Range<u64> {
+        self.iova..self.iova + self.region.size()
+    }
+
+    /// Offset of packet buffer `buffer`.
+    #[must_use]
+    pub fn buffer_offset(&self, buffer: u32) -> u64 {
+        u64::from(buffer) * u64::from(BUFFER_BYTES)
+    }
+
+    /// Where the device sees packet buffer `buffer`.
+    #[must_use]
+    pub fn buffer_address(&self, buffer: u32) -> u32 {
+        (self.iova + self.buffer_offset(buffer)) as u32
+    }
+
+    /// Zeroed memory for the driver. The ledger gives it back on abort.
+    ///
+    /// # Errors
+    /// No room: an ordinary error. A size or alignment that makes no sense: a broken rule.
+    pub fn allocate(&self, ledger: &mut Ledger, bytes: u64, alignment: u64) -> Result<Result<u64, Error>, Refusal> {
+        if bytes == 0 || !alignment.is_power_of_two() || alignment > 4096 {
+            return Err(Refusal(format!("DMA memory of {bytes} bytes aligned to {alignment}")));
+        }
+        let start = u64::from(BUFFER_AREA + ledger.dma_used).next_multiple_of(alignment);
+        let Some(slot) = ledger.dma.iter().position(|piece| piece.length == 0) else { return Ok(Err(Error::NoMemory)) };
+        if bytes > self.region.size() || start + bytes > self.region.size() {
+            return Ok(Err(Error::NoMemory));
+        }
+        ledger.dma[slot] = DmaPiece { offset: start as u32, length: bytes as u32 };
+        ledger.dma_used = (start + bytes) as u32 - BUFFER_AREA;
+        const ZEROS: [u8; 4096] = [0; 4096];
+        for at in (0..bytes).step_by(ZEROS.len()) {
+            let len = (bytes - at).min(ZEROS.len() as u64) as usize;
+            self.region.copy_in(start + at, &ZEROS[..len]).map_err(|e| Refusal(e.to_string()))?;
+        }
+        Ok(Ok(slot as u64 + 1))
+    }
+
+    fn piece(&self, ledger: &Ledger, handle: u64) -> Result<DmaPiece, Refusal> {
+        let index = (handle as usize).wrapping_sub(1);
+        match ledger.dma.get(index) {
+            Some(piece) if index < MAX_DMA && piece.length != 0 => Ok(*piece),
+            _ => Err(Refusal(format!("{handle} is not a handle of DMA memory"))),
+        }
+    }
+
+    /// Where `length` bytes at `offset` of a piece are in the region.
+    ///
+    /// # Errors
+    /// A foreign handle or a place outside the piece.
+    pub fn place(&self, ledger: &Ledger, handle: u64, offset: u64, length: u64) -> Result<u64, Refusal> {
+        let piece = self.piece(ledger, handle)?;
+        match offset.checked_add(length) {
+            Some(end) if end <= u64::from(piece.length) => Ok(u64::from(piece.offset) + offset),
+            _ => {
+                Err(Refusal(format!("{length} bytes at {offset:#x} are outside DMA memory of {} bytes", piece.length)))
+            }
+        }
+    }
+
+    /// Where the device sees a piece.
+    ///
+    /// # Errors
+    /// A foreign handle.
+    pub fn bus_address(&self, ledger: &Ledger, handle: u64) -> Result<u64, Refusal> {
+        Ok(self.iova + u64::from(self.piece(ledger, handle)?.offset))
+    }
+}

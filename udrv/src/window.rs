@@ -1,0 +1,315 @@
+//! The register window: every access of a driver to its device passes here.
+//!
+//! The declared map is the reference: an access outside it, at another width or against its kind is refused, and the
+//! call ends as a fault. Reads of `Config` registers come from the shadow. Writes are journalled with the old
+//! value, so that an abort writes back just what the failed call changed; doorbells wait for the commit; causes
+//! that a failed call consumed are presented again.
+
+use fgft::Refusal;
+use udrv_bus::{BusError, PciFunction, Width};
+use udrv_driver::{Error, Kind, RegisterInfo};
+
+use crate::ledger::{Ledger, MAX_REGISTERS};
+
+/// Doorbells that one call may ring, registers that it may write: more is a driver gone wild.
+const MAX_STAGED: usize = 256;
+
+/// A register access that the window answered: a value, or an ordinary error. A broken rule is a [`Refusal`].
+type Answer = Result<Result<u32, Error>, Refusal>;
+
+#[derive(Debug, Clone, Copy)]
+struct Register {
+    name: &'static str,
+    element: u16,
+    offset: u16,
+    width: Width,
+    kind: Kind,
+}
+
+/// Device accesses since the start.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Accesses {
+    /// Register reads that reached the device.
+    pub reads: u64,
+    /// Register writes that reached the device.
+    pub writes: u64,
+}
+
+/// See the module's text.
+pub struct Window {
+    bus: Box<dyn PciFunction>,
+    bar: u8,
+    registers: Vec<Register>,
+    /// Register index for each byte offset; `NONE` where nothing is declared.
+    by_offset: Vec<u8>,
+    dma: std::ops::Range<u64>,
+    /// Register and its value before this call's first write, in order.
+    journal: Vec<(u8, u32)>,
+    staged: Vec<(u8, u32)>,
+    /// Causes acknowledged or cleared by reading in this call.
+    consumed: Vec<(u8, u32)>,
+    /// Causes that failed calls consumed, by register: pending until a call that commits consumes them.
+    carry: Vec<u32>,
+    needs_restore: bool,
+    accesses: Accesses,
+    last_error: Option<String>,
+}
+
+const NONE: u8 = 0xff;
+
+impl Window {
+    /// The window over `bar` of `bus` with the declared `map`; bus addresses in `dma` are the device's memory.
+    ///
+    /// # Panics
+    /// When the map itself is wrong: overlapping, odd widths, too many registers. That is the driver's source.
+    pub fn new(
+        bus: Box<dyn PciFunction>,
+        bar: u8,
+        bar_size: u64,
+        map: &[RegisterInfo],
+        dma: std::ops::Range<u64>,
+    ) -> Window {
+        let registers: Vec<Register> = map
+            .iter()
+            .flat_map(|info| {
+                let width = match info.width {
+                    1 => Width::U8,
+                    2 => Width::U16,
+                    4 => Width::U32,
+                    other => panic!("register {}: {other} bytes wide", info.name),
+                };
+                (0..info.count).map(move |element| Register {
+                    name: info.name,
+                    element,
+                    offset: info.offset + element * u16::from(info.width),
+                    width,
+                    kind: info.kind,
+                })
+            })
+            .collect();
+        assert!(registers.len() <= MAX_REGISTERS, "the map declares more than {MAX_REGISTERS} registers");
+        let end = registers.iter().map(|r| usize::from(r.offset) + r.width.bytes() as usize).max().unwrap_or(0);
+        assert!(end as u64 <= bar_size, "the map is larger than the BAR: {end:#x} > {bar_size:#x} bytes");
+        let mut by_offset = vec![NONE; end];
+        for (index, register) in registers.iter().enumerate() {
+            let slot = &mut by_offset[usize::from(register.offset)];
+            assert!(*slot == NONE, "two registers at {:#x}", register.offset);
+            *slot = index as u8;
+        }
+        let carry = vec![0; registers.len()];
+        Window {
+            bus,
+            bar,
+            registers,
+            by_offset,
+            dma,
+            journal: Vec::with_capacity(MAX_STAGED),
+            staged: Vec::with_capacity(MAX_STAGED),
+            consumed: Vec::with_capacity(MAX_STAGED),
+            carry,
+            needs_restore: false,
+            accesses: Accesses::default(),
+            last_error: None,
+        }
+    }
+
+    /// The function behind the window, for what is not registers.
+    pub fn bus(&mut self) -> &mut dyn PciFunction {
+        &mut *self.bus
+    }
+
+    /// Device accesses so far.
+    #[must_use]
+    pub fn accesses(&self) -> Accesses {
+        self.accesses
+    }
+
+    /// The bus's own words for the last [`Error::Bus`] or [`Error::Gone`].
+    pub fn take_error(&mut self) -> Option<String> {
+        self.last_error.take()
+    }
+
+    fn find(&self, offset: u64, width: u64) -> Result<usize, Refusal> {
+        let index = usize::try_from(offset).ok().and_then(|o| self.by_offset.get(o)).copied().unwrap_or(NONE);
+        match self.registers.get(usize::from(index)) {
+            Some(register) if register.width.bytes() == width => Ok(usize::from(index)),
+            Some(register) => Err(Refusal(format!(
+                "register {} is {} bytes wide, not {width}",
+                register.name,
+                register.width.bytes()
+            ))),
+            None => Err(Refusal(format!("no register is declared at {offset:#x}"))),
+        }
+    }
+
+    /// A driver's read.
+    ///
+    /// # Errors
+    /// A broken rule, outside; what the device or bus did, inside.
+    pub fn read(&mut self, ledger: &mut Ledger, offset: u64, width: u64) -> Answer {
+        let index = self.find(offset, width)?;
+        let register = self.registers[index];
+        match register.kind {
+            Kind::Config | Kind::DmaAddress | Kind::WriteOnly => {
+                if let Some(value) = ledger.shadow(index) {
+                    return Ok(Ok(value));
+                }
+                if register.kind == Kind::WriteOnly {
+                    return Err(Refusal(format!("{register} is write-only and was never written")));
+                }
+                Ok(self.device_read(register).inspect(|value| ledger.set_shadow(index, *value)))
+            }
+            Kind::ReadClears => {
+                let value = match self.device_read(register) {
+                    Ok(value) => value | self.carry[index],
+                    Err(error) => return Ok(Err(error)),
+                };
+                stage(&mut self.consumed, index, value)?;
+                Ok(Ok(value))
+            }
+            Kind::WriteOneClears => Ok(self.device_read(register).map(|value| value | self.carry[index])),
+            Kind::ReadOnly | Kind::Doorbell | Kind::Command => Ok(self.device_read(register)),
+        }
+    }
+
+    /// A driver's write.
+    ///
+    /// # Errors
+    /// As for [`Window::read`].
+    pub fn write(&mut self, ledger: &mut Ledger, offset: u64, width: u64, value: u64) -> Answer {
+        let index = self.find(offset, width)?;
+        let register = self.registers[index];
+        let value = value as u32 & register.width.all_ones();
+        match register.kind {
+            Kind::Config | Kind::DmaAddress | Kind::WriteOnly => {
+                if register.kind == Kind::DmaAddress && value != 0 && !self.dma.contains(&u64::from(value)) {
+                    return Err(Refusal(format!("{register} = {value:#x}: not DMA memory of this device")));
+                }
+                let old = match ledger.shadow(index) {
+                    Some(old) => Some(old),
+                    None if register.kind == Kind::WriteOnly => None,
+                    None => match self.device_read(register) {
+                        Ok(old) => Some(old),
+                        Err(error) => return Ok(Err(error)),
+                    },
+                };
+                match old {
+                    Some(old) => stage(&mut self.journal, index, old)?,
+                    None => self.needs_restore = true, // nothing known to write back
+                }
+                Ok(self.device_write(register, value).inspect(|_| ledger.set_shadow(index, value)))
+            }
+            Kind::ReadOnly | Kind::ReadClears => Err(Refusal(format!("{register} is not written"))),
+            Kind::WriteOneClears => {
+                stage(&mut self.consumed, index, value)?;
+                Ok(self.device_write(register, value))
+            }
+            Kind::Doorbell => {
+                stage(&mut self.staged, index, value)?;
+                Ok(Ok(0))
+            }
+            Kind::Command => {
+                self.needs_restore = true;
+                Ok(self.device_write(register, value))
+            }
+        }
+    }
+
+    /// The call commits: doorbells ring, in order; consumed causes are consumed. True if all reached the device.
+    pub fn commit(&mut self) -> bool {
+        for (index, bits) in self.consumed.drain(..) {
+            self.carry[usize::from(index)] &= !bits;
+        }
+        self.journal.clear();
+        self.needs_restore = false;
+        let mut staged = std::mem::take(&mut self.staged);
+        let mut rung = true;
+        for (index, value) in staged.drain(..) {
+            rung &= self.device_write(self.registers[usize::from(index)], value).is_ok();
+        }
+        self.staged = staged;
+        rung
+    }
+
+    /// The call has failed: nothing it staged happens, what it wrote is written back, last first. True if the driver's
+    /// `restore` is needed, for the journal cannot undo all of it.
+    pub fn abort(&mut self) -> bool {
+        self.staged.clear();
+        for (index, bits) in self.consumed.drain(..) {
+            self.carry[usize::from(index)] |= bits;
+        }
+        let mut journal = std::mem::take(&mut self.journal);
+        let mut needs_restore = std::mem::take(&mut self.needs_restore);
+        for (index, old) in journal.drain(..).rev() {
+            needs_restore |= self.device_write(self.registers[usize::from(index)], old).is_err();
+        }
+        self.journal = journal;
+        needs_restore
+    }
+
+    /// Whether any cause of a failed call waits to be presented again.
+    #[must_use]
+    pub fn has_carry(&self) -> bool {
+        self.carry.iter().any(|bits| *bits != 0)
+    }
+
+    /// Compares the device with the shadow; the first register that differs, in words.
+    pub fn verify(&mut self, ledger: &Ledger) -> Result<(), String> {
+        for index in 0..self.registers.len() {
+            let register = self.registers[index];
+            if !matches!(register.kind, Kind::Config | Kind::DmaAddress) {
+                continue;
+            }
+            let Some(expected) = ledger.shadow(index) else { continue };
+            match self.device_read(register) {
+                Ok(found) if found == expected => {}
+                Ok(found) => return Err(format!("{register} reads {found:#x}, expected {expected:#x}")),
+                Err(error) => return Err(format!("{register}: {error}")),
+            }
+        }
+        Ok(())
+    }
+
+    fn device_read(&mut self, register: Register) -> Result<u32, Error> {
+        self.accesses.reads += 1;
+        let value = self.bus.bar_read(self.bar, u64::from(register.offset), register.width);
+        let value = value.map_err(|error| self.error(register, &error))?;
+        // all ones is a value like any other, and what a device that has left answers: ask for its vendor id
+        if value == register.width.all_ones() {
+            match self.bus.config_read(0, Width::U16) {
+                Ok(vendor) if vendor != 0xffff => {}
+                _ => {
+                    self.last_error = Some(format!("{register} and the vendor id read as all ones"));
+                    return Err(Error::Gone);
+                }
+            }
+        }
+        Ok(value)
+    }
+
+    fn device_write(&mut self, register: Register, value: u32) -> Result<u32, Error> {
+        self.accesses.writes += 1;
+        let done = self.bus.bar_write(self.bar, u64::from(register.offset), register.width, value);
+        done.map(|()| 0).map_err(|error| self.error(register, &error))
+    }
+
+    fn error(&mut self, register: Register, error: &BusError) -> Error {
+        self.last_error = Some(format!("{register}: {error}"));
+        if matches!(error, BusError::Gone { .. }) { Error::Gone } else { Error::Bus }
+    }
+}
+
+fn stage(list: &mut Vec<(u8, u32)>, index: usize, value: u32) -> Result<(), Refusal> {
+    if list.len() == MAX_STAGED {
+        return Err(Refusal(format!("more than {MAX_STAGED} register writes in one call")));
+    }
+    list.push((index as u8, value));
+    Ok(())
+}
+
+impl std::fmt::Display for Register {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name)?;
+        if self.element > 0 { write!(f, "[{}]", self.element) } else { Ok(()) }
+    }
+}
