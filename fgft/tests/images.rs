@@ -31,6 +31,7 @@ fn a_kill_at_any_instruction_leaves_a_good_image() {
     for round in 0..40 {
         let mut domain = Domain::<Words, u64>::new(&config, [0; WORDS], 0).unwrap();
         let file: OwnedFd = domain.as_fd().try_clone_to_owned().unwrap();
+        // SAFETY: the child runs only what follows, and is killed in it.
         let pid = unsafe { libc::fork() };
         assert!(pid >= 0);
         if pid == 0 {
@@ -51,6 +52,7 @@ fn a_kill_at_any_instruction_leaves_a_good_image() {
         for _ in 0..rng.below(200_000) {
             std::hint::spin_loop();
         }
+        // SAFETY: our own child, not yet waited for.
         unsafe {
             libc::kill(pid, libc::SIGKILL);
             let mut status = 0;

@@ -25,6 +25,7 @@ fn four_domains_under_directed_signals() {
                 d.set_deadline(Duration::from_secs(10));
                 let (mut rng, mut expected) = (Rng(i as u64 + 1), [7; WORDS]);
                 one_call(&mut d, &mut rng, &mut expected);
+                // SAFETY: no arguments, cannot fail.
                 worker.thread.store(unsafe { libc::gettid() }, Ordering::Release);
                 for call in 1..=calls() {
                     one_call(&mut d, &mut rng, &mut expected);
@@ -42,6 +43,7 @@ fn four_domains_under_directed_signals() {
                 let done = worker.calls.load(Ordering::Acquire);
                 let tid = worker.thread.load(Ordering::Acquire);
                 if done != *seen && tid != 0 {
+                    // SAFETY: to a thread of this process that has the engine's handler; if it has ended the call fails.
                     unsafe { libc::syscall(libc::SYS_tgkill, libc::getpid(), tid, libc::SIGRTMIN() + 6) };
                     sent += 1;
                 }

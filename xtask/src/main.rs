@@ -2,7 +2,12 @@
 //!
 //! This file only hands a subcommand to its module. What a task does, and how, is described there.
 
+mod bench;
+mod cargo;
+mod check;
 mod guest;
+mod steps;
+mod test;
 
 use std::process::ExitCode;
 
@@ -18,12 +23,27 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Task {
+    /// Measure what things cost on this machine, beside what their parts cost.
+    Bench(bench::Args),
+    /// Check form, lints, documentation, layers and the project's rules.
+    Check(check::Args),
+    /// Show what the project does (not there yet).
+    Demo,
     /// Run something in a QEMU guest that has an IOMMU, PCI cards and loadable modules.
     Guest(guest::Args),
+    /// Check and test everything, in QEMU guests too.
+    Test(test::Args),
 }
 
 fn main() -> ExitCode {
     match Cli::parse().task {
+        Task::Bench(args) => bench::main(&args),
+        Task::Check(args) => check::main(&args),
+        Task::Demo => {
+            eprintln!("demo: not there yet");
+            ExitCode::FAILURE
+        }
         Task::Guest(args) => guest::main(args),
+        Task::Test(args) => test::main(&args),
     }
 }

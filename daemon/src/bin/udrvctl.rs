@@ -118,6 +118,12 @@ fn print_status(s: &Status) {
         "sent        {} frames, {} bytes, {} dropped, {} lost",
         s.traffic.tx_frames, s.traffic.tx_bytes, s.traffic.tx_dropped, s.traffic.tx_lost
     );
+    if let Some(c) = s.chip {
+        println!(
+            "chip        {} receive errors, {} missed, {} receiver resets, {} transmit errors, {} collisions",
+            c.rx_errors, c.rx_missed, c.rx_resets, c.tx_errors, c.collisions
+        );
+    }
     println!("registers   {} reads, {} writes", s.register_accesses.0, s.register_accesses.1);
     println!("faults      {}", s.faults);
     println!("\n{:<16}{:>12}{:>10}{:>10}", "entry point", "calls", "faults", "errors");

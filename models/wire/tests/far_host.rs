@@ -203,6 +203,14 @@ fn tcp_echo_many_at_once_and_again() {
 }
 
 #[test]
+fn tcp_echo_of_more_than_its_buffers_hold() {
+    let (mut client, host, _wire) = Client::new(WireFaults::default());
+    echo(&mut client, 2, 2_000_000);
+    let stats = host.wait_until(PATIENCE, |s| s.echo.completed == 2).unwrap();
+    assert_eq!((stats.echo.bytes, stats.echo.broken), (4_000_000, 0));
+}
+
+#[test]
 fn tcp_echo_over_a_bad_cable() {
     let faults = WireFaults { seed: 11, loss_ppm: 10_000, corrupt_ppm: 10_000 };
     let (mut client, host, wire) = Client::new(faults);
@@ -217,7 +225,7 @@ fn tcp_sink_counts_and_hashes() {
     let mut data = vec![0; 500_000];
     stream_bytes(5, 0, &mut data);
     let handle = client.connect(PORT_SINK);
-    let mut sent = 0;
+    let (mut sent, mut answer) = (0, Vec::new());
     client.until(|sockets| {
         let socket = sockets.get_mut::<tcp::Socket>(handle);
         if socket.may_send() {
@@ -226,12 +234,20 @@ fn tcp_sink_counts_and_hashes() {
                 socket.close();
             }
         }
+        while socket.can_recv() {
+            let take = |data: &mut [u8]| {
+                answer.extend_from_slice(data);
+                (data.len(), ())
+            };
+            socket.recv(take).unwrap();
+        }
         matches!(socket.state(), tcp::State::TimeWait)
     });
     let stats = host.wait_until(PATIENCE, |s| s.sinks.len() == 1).unwrap();
     let expected: [u8; 32] = Sha256::digest(&data).into();
     assert_eq!((stats.sinks[0].bytes, stats.sinks[0].sha256, stats.sinks[0].complete), (500_000, expected, true));
     assert_eq!(stats.sink.bytes, 500_000);
+    assert_eq!(answer, expected, "the sink answers with the hash");
 }
 
 #[test]
@@ -261,6 +277,8 @@ fn tcp_source_sends_what_was_asked_for() {
         });
         let mut expected = vec![0; total as usize];
         stream_bytes(SOURCE_SEED, 0, &mut expected);
+        let digest = Sha256::digest(&expected);
+        expected.extend_from_slice(&digest);
         assert!(got == expected, "{} of {total} bytes, or wrong ones", got.len());
     }
     let stats = host.wait_until(PATIENCE, |s| s.source.completed == 3).unwrap();

@@ -63,6 +63,19 @@ pub struct Traffic {
     pub tx_dropped: u64,
     /// Frames given to the device that came back unsent.
     pub tx_lost: u64,
+    /// Times the device was restored because it did something wrong.
+    pub restores: u64,
+}
+
+/// Counters of the chip and its driver, since probe.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs, reason = "they are those of `udrv_driver::Stats`")]
+pub struct ChipCounters {
+    pub rx_errors: u64,
+    pub rx_missed: u64,
+    pub rx_resets: u64,
+    pub tx_errors: u64,
+    pub collisions: u64,
 }
 
 /// State of a device.
@@ -98,6 +111,8 @@ pub struct Status {
     pub state_bytes: (usize, usize),
     /// Frames.
     pub traffic: Traffic,
+    /// Counters of the chip and its driver; `None` if they could not be had.
+    pub chip: Option<ChipCounters>,
     /// Faults so far.
     pub faults: u64,
     /// Calls by entry point.
@@ -222,6 +237,13 @@ impl<D: NetDriver> NetDevice<D> {
     }
 
     fn status(&mut self) -> Status {
+        let chip = self.entry(Entry::GetStats, |cx| D::get_stats(cx)).ok().map(|s| ChipCounters {
+            rx_errors: s.rx_errors,
+            rx_missed: s.rx_missed,
+            rx_resets: s.rx_resets,
+            tx_errors: s.tx_errors,
+            collisions: s.collisions,
+        });
         let accesses = self.host.window.accesses();
         Status {
             device: self.name.clone(),
@@ -239,6 +261,7 @@ impl<D: NetDriver> NetDevice<D> {
             uptime: self.host.now(),
             state_bytes: (size_of::<D::State>(), size_of::<crate::ledger::Ledger>()),
             traffic: self.traffic,
+            chip,
             faults: self.reports.count(),
             entries: self.counters.named(),
             register_accesses: (accesses.reads, accesses.writes),

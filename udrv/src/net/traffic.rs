@@ -16,8 +16,6 @@ const MIN_FRAME: usize = 60;
 const MAX_FRAME: usize = 1518;
 /// Frames taken from the endpoint before the device gets its turn.
 const BATCH: usize = 32;
-/// Looks at the interrupt causes before the line is unmasked all the same: a level that stays up fires again.
-const MAX_ROUNDS: usize = 16;
 /// A frame that the device has had for this long is not going to be sent.
 pub(super) const TX_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -96,26 +94,26 @@ impl<D: NetDriver> NetDevice<D> {
         }
     }
 
-    /// Serves the device's interrupt: causes, frames both ways, link; then unmasks the line.
+    /// Serves the device's interrupt: causes, frames both ways, link; then unmasks the line. Causes that have come
+    /// meanwhile hold the line up, and it fires again.
     ///
     /// # Errors
     /// When the device is gone or was given up.
     pub fn serve_interrupt(&mut self) -> Result<(), DeviceError> {
-        for _ in 0..MAX_ROUNDS {
-            let events = self.entry(Entry::Interrupt, |cx| D::interrupt(cx))?;
-            if events == Events::NONE {
-                break;
+        let events = match self.entry(Entry::Interrupt, |cx| D::interrupt(cx)) {
+            Err(DeviceError::Entry { source: CallError::Driver(error), .. }) => {
+                self.after_error(Entry::Interrupt, error)?
             }
-            if events.has(Events::POLL) {
-                self.poll_all()?;
-            }
-            if events.has(Events::ERROR) && self.restore() == Rung::GaveUp {
-                self.failed = Some("restore after a bus error failed".into());
-                return Err(self.entry_error(Entry::Restore, CallError::Driver(Error::Bus)));
-            }
-            if events.has(Events::LINK) {
-                self.update_link()?;
-            }
+            other => other?,
+        };
+        if events.has(Events::POLL) {
+            self.poll_all()?;
+        }
+        if events.has(Events::ERROR) {
+            self.after_error(Entry::Interrupt, Error::Bus)?;
+        }
+        if events.has(Events::LINK) {
+            self.update_link()?;
         }
         // frames that waited for a slot
         self.pump_endpoint()?;
@@ -138,6 +136,10 @@ impl<D: NetDriver> NetDevice<D> {
                     }
                 }
                 Err(CallError::Fault(_)) if self.failed.is_none() => {}
+                Err(CallError::Driver(error)) => {
+                    self.after_error(Entry::Poll, error)?;
+                    break;
+                }
                 Err(error) => return Err(self.entry_error(Entry::Poll, error)),
             }
         }
@@ -148,6 +150,21 @@ impl<D: NetDriver> NetDevice<D> {
             self.sending_since = Some(Instant::now());
         }
         Ok(())
+    }
+
+    /// The device did something wrong and the driver has said so: the chip may be half set up, so it is restored. A
+    /// device that has left cannot be.
+    fn after_error(&mut self, entry: Entry, error: Error) -> Result<Events, DeviceError> {
+        if error == Error::Gone {
+            return Err(self.entry_error(entry, CallError::Driver(error)));
+        }
+        tracing::warn!(device = %self.name, %entry, %error, "restoring the device");
+        self.traffic.restores += 1;
+        if self.restore() == Rung::GaveUp {
+            self.failed = Some(format!("{entry}: {error}, and restore did not help"));
+            return Err(self.entry_error(entry, CallError::Driver(error)));
+        }
+        Ok(Events::NONE)
     }
 
     fn frame_went_through(&mut self) {

@@ -279,7 +279,7 @@ impl Guest {
 }
 
 /// The workspace's root: above this crate, which cargo names to what it runs.
-fn workspace() -> PathBuf {
+pub(crate) fn workspace() -> PathBuf {
     let here = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
     let here = PathBuf::from(here);
     here.parent().map_or_else(|| here.clone(), Path::to_owned)

@@ -8,6 +8,7 @@ use std::time::Instant as StdInstant;
 use smoltcp::phy::{Device, DeviceCapabilities, Medium, RxToken, TxToken};
 use smoltcp::time::Instant;
 
+use super::line::Line;
 use crate::wire::{FarPort, Received};
 
 /// Shortest frame without FCS, bytes.
@@ -34,18 +35,30 @@ pub(super) struct Mac {
     rx_full: bool,
     tx: Vec<u8>,
     batch: u32,
+    line: Line,
+    /// smoltcp had a frame to send and was told that the line is busy.
+    held_back: bool,
     pub(super) counts: MacCounts,
 }
 
 impl Mac {
-    pub(super) fn new(port: FarPort) -> Self {
+    pub(super) fn new(port: FarPort, line_rate: Option<u64>) -> Self {
         let (rx, tx) = (Vec::with_capacity(MAX_FRAME), Vec::with_capacity(MAX_FRAME));
-        Self { port, rx, rx_full: false, tx, batch: 0, counts: MacCounts::default() }
+        let line = Line::new(line_rate);
+        Self { port, rx, rx_full: false, tx, batch: 0, line, held_back: false, counts: MacCounts::default() }
     }
 
-    /// Sleeps until there is a frame, the deadline has passed or someone wakes us. A frame is kept for smoltcp.
-    pub(super) fn wait(&mut self, deadline: Option<StdInstant>) {
+    /// When a frame that was held back may go.
+    pub(super) fn line_busy_until(&self) -> Option<StdInstant> {
+        self.held_back.then(|| self.line.busy_until(StdInstant::now()).unwrap_or_else(StdInstant::now))
+    }
+
+    /// Sleeps until there is a frame, the deadline has passed, the line is free or someone wakes us. A frame is kept
+    /// for smoltcp.
+    pub(super) fn wait(&mut self, deadline: Option<StdInstant>, line_free: Option<StdInstant>) {
+        let deadline = deadline.into_iter().chain(line_free).min();
         self.batch = 0;
+        self.held_back = false;
         if !self.rx_full
             && let Received::Frame { fcs_ok } = self.port.recv(&mut self.rx, deadline)
         {
@@ -90,11 +103,18 @@ impl Device for Mac {
         }
         self.rx_full = false;
         self.batch += 1;
-        Some((Rx(&self.rx), Tx { port: &self.port, buffer: &mut self.tx, counts: &mut self.counts }))
+        // an answer is not held back, or a frame would have to be given back
+        let Mac { port, tx, counts, line, .. } = self;
+        Some((Rx(&self.rx), Tx { port, buffer: tx, counts, line }))
     }
 
     fn transmit(&mut self, _now: Instant) -> Option<Tx<'_>> {
-        Some(Tx { port: &self.port, buffer: &mut self.tx, counts: &mut self.counts })
+        if self.line.busy_until(StdInstant::now()).is_some() {
+            self.held_back = true;
+            return None;
+        }
+        let Mac { port, tx, counts, line, .. } = self;
+        Some(Tx { port, buffer: tx, counts, line })
     }
 
     fn capabilities(&self) -> DeviceCapabilities {
@@ -117,6 +137,7 @@ pub(super) struct Tx<'a> {
     port: &'a FarPort,
     buffer: &'a mut Vec<u8>,
     counts: &'a mut MacCounts,
+    line: &'a mut Line,
 }
 
 impl TxToken for Tx<'_> {
@@ -126,6 +147,7 @@ impl TxToken for Tx<'_> {
         let result = f(&mut self.buffer[..len]);
         self.counts.frames_out += 1;
         self.counts.bytes_out += self.buffer.len() as u64;
+        self.line.occupy(StdInstant::now(), self.buffer.len());
         self.port.send(self.buffer);
         result
     }

@@ -4,6 +4,7 @@
 //! sleep. Not here: DHCP, IPv6, routing, connections that it opens itself.
 
 mod device;
+mod line;
 mod services;
 
 use std::io;
@@ -23,10 +24,10 @@ use crate::wire::{FarPort, FarWaker, lock};
 
 /// TCP and UDP echo (RFC 862).
 pub const PORT_ECHO: u16 = 7;
-/// TCP sink (RFC 863): discards, counts, hashes.
+/// TCP sink (RFC 863): discards, counts, hashes; at the end of the stream it answers with the SHA-256 of it, 32 bytes.
 pub const PORT_SINK: u16 = 9;
 /// TCP source, at the port of RFC 864 but with a length: the client sends eight bytes, N big-endian, and gets N
-/// bytes of [`crate::stream_bytes`] with seed [`SOURCE_SEED`] from offset 0, then the end of the stream.
+/// bytes of [`crate::stream_bytes`] with seed [`SOURCE_SEED`] from offset 0, their SHA-256, and the end of the stream.
 pub const PORT_SOURCE: u16 = 19;
 /// Seed of what the source sends.
 pub const SOURCE_SEED: u64 = 0x5eed_0019;
@@ -48,14 +49,16 @@ pub struct FarHostConfig {
     pub prefix_len: u8,
     /// TCP connections that each of the three services can have at a time, at least.
     pub connections: usize,
-    /// Socket buffer and thus largest TCP window, bytes.
+    /// Socket buffers, bytes. What is received is limited to 65,535 of them.
     pub window_bytes: usize,
+    /// Speed of its line in bits a second; `None`: a frame takes no time.
+    pub line_rate: Option<u64>,
     /// Seed of the stack's own choices (initial sequence numbers, ports).
     pub seed: u64,
 }
 
 impl Default for FarHostConfig {
-    /// 02:00:00:00:00:fe at 10.0.2.2/24, eight connections a service, windows of 256 KiB.
+    /// 02:00:00:00:00:fe at 10.0.2.2/24, eight connections a service, windows of 256 KiB, 100 Mbit/s.
     fn default() -> Self {
         Self {
             mac: [0x02, 0, 0, 0, 0, 0xfe],
@@ -63,6 +66,7 @@ impl Default for FarHostConfig {
             prefix_len: 24,
             connections: 8,
             window_bytes: 256 * 1024,
+            line_rate: Some(100_000_000),
             seed: 1,
         }
     }
@@ -188,7 +192,7 @@ impl Drop for FarHost {
 fn run(port: FarPort, config: &FarHostConfig, board: &Board) {
     let start = Instant::now();
     let now = || SmolInstant::from_micros(i64::try_from(start.elapsed().as_micros()).unwrap_or(i64::MAX));
-    let mut mac = Mac::new(port);
+    let mut mac = Mac::new(port, config.line_rate);
     let mut iface_config = Config::new(EthernetAddress(config.mac).into());
     iface_config.random_seed = config.seed;
     let mut iface = Interface::new(iface_config, &mut mac, now());
@@ -209,7 +213,7 @@ fn run(port: FarPort, config: &FarHostConfig, board: &Board) {
         }
         publish(board, &mut stats, &mac);
         let sleep = iface.poll_delay(now(), &sockets).map(|d| Duration::from_micros(d.total_micros()));
-        mac.wait(sleep.map(|d| Instant::now() + d.max(SHORTEST_SLEEP)));
+        mac.wait(sleep.map(|d| Instant::now() + d.max(SHORTEST_SLEEP)), mac.line_busy_until());
         stats.wakeups += 1;
     }
     publish(board, &mut stats, &mac);

@@ -16,6 +16,10 @@ use crate::rng::stream_bytes;
 const DEAD_PEER: Duration = Duration::from_secs(60);
 /// How often a silent connection is probed.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// Largest receive buffer. Beyond it TCP scales the window, smoltcp rounds what is left of it down to the scale, and so
+/// takes back bytes that it has offered: a peer that uses them is not listened to any more, not even its ACKs, and a
+/// full echo never drains again.
+const UNSCALED_WINDOW: usize = 65_535;
 /// Bytes moved in one go by the echo.
 const CHUNK: usize = 16 * 1024;
 /// Bytes of the length that a client sends to the source, big-endian.
@@ -55,6 +59,7 @@ enum Progress {
     Sending {
         sent: u64,
         length: u64,
+        hash: Box<Sha256>,
     },
 }
 
@@ -74,12 +79,12 @@ impl Services {
     pub(super) fn new(config: &FarHostConfig, sockets: &mut SocketSet<'static>) -> Self {
         let mut slots = Vec::new();
         for service in [Service::Echo, Service::Sink, Service::Source] {
-            let window = config.window_bytes;
+            let window = config.window_bytes.min(UNSCALED_WINDOW);
             // What a service never uses in bulk is small.
             let (rx, tx) = match service {
-                Service::Echo => (window, window),
+                Service::Echo => (window, config.window_bytes),
                 Service::Sink => (window, 2048),
-                Service::Source => (2048, window),
+                Service::Source => (2048, config.window_bytes),
             };
             for _ in 0..config.connections * 2 {
                 let mut socket =
@@ -143,12 +148,13 @@ impl Slot {
                 let n = socket.recv_slice(&mut length[*got..]).unwrap_or(0);
                 *got += n;
                 if *got == REQUEST {
-                    self.progress = Progress::Sending { sent: 0, length: u64::from_be_bytes(*length) };
+                    let (length, hash) = (u64::from_be_bytes(*length), Box::new(Sha256::new()));
+                    self.progress = Progress::Sending { sent: 0, length, hash };
                 }
                 n != 0
             }
-            Progress::Sending { sent, length } => {
-                let n = source(socket, sent, *length);
+            Progress::Sending { sent, length, hash } => {
+                let n = source(socket, sent, *length, hash);
                 stats.source.bytes += n;
                 n != 0
             }
@@ -172,11 +178,20 @@ impl Slot {
         let theirs_is_done = !socket.may_recv();
         let done = match self.progress {
             // A client may close its half after its request: it still gets what it asked for.
-            Progress::Sending { sent, length } => sent == length,
+            Progress::Sending { sent, length, .. } => sent == length,
             _ => theirs_is_done && !socket.can_recv(),
         };
         if !done || !ours_is_open {
             return false;
+        }
+        // sink and source end with the hash of what passed, so that the other side can judge by itself
+        if let Progress::Sink { hash, .. } | Progress::Sending { hash, .. } = &self.progress {
+            let digest = Sha256::clone(hash).finalize();
+            if socket.send_capacity() - socket.send_queue() < digest.len() {
+                return false;
+            }
+            let sent = socket.send_slice(&digest);
+            debug_assert_eq!(sent, Ok(digest.len()), "there is room and our half is open");
         }
         self.finish(true, stats);
         socket.close();
@@ -211,13 +226,12 @@ fn echo(socket: &mut tcp::Socket<'_>, chunk: &mut [u8]) -> u64 {
     loop {
         let room = socket.send_capacity() - socket.send_queue();
         let want = room.min(chunk.len());
-        let n = socket.peek_slice(&mut chunk[..want]).unwrap_or(0);
-        let n = socket.send_slice(&chunk[..n]).unwrap_or(0);
+        // no more is taken than there is room to answer; a connection that takes no more data loses the answer only
+        let n = socket.recv_slice(&mut chunk[..want]).unwrap_or(0);
         if n == 0 {
             return total;
         }
-        let _consumed = socket.recv(|_| (n, ()));
-        total += n as u64;
+        total += socket.send_slice(&chunk[..n]).unwrap_or(0) as u64;
     }
 }
 
@@ -235,12 +249,13 @@ fn sink(socket: &mut tcp::Socket<'_>, hash: &mut Sha256) -> u64 {
     }
 }
 
-fn source(socket: &mut tcp::Socket<'_>, sent: &mut u64, length: u64) -> u64 {
+fn source(socket: &mut tcp::Socket<'_>, sent: &mut u64, length: u64, hash: &mut Sha256) -> u64 {
     let before = *sent;
     while *sent < length {
         let n = socket.send(|room| {
             let n = room.len().min(usize::try_from(length - *sent).unwrap_or(usize::MAX));
             stream_bytes(SOURCE_SEED, *sent, &mut room[..n]);
+            hash.update(&room[..n]);
             (n, n)
         });
         match n {

@@ -1,0 +1,225 @@
+//! The four transmit slots: who has which, and what a status means.
+//!
+//! No registers here. The chip serves its slots in turn and starts with slot 0 after a reset, so the slots in use are
+//! a queue: `next` is the one to fill, `next - used` the oldest.
+
+use udrv_driver::zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+use crate::regs::tsd;
+
+/// Slots of the chip.
+pub(crate) const SLOTS: u32 = 4;
+
+/// Times that an aborted frame is tried again by TCR.CLRABT, each with 16 attempts on the wire. Three bring it to 64
+/// collisions in a row: then the cable is at fault, or the chip.
+const RETRIES: u32 = 3;
+
+/// Early transmit threshold to begin with, in units of 32 bytes: 256 bytes are 20 us at 100 Mbit/s, longer than a PCI
+/// bus keeps a master waiting.
+const EARLY_START: u32 = 8;
+/// What an underrun adds to it.
+const EARLY_STEP: u32 = 8;
+/// More than the longest frame: the chip sends what it has whole. The field ends at 63.
+const EARLY_WHOLE: u32 = 56;
+
+/// Slots in use, in the state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[zerocopy(crate = "udrv_driver::zerocopy")]
+#[repr(C)]
+pub(crate) struct Slots {
+    /// The buffer in each slot; means something for those in use.
+    buffers: [u32; SLOTS as usize],
+    /// The slot to fill next; its low two bits.
+    next: u32,
+    /// How many are in use.
+    used: u32,
+    /// How often the oldest was tried again.
+    retries: u32,
+    /// 1: the chip has reported an abort (ISR.TER) since the last retry.
+    abort_reported: u32,
+    /// Early transmit threshold, units of 32 bytes.
+    early: u32,
+}
+
+/// What TSD says of a slot in use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// Not sent yet.
+    Pending,
+    /// On the wire.
+    Sent {
+        /// The FIFO ran empty on the way.
+        underrun: bool,
+        /// Collisions on the way.
+        collisions: u32,
+    },
+    /// Too many collisions; the transmitter stands.
+    Aborted,
+    /// The bus says this when there is no chip.
+    Gone,
+    /// No chip says this.
+    Nonsense,
+}
+
+impl Slots {
+    /// All free, as after a reset.
+    pub(crate) const fn new() -> Slots {
+        Slots { buffers: [0; SLOTS as usize], next: 0, used: 0, retries: 0, abort_reported: 0, early: EARLY_START }
+    }
+
+    /// Puts `buffer` into the next slot and gives its number; `None` if all are in use.
+    pub(crate) fn claim(&mut self, buffer: u32) -> Option<usize> {
+        if self.used >= SLOTS {
+            return None;
+        }
+        let slot = (self.next % SLOTS) as usize;
+        self.buffers[slot] = buffer;
+        self.next = (self.next + 1) % SLOTS;
+        self.used += 1;
+        Some(slot)
+    }
+
+    /// The slot that is in use for longest, and its buffer.
+    pub(crate) fn oldest(&self) -> Option<(usize, u32)> {
+        let slot = (self.next.wrapping_sub(self.used) % SLOTS) as usize;
+        (self.used != 0).then_some((slot, self.buffers[slot]))
+    }
+
+    /// Frees it.
+    pub(crate) fn release(&mut self) {
+        self.used = self.used.saturating_sub(1);
+        self.retries = 0;
+        self.abort_reported = 0;
+    }
+
+    /// The chip was reset: its turn is at slot 0. The threshold that was learned stays.
+    pub(crate) fn reset(&mut self) {
+        *self = Slots { early: self.early, ..Slots::new() };
+    }
+
+    /// The chip reports an abort.
+    pub(crate) fn note_abort(&mut self) {
+        self.abort_reported = 1;
+    }
+
+    /// Whether TABT of the oldest slot is news. The datasheet clears TABT when TSD is written and does not say what
+    /// CLRABT does to it, so after a retry it counts only when the chip has reported an abort since.
+    pub(crate) fn abort_is_news(&self) -> bool {
+        self.retries == 0 || self.abort_reported != 0
+    }
+
+    /// Whether the oldest slot may be tried again; counts.
+    pub(crate) fn retry(&mut self) -> bool {
+        self.abort_reported = 0;
+        self.retries = self.retries.saturating_add(1);
+        self.retries <= RETRIES
+    }
+
+    /// The FIFO ran empty: the chip shall wait for more of a frame before it begins to send.
+    pub(crate) fn raise_threshold(&mut self) {
+        self.early = self.early.saturating_add(EARLY_STEP).min(EARLY_WHOLE);
+    }
+
+    /// TSD to send `length` bytes: OWN clear, and the threshold.
+    pub(crate) fn command(&self, length: u32) -> u32 {
+        self.early.min(EARLY_WHOLE) << tsd::ERTXTH_SHIFT | length
+    }
+}
+
+/// Reads TSD of a slot in use.
+///
+/// OWN alone says that the buffer was read, not that the frame was sent. TUN without TOK is a frame that the chip has
+/// sent after all (section 5.2).
+pub(crate) fn fate(status: u32) -> Fate {
+    if status == u32::MAX {
+        Fate::Gone
+    } else if status & tsd::RESERVED != 0 {
+        Fate::Nonsense
+    } else if status & tsd::TABT != 0 {
+        Fate::Aborted
+    } else if status & tsd::OWN != 0 && status & (tsd::TOK | tsd::TUN) != 0 {
+        let collisions = status >> tsd::NCC_SHIFT & tsd::NCC_MASK;
+        Fate::Sent { underrun: status & tsd::TUN != 0, collisions }
+    } else {
+        Fate::Pending
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slots_are_a_queue_of_four() {
+        let mut slots = Slots::new();
+        let mut oldest = 0;
+        for round in 0..1000_u32 {
+            for i in 0..4 {
+                assert_eq!(slots.claim(round * 4 + i), Some(i as usize));
+            }
+            assert_eq!(slots.claim(9), None);
+            for _ in 0..4 {
+                assert_eq!(slots.oldest(), Some(((oldest % 4) as usize, oldest)));
+                slots.release();
+                oldest += 1;
+            }
+            assert_eq!(slots.oldest(), None);
+        }
+    }
+
+    #[test]
+    fn any_bytes_are_a_state_that_does_not_panic() {
+        for word in [0, 1, 4, 5, 0x7fff_ffff, u32::MAX] {
+            let mut slots =
+                Slots { buffers: [word; 4], next: word, used: word, retries: word, abort_reported: word, early: word };
+            let _ = (slots.claim(1), slots.oldest(), slots.abort_is_news(), slots.retry(), slots.command(60));
+            slots.raise_threshold();
+            slots.release();
+            slots.reset();
+        }
+    }
+
+    #[test]
+    fn an_old_abort_is_no_news() {
+        let mut slots = Slots::new();
+        slots.claim(7);
+        assert!(slots.abort_is_news());
+        for _ in 0..RETRIES {
+            assert!(slots.retry());
+            assert!(!slots.abort_is_news());
+            slots.note_abort();
+            assert!(slots.abort_is_news());
+        }
+        assert!(!slots.retry());
+        slots.release();
+        slots.claim(8);
+        assert!(slots.abort_is_news() && slots.retry());
+    }
+
+    #[test]
+    fn threshold_stays_in_its_field() {
+        let mut slots = Slots::new();
+        for _ in 0..100 {
+            let command = slots.command(tsd::LONGEST);
+            assert_eq!(command & (tsd::OWN | tsd::TOK | tsd::TUN | tsd::TABT | tsd::RESERVED), 0);
+            assert_eq!(command & 0x1fff, tsd::LONGEST);
+            slots.raise_threshold();
+        }
+        assert!((slots.command(0) >> tsd::ERTXTH_SHIFT) * 32 >= tsd::LONGEST);
+        slots.reset();
+        assert_eq!(slots.command(0) >> tsd::ERTXTH_SHIFT, EARLY_WHOLE);
+    }
+
+    #[test]
+    fn fates() {
+        use tsd::*;
+        assert_eq!(fate(0), Fate::Pending);
+        assert_eq!(fate(OWN), Fate::Pending, "read, not sent");
+        assert_eq!(fate(TOK), Fate::Pending, "sent before it was read");
+        assert_eq!(fate(OWN | TOK | 3 << NCC_SHIFT), Fate::Sent { underrun: false, collisions: 3 });
+        assert_eq!(fate(OWN | TUN), Fate::Sent { underrun: true, collisions: 0 });
+        assert_eq!(fate(TABT | OWN), Fate::Aborted);
+        assert_eq!(fate(OWN | TOK | 1 << 22), Fate::Nonsense);
+        assert_eq!(fate(u32::MAX), Fate::Gone);
+    }
+}

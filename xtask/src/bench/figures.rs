@@ -1,0 +1,187 @@
+//! Figures, ratios and sections: what a benchmark says, without how it is shown to people.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value as Json, json};
+
+/// What was measured of one thing.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Value {
+    /// Nanoseconds an operation, one sample a round; at least one.
+    Samples(Vec<f64>),
+    /// Not to be had on this machine, and why.
+    Absent(String),
+}
+
+/// One measured thing.
+#[derive(Debug)]
+pub(super) struct Figure {
+    pub(super) name: &'static str,
+    pub(super) group: &'static str,
+    pub(super) label: &'static str,
+    pub(super) value: Value,
+}
+
+/// A figure over the sum of its parts, round by round.
+#[derive(Debug)]
+pub(super) struct Ratio {
+    whole: &'static str,
+    /// Parts that this machine has.
+    parts: Vec<&'static str>,
+    /// Parts that it does not have.
+    absent: Vec<&'static str>,
+    /// What the ratio's median may be at most.
+    pub(super) reach: f64,
+    samples: Vec<f64>,
+}
+
+impl Ratio {
+    /// `None` if the whole, or each of its parts, was not measured. A part that the machine does not have is left out:
+    /// then the whole does not have it in it either.
+    pub(super) fn new(
+        whole: &'static str,
+        parts: &'static [&'static str],
+        reach: f64,
+        values: &BTreeMap<String, Value>,
+    ) -> Option<Self> {
+        let samples_of = |name: &str| match values.get(name) {
+            Some(Value::Samples(samples)) => Some(samples),
+            _ => None,
+        };
+        let (parts, absent): (Vec<&str>, Vec<&str>) = parts.iter().partition(|part| samples_of(part).is_some());
+        if parts.is_empty() {
+            return None;
+        }
+        let sum = |round: usize| parts.iter().filter_map(|part| samples_of(part)?.get(round)).sum::<f64>();
+        let samples = samples_of(whole)?.iter().enumerate().map(|(round, sample)| sample / sum(round)).collect();
+        Some(Self { whole, parts, absent, reach, samples })
+    }
+
+    /// The formula in words.
+    pub(super) fn formula(&self) -> String {
+        let absent = if self.absent.is_empty() { "" } else { ", here without " };
+        format!("{} / ({}{absent}{})", self.whole, self.parts.join(" + "), self.absent.join(", "))
+    }
+
+    pub(super) fn median(&self) -> f64 {
+        Spread::of(&self.samples).median
+    }
+
+    pub(super) fn spread(&self) -> Spread {
+        Spread::of(&self.samples)
+    }
+
+    pub(super) fn is_met(&self) -> bool {
+        self.median() <= self.reach
+    }
+}
+
+/// One part of the project and its figures.
+#[derive(Debug)]
+pub(super) struct Section {
+    pub(super) name: &'static str,
+    /// What a reader must know of this run.
+    pub(super) facts: String,
+    pub(super) figures: Vec<Figure>,
+    pub(super) ratios: Vec<Ratio>,
+}
+
+/// Median, least and most of some samples.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Spread {
+    pub(super) median: f64,
+    pub(super) min: f64,
+    pub(super) max: f64,
+}
+
+impl Spread {
+    /// Of at least one sample.
+    pub(super) fn of(samples: &[f64]) -> Self {
+        let mut sorted = samples.to_vec();
+        sorted.sort_by(f64::total_cmp);
+        let (middle, last) = (sorted.len() / 2, sorted.len() - 1);
+        let median =
+            if last.is_multiple_of(2) { sorted[middle] } else { f64::midpoint(sorted[middle - 1], sorted[middle]) };
+        Self { median, min: sorted[0], max: sorted[last] }
+    }
+
+    fn json(self) -> Json {
+        let rounded = |value: f64| (value * 1000.0).round() / 1000.0;
+        json!({"median": rounded(self.median), "min": rounded(self.min), "max": rounded(self.max)})
+    }
+}
+
+/// All sections as one object: `figures` in nanoseconds by name, `ratios` by the name of their whole.
+pub(super) fn json(sections: &[Section], quick: bool) -> Json {
+    let mut object = json!({"quick": quick});
+    for section in sections {
+        let figure = |f: &Figure| match &f.value {
+            Value::Samples(samples) => (f.name.to_owned(), Spread::of(samples).json()),
+            Value::Absent(reason) => (f.name.to_owned(), json!({"absent": reason})),
+        };
+        let ratio = |r: &Ratio| {
+            let mut ratio = r.spread().json();
+            ratio["parts"] = json!(r.parts);
+            ratio["absent_parts"] = json!(r.absent);
+            ratio["reach"] = json!(r.reach);
+            ratio["met"] = json!(r.is_met());
+            (r.whole.to_owned(), ratio)
+        };
+        object[section.name] = json!({
+            "facts": section.facts,
+            "nanoseconds": section.figures.iter().map(figure).collect::<serde_json::Map<_, _>>(),
+            "ratios": section.ratios.iter().map(ratio).collect::<serde_json::Map<_, _>>(),
+        });
+    }
+    object
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn values() -> BTreeMap<String, Value> {
+        let samples = |name: &str, samples: &[f64]| (name.to_owned(), Value::Samples(samples.to_vec()));
+        let absent = ("keys".to_owned(), Value::Absent("no such thing".to_owned()));
+        [samples("whole", &[3.0, 8.0, 30.0]), samples("a", &[1.0, 1.0, 5.0]), samples("b", &[1.0, 1.0, 5.0]), absent]
+            .into()
+    }
+
+    #[test]
+    fn the_spread_of_odd_and_even_numbers() {
+        assert_eq!(Spread::of(&[3.0, 1.0, 2.0]), Spread { median: 2.0, min: 1.0, max: 3.0 });
+        assert_eq!(Spread::of(&[4.0, 1.0, 2.0, 3.0]).median, 2.5);
+        assert_eq!(Spread::of(&[4.0]).median, 4.0);
+    }
+
+    #[test]
+    fn a_ratio_is_taken_round_by_round_without_absent_parts() {
+        let ratio = Ratio::new("whole", &["keys", "a", "b"], 2.0, &values()).unwrap();
+        assert_eq!(ratio.spread(), Spread { median: 3.0, min: 1.5, max: 4.0 });
+        assert_eq!(ratio.formula(), "whole / (a + b, here without keys)");
+        assert!(!ratio.is_met());
+        assert!(Ratio::new("whole", &["a", "b"], 3.0, &values()).unwrap().is_met());
+        assert!(Ratio::new("keys", &["a"], 2.0, &values()).is_none());
+        assert!(Ratio::new("whole", &["keys"], 2.0, &values()).is_none());
+    }
+
+    #[test]
+    fn machines_read_the_same_as_people() {
+        let value = Value::Samples(vec![1.0, 2.0, 3.0]);
+        let absent = Value::Absent("no such thing".to_owned());
+        let section = Section {
+            name: "part",
+            facts: String::new(),
+            figures: vec![
+                Figure { name: "here", group: "", label: "", value },
+                Figure { name: "not", group: "", label: "", value: absent },
+            ],
+            ratios: vec![Ratio::new("whole", &["a", "b"], 2.0, &values()).unwrap()],
+        };
+        let json = json(&[section], true);
+        assert_eq!(json["part"]["nanoseconds"]["here"]["median"], 2.0);
+        assert_eq!(json["part"]["nanoseconds"]["not"]["absent"], "no such thing");
+        assert_eq!(json["part"]["ratios"]["whole"]["met"], false);
+        assert_eq!(json["part"]["ratios"]["whole"]["reach"], 2.0);
+    }
+}

@@ -1,0 +1,80 @@
+//! Calling cargo from a task, and reading what it says about the workspace and what it has built.
+
+use std::{
+    ffi::OsString,
+    path::PathBuf,
+    process::{Command, Stdio},
+};
+
+use serde::Deserialize;
+
+use crate::{guest::workspace, steps::Failure};
+
+/// The cargo that runs this program, in the workspace's root.
+pub(crate) fn cargo<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")));
+    command.args(arguments).current_dir(workspace());
+    command
+}
+
+/// What a cargo command writes to standard output; its standard error goes where this program's does.
+pub(crate) fn output_of(command: &mut Command) -> Result<String, Failure> {
+    let text = format!("cargo {}", command.get_args().map(|a| a.to_string_lossy()).collect::<Vec<_>>().join(" "));
+    let output = command.stdin(Stdio::null()).stderr(Stdio::inherit()).output();
+    let output = output.map_err(|source| Failure::Io { doing: format!("start {text}"), source })?;
+    if !output.status.success() {
+        return Err(Failure::Program { command: text, status: output.status });
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// The executables of a package's integration tests, as (name, path). Builds them.
+pub(crate) fn test_programs(package: &str) -> Result<Vec<(String, PathBuf)>, Failure> {
+    let arguments = ["test", "--package", package, "--no-run", "--message-format=json-render-diagnostics"];
+    programs_in(&output_of(&mut cargo(arguments))?)
+}
+
+#[derive(Deserialize)]
+struct Message {
+    reason: String,
+    executable: Option<PathBuf>,
+    target: Option<Target>,
+}
+
+#[derive(Deserialize)]
+struct Target {
+    name: String,
+    kind: Vec<String>,
+}
+
+fn programs_in(messages: &str) -> Result<Vec<(String, PathBuf)>, Failure> {
+    let mut programs = Vec::new();
+    for line in messages.lines().filter(|line| line.starts_with('{')) {
+        let message: Message = serde_json::from_str(line)
+            .map_err(|error| Failure::Output(format!("cargo wrote a message that is not understood: {error}")))?;
+        if let Message { reason, executable: Some(path), target: Some(target) } = message
+            && reason == "compiler-artifact"
+            && target.kind.iter().any(|kind| kind == "test")
+        {
+            programs.push((target.name, path));
+        }
+    }
+    Ok(programs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn test_programs_are_found_among_messages() {
+        let messages = r#"
+{"reason":"compiler-artifact","target":{"name":"fgft","kind":["lib"]},"executable":null}
+{"reason":"compiler-artifact","target":{"name":"fgft","kind":["lib"]},"executable":"/t/fgft-1"}
+{"reason":"compiler-artifact","target":{"name":"wild","kind":["test"]},"executable":"/t/wild-2"}
+{"reason":"build-finished","success":true}
+"#;
+        assert_eq!(programs_in(messages).unwrap(), [("wild".to_owned(), PathBuf::from("/t/wild-2"))]);
+        assert!(programs_in("{\"reason\":").is_err());
+    }
+}

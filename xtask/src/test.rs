@@ -1,0 +1,54 @@
+//! `cargo xtask test`: everything that can be tested on this machine, in one go.
+//!
+//! First the checks, then the workspace's own tests, then what needs a QEMU guest: protection keys (which the guest's
+//! processor has even where this one has none) and cards under VFIO. The list below is all there is.
+
+mod engine;
+
+use std::process::ExitCode;
+
+use crate::{
+    cargo::cargo,
+    check,
+    guest::Kernel,
+    steps::{self, Done, Step, program},
+};
+
+// ------------------------------------------------------------------------------------------------------------------
+// The steps, in order: a name for `--only`, and a function. Add scenarios at the end of their part.
+// ------------------------------------------------------------------------------------------------------------------
+const STEPS: [Step; 4] = [
+    // on this machine
+    Step::host("workspace", || program(&mut cargo(["test", "--workspace", "--quiet"]))),
+    Step::host("engine-rollback-only", || {
+        program(cargo(["test", "--package", "fgft", "--quiet"]).env("FGFT_ISOLATION", "rollback-only"))
+    }),
+    // in the guest
+    Step::guest("engine-guest-6.1", || engine::in_guest(Kernel::Debian61)),
+    Step::guest("engine-guest-backports", || engine::in_guest(Kernel::Backports)),
+];
+// ------------------------------------------------------------------------------------------------------------------
+
+/// The arguments of `cargo xtask test`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Run only this step.
+    #[arg(long, value_name = "STEP")]
+    only: Option<String>,
+    /// Run only what needs no guest: for machines where QEMU cannot be had, or in a hurry.
+    #[arg(long, conflicts_with = "only")]
+    skip_guest: bool,
+}
+
+/// Runs the tests. The last line is `N passed, N failed`; the exit code is not 0 if any step failed.
+pub(crate) fn main(args: &Args) -> ExitCode {
+    let all = check::STEPS.into_iter().chain(STEPS);
+    let (mut chosen, left_out): (Vec<Step>, Vec<Step>) = all.partition(|step| !(args.skip_guest && step.in_guest));
+    // they stay in the list, so that the end of the output says what was not tested
+    chosen.extend(
+        left_out
+            .into_iter()
+            .map(|step| Step { run: || Ok(Done::Skipped("--skip-guest was given".to_owned())), ..step }),
+    );
+    steps::run("cargo xtask test", &chosen, args.only.as_deref())
+}

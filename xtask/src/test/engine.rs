@@ -1,0 +1,138 @@
+//! The engine's tests in a guest: there the processor has protection keys.
+//!
+//! One boot a kernel for all of them. That the keys were really used is read from the output: the test of wild writes
+//! counts them by victim only with keys, and no test may have skipped anything.
+
+use std::{fs, path::Path, time::Duration};
+
+use crate::{
+    cargo::test_programs,
+    guest::{Error, Guest, Kernel},
+    steps::{Done, Failure},
+};
+
+/// The tests, by the name of their program.
+const TESTS: [&str; 5] = ["faults", "wild", "images", "storm", "growth"];
+/// Calls of a storm: emulation is slow.
+const CALLS: u32 = 2000;
+/// Far above the quarter of a minute that it takes: a busy machine is no failure.
+const LIMIT: Duration = Duration::from_secs(300);
+
+/// Runs all of the engine's integration tests under `kernel`.
+pub(super) fn in_guest(kernel: Kernel) -> Result<Done, Failure> {
+    let programs = test_programs("fgft")?;
+    let name = if kernel == Kernel::Debian61 { "engine-6.1" } else { "engine-backports" };
+    let mut guest = Guest::new(name).kernel(kernel).memory(512).timeout(LIMIT).script(&script()).echo();
+    for test in TESTS {
+        let found = programs.iter().find(|(name, _)| name == test);
+        let (_, path) = found.ok_or_else(|| Failure::Output(format!("fgft has no test program {test}")))?;
+        guest = guest.program_at(path, &format!("/engine/{test}"));
+    }
+    let outcome = match guest.run() {
+        // the project's own kernel is needed; the newer one is as its mirror allows
+        Err(error @ Error::Offline { .. }) if kernel == Kernel::Backports => {
+            return Ok(Done::Skipped(error.to_string()));
+        }
+        other => other?,
+    };
+    let mut wrong: Vec<String> = outcome.kernel_complaints().iter().map(|line| format!("kernel: {line}")).collect();
+    if outcome.exit_code != 0 {
+        wrong.push(format!("exit code {}", outcome.exit_code));
+    }
+    wrong
+        .extend(TESTS.iter().filter_map(|test| log_of(&outcome.results, test).and_then(|log| judge(test, &log)).err()));
+    if wrong.is_empty() {
+        println!("protection keys were in use; the guest ran {:.0} s", outcome.seconds);
+        return Ok(Done::Passed);
+    }
+    let console = outcome.serial_log_path.display();
+    Err(Failure::Output(format!("in the guest: {}; its console: {console}", wrong.join("; "))))
+}
+
+/// Runs each test, whatever became of the ones before it, keeping its output in `/results`.
+fn script() -> String {
+    let tests = TESTS.join(" ");
+    format!(
+        "export FGFT_STORM_CALLS={CALLS}\n\
+         failed=0\n\
+         for test in {tests}; do\n\
+         \techo \"--- $test\"\n\
+         \t{{ /engine/$test --nocapture 2>&1; echo $? > /tmp/status; }} | tee /results/$test.log\n\
+         \t[ \"$(cat /tmp/status)\" = 0 ] || failed=1\n\
+         done\n\
+         exit $failed\n"
+    )
+}
+
+fn log_of(results: &Path, test: &str) -> Result<String, String> {
+    fs::read_to_string(results.join(format!("{test}.log"))).map_err(|error| format!("{test}: no output: {error}"))
+}
+
+/// Whether a test's output is that of a run in which all was really tested.
+fn judge(test: &str, log: &str) -> Result<(), String> {
+    let verdict = log.lines().find_map(|line| line.strip_prefix("test result: "));
+    match verdict {
+        Some(text) if text.starts_with("ok. ") && !text.starts_with("ok. 0 passed") => {}
+        Some(text) => return Err(format!("{test}: {text}")),
+        None => return Err(format!("{test}: ended without a result")),
+    }
+    if let Some(line) = log.lines().find(|line| line.contains("skipped:")) {
+        return Err(format!("{test}: {line}"));
+    }
+    if test == "wild" { judge_wild(log) } else { Ok(()) }
+}
+
+/// The writes that were announced must be those that were contained, victim by victim.
+fn judge_wild(log: &str) -> Result<(), String> {
+    let number = |text: &str| text.trim().parse::<u64>().ok();
+    let announced = log.lines().find_map(|line| number(line.split_once(" wild writes, seed ")?.0.rsplit(' ').next()?));
+    let announced = announced.ok_or("wild: does not say how many writes: were there protection keys?")?;
+    let contained: Vec<u64> = log
+        .lines()
+        .filter_map(|line| number(line.strip_suffix(" writes, all contained")?.rsplit_once(':')?.1))
+        .collect();
+    let sum: u64 = contained.iter().sum();
+    let every_victim = contained.len() > 1 && contained.iter().all(|writes| *writes > 0);
+    if announced > 0 && sum == announced && every_victim {
+        Ok(())
+    } else {
+        Err(format!("wild: {announced} writes announced, {sum} contained, over {} victims", contained.len()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WILD: &str = "\
+running 1 test
+test no_wild_write_escapes ... 300 wild writes, seed 1
+                      heap: 100 writes, all contained
+  another thread's stack: 200 writes, all contained
+ok
+
+test result: ok. 1 passed; 0 failed; 0 ignored
+";
+
+    #[test]
+    fn a_full_run_is_accepted() {
+        assert_eq!(judge("wild", WILD), Ok(()));
+        assert_eq!(judge("faults", "test result: ok. 17 passed; 0 failed"), Ok(()));
+    }
+
+    #[test]
+    fn a_run_without_keys_or_without_writes_is_not() {
+        let skipped = "skipped: without protection keys ...\ntest result: ok. 1 passed; 0 failed";
+        assert!(judge("wild", skipped).is_err() && judge("faults", skipped).is_err());
+        assert!(judge("wild", "test result: ok. 1 passed; 0 failed").is_err());
+        assert!(judge("wild", &WILD.replace(" 100 ", " 99 ")).is_err());
+        assert!(judge("wild", &WILD.replace(" 100 ", " 0 ").replace(" 200 ", " 300 ")).is_err());
+    }
+
+    #[test]
+    fn a_run_that_failed_or_broke_off_is_not() {
+        assert!(judge("storm", "test result: FAILED. 1 passed; 1 failed").is_err());
+        assert!(judge("storm", "test result: ok. 0 passed; 0 failed").is_err());
+        assert!(judge("storm", "running 2 tests").is_err());
+    }
+}
