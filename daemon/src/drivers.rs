@@ -11,8 +11,10 @@ pub struct Driver {
     pub name: &'static str,
     /// PCI ids that it drives.
     pub ids: &'static [(u16, u16)],
-    start: fn(Box<dyn PciFunction>, Box<dyn NetEndpoint>, Options) -> Result<Box<dyn Running>, DeviceError>,
+    start: Start,
 }
+
+type Start = fn(Box<dyn PciFunction>, Box<dyn NetEndpoint>, Options) -> Result<Box<dyn Running>, DeviceError>;
 
 /// All of them.
 pub const DRIVERS: &[Driver] = &[net::<rtl8139::Rtl8139>()];

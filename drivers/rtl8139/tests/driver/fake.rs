@@ -187,7 +187,7 @@ impl Chip {
             }
             Request::RegisterWrite => match Chip::kind(offset, width) {
                 Kind::Doorbell => self.staged.push((offset, width, value)),
-                Kind::Config => {
+                Kind::Config | Kind::DmaAddress => {
                     self.undo.push((offset, width, self.get(offset, width)));
                     self.write(offset, width, value);
                 }
