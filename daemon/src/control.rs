@@ -8,8 +8,8 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
@@ -101,6 +101,9 @@ fn accept(listener: &UnixListener, commander: &Commander) {
         };
         if clients.load(Ordering::Relaxed) >= MAX_CLIENTS {
             tracing::warn!("too many control clients; one was turned away");
+            // a line fits into any socket's buffer; if it does not, nobody waits for it
+            let _ = stream.set_nonblocking(true);
+            let _ = answer(&stream, &error(format!("too many clients: {MAX_CLIENTS} are connected already")));
             continue;
         }
         clients.fetch_add(1, Ordering::Relaxed);
@@ -159,10 +162,8 @@ fn respond(line: &[u8], commander: &Commander) -> Response {
     match commander.ask(command) {
         Some(Answer::Status(status)) => Response::Status { status },
         Some(Answer::Faults(mut faults)) => {
-            if let Some(symbols) = Symbols::of_this_process() {
-                for fault in faults.iter_mut().filter(|f| f.source.is_none()) {
-                    fault.source = fault.rip.and_then(|rip| symbols.describe(rip));
-                }
+            for fault in faults.iter_mut().filter(|f| f.source.is_none()) {
+                fault.source = fault.rip.and_then(describe);
             }
             Response::Faults { faults }
         }
@@ -170,6 +171,13 @@ fn respond(line: &[u8], commander: &Commander) -> Response {
         Some(Answer::Refused(message)) => error(message),
         None => error("the device has stopped".to_owned()),
     }
+}
+
+/// Where in the source `rip` is. The debug info is read once, by the first who asks.
+fn describe(rip: u64) -> Option<String> {
+    static SYMBOLS: LazyLock<Mutex<Option<Symbols>>> = LazyLock::new(|| Mutex::new(Symbols::of_this_process()));
+    let symbols = SYMBOLS.lock().unwrap_or_else(PoisonError::into_inner);
+    symbols.as_ref().and_then(|symbols| symbols.describe(rip))
 }
 
 fn parse(line: &[u8]) -> Result<Command, String> {

@@ -41,7 +41,7 @@ pub enum Request {
         fault: String,
         /// `start`, `middle` or `end`.
         point: String,
-        /// The next so many calls of the entry point; 0 disarms.
+        /// The next so many calls of the entry point that reach the place; 0 disarms.
         times: u32,
     },
     /// Call an entry point now, with the values in force.

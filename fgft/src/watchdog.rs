@@ -20,8 +20,10 @@ use crate::trap;
 
 /// How often it looks: the resolution of deadlines.
 const PERIOD: Duration = Duration::from_millis(1);
-/// Quiet looks in a row before it goes to sleep.
-const QUIET_LOOKS: u32 = 50;
+/// Quiet looks in a row before it goes to sleep. One: a process that makes a call now and then is then woken three
+/// times by the watchdog for each (called, looked, looked again). Waking it costs a call that comes after a quiet
+/// millisecond one system call.
+const QUIET_LOOKS: u32 = 1;
 
 struct Watched {
     context: Weak<Context>,

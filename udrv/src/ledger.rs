@@ -78,6 +78,12 @@ impl Ledger {
         free.find(|i| Some(*i) != except)
     }
 
+    /// Whether the driver keeps `buffer`.
+    #[must_use]
+    pub fn keeps(&self, buffer: u32) -> bool {
+        self.buffers.get(buffer as usize) == Some(&DRIVER)
+    }
+
     /// How many buffers the driver keeps.
     #[must_use]
     pub fn kept(&self) -> usize {

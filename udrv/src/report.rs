@@ -110,6 +110,9 @@ impl Reports {
 
     /// Writes what is new to the log. Not on the fault path: a log line costs more than a recovery.
     pub fn log(&mut self, device: &str) {
+        if self.logged == self.count {
+            return;
+        }
         for r in self.list.iter().filter(|r| r.number > self.logged) {
             let injected = r.injected.is_some();
             tracing::warn!(device, number = r.number, entry = r.entry, rung = ?r.rung, injected, ns = r.to_error, "{}", r.text);

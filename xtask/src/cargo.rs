@@ -31,7 +31,19 @@ pub(crate) fn output_of(command: &mut Command) -> Result<String, Failure> {
 /// The executables of a package's integration tests, as (name, path). Builds them.
 pub(crate) fn test_programs(package: &str) -> Result<Vec<(String, PathBuf)>, Failure> {
     let arguments = ["test", "--package", package, "--no-run", "--message-format=json-render-diagnostics"];
-    programs_in(&output_of(&mut cargo(arguments))?)
+    programs_in(&output_of(&mut cargo(arguments))?, "test")
+}
+
+/// The programs called `names` of `packages`, built for release.
+pub(crate) fn release_programs(packages: &[&str], names: &[&str]) -> Result<Vec<PathBuf>, Failure> {
+    let mut arguments = vec!["build", "--release", "--bins", "--message-format=json-render-diagnostics"];
+    arguments.extend(packages.iter().flat_map(|package| ["--package", package]));
+    let built = programs_in(&output_of(&mut cargo(arguments))?, "bin")?;
+    let find = |name: &&str| {
+        let found = built.iter().find(|(built, _)| built == name).map(|(_, path)| path.clone());
+        found.ok_or_else(|| Failure::Output(format!("cargo has built no program {name}")))
+    };
+    names.iter().map(find).collect()
 }
 
 #[derive(Deserialize)]
@@ -47,14 +59,14 @@ struct Target {
     kind: Vec<String>,
 }
 
-fn programs_in(messages: &str) -> Result<Vec<(String, PathBuf)>, Failure> {
+fn programs_in(messages: &str, wanted: &str) -> Result<Vec<(String, PathBuf)>, Failure> {
     let mut programs = Vec::new();
     for line in messages.lines().filter(|line| line.starts_with('{')) {
         let message: Message = serde_json::from_str(line)
             .map_err(|error| Failure::Output(format!("cargo wrote a message that is not understood: {error}")))?;
         if let Message { reason, executable: Some(path), target: Some(target) } = message
             && reason == "compiler-artifact"
-            && target.kind.iter().any(|kind| kind == "test")
+            && target.kind.iter().any(|kind| kind == wanted)
         {
             programs.push((target.name, path));
         }
@@ -74,7 +86,7 @@ mod tests {
 {"reason":"compiler-artifact","target":{"name":"wild","kind":["test"]},"executable":"/t/wild-2"}
 {"reason":"build-finished","success":true}
 "#;
-        assert_eq!(programs_in(messages).unwrap(), [("wild".to_owned(), PathBuf::from("/t/wild-2"))]);
-        assert!(programs_in("{\"reason\":").is_err());
+        assert_eq!(programs_in(messages, "test").unwrap(), [("wild".to_owned(), PathBuf::from("/t/wild-2"))]);
+        assert!(programs_in("{\"reason\":", "test").is_err());
     }
 }

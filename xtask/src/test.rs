@@ -10,14 +10,14 @@ use std::process::ExitCode;
 use crate::{
     cargo::cargo,
     check,
-    guest::Kernel,
-    steps::{self, Done, Step, program},
+    guest::{Kernel, rtl8139},
+    steps::{self, Done, Failure, Step, program},
 };
 
 // ------------------------------------------------------------------------------------------------------------------
 // The steps, in order: a name for `--only`, and a function. Add scenarios at the end of their part.
 // ------------------------------------------------------------------------------------------------------------------
-const STEPS: [Step; 4] = [
+const STEPS: [Step; 5] = [
     // on this machine
     Step::host("workspace", || program(&mut cargo(["test", "--workspace", "--quiet"]))),
     Step::host("engine-rollback-only", || {
@@ -26,6 +26,11 @@ const STEPS: [Step; 4] = [
     // in the guest
     Step::guest("engine-guest-6.1", || engine::in_guest(Kernel::Debian61)),
     Step::guest("engine-guest-backports", || engine::in_guest(Kernel::Backports)),
+    Step::guest("rtl8139", || match rtl8139::job(Kernel::Debian61) {
+        Ok(()) => Ok(Done::Passed),
+        Err(rtl8139::Verdict::Guest(error)) => Err(error.into()),
+        Err(rtl8139::Verdict::Wrong(list)) => Err(Failure::Output(list.join("; "))),
+    }),
 ];
 // ------------------------------------------------------------------------------------------------------------------
 

@@ -46,7 +46,7 @@ enum Action {
         /// Where in the entry point: start, middle or end.
         #[arg(long, default_value = "middle", value_name = "POINT")]
         at: String,
-        /// How many calls in a row; 0 disarms.
+        /// How many calls that reach the place, one after the other; 0 disarms.
         #[arg(long, default_value_t = 1)]
         times: u32,
     },

@@ -3,6 +3,7 @@
 
 use std::error::Error;
 use std::io;
+use std::os::fd::AsFd;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -42,7 +43,7 @@ struct Run {
     #[arg(long, value_enum, default_value_t = EndpointKind::Tap)]
     endpoint: EndpointKind,
     /// Station address instead of the card's own.
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = station)]
     mac: Option<MacAddress>,
     /// CPU time that one call of the driver may use, in milliseconds.
     #[arg(long, default_value_t = 10, value_name = "MS", value_parser = clap::value_parser!(u64).range(1..=60_000))]
@@ -62,8 +63,18 @@ struct Run {
 enum EndpointKind {
     /// A TAP interface: a network card of this machine.
     Tap,
-    /// An unconnected socket pair: where there is no /dev/net/tun.
+    /// An unconnected socket pair: frames go nowhere.
     Socket,
+    /// Standard input, which has to be one end of a pair of packet sockets: whoever has the other end sends and receives
+    /// whole Ethernet frames. For machines without /dev/net/tun.
+    Stdin,
+}
+
+/// An address that a station may have.
+fn station(text: &str) -> Result<MacAddress, String> {
+    let address: MacAddress = text.parse().map_err(|e: udrv_driver::NotAnAddress| e.to_string())?;
+    let why = "a group address or zero: a station's first byte is even, as in 52:54:00:12:34:56";
+    if address.is_station() { Ok(address) } else { Err(why.to_owned()) }
 }
 
 fn main() -> ExitCode {
@@ -108,8 +119,19 @@ fn drive(run: &Run) -> Result<(), Box<dyn Error>> {
             let (endpoint, peer) = SocketEndpoint::pair()?;
             (Box::new(endpoint), Some(peer))
         }
+        EndpointKind::Stdin => {
+            let socket = io::stdin().as_fd().try_clone_to_owned()?;
+            let endpoint = SocketEndpoint::from_fd(socket)
+                .map_err(|e| format!("standard input cannot be the network interface: {e}"))?;
+            (Box::new(endpoint), None)
+        }
     };
-    let options = Options { protect: !run.unprotected, deadline: Duration::from_millis(run.deadline), mac: run.mac };
+    let options = Options {
+        protect: !run.unprotected,
+        deadline: Duration::from_millis(run.deadline),
+        mac: run.mac,
+        ..Options::default()
+    };
     let (commander, inbox) = commands()?;
     stop_on_signals(commander.clone())?;
     control.serve(commander)?;

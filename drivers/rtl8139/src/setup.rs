@@ -26,11 +26,16 @@ fn wait_cr(cx: &Cx<'_, State>, ready: impl Fn(u8) -> bool) -> Result<(), Error> 
 /// Silence: no interrupts, no DMA, from any state and without looking at ours.
 ///
 /// CR goes to 0 first, for a chip whose reset hangs: then it has at least been told to stop.
+///
+/// What holds bus addresses is written afterwards though the reset has cleared it (section 5.4): the framework does not
+/// know that, and would go on taking its shadow for what the chip holds.
 pub(crate) fn halt(cx: &Cx<'_, State>) -> Result<(), Error> {
     cx.regs.write(regs::IMR, 0)?;
     cx.regs.write(regs::CR, 0)?;
     cx.regs.write(regs::CR, cr::RST)?;
-    wait_cr(cx, |value| value & cr::RST == 0)
+    wait_cr(cx, |value| value & cr::RST == 0)?;
+    cx.regs.write(regs::RBSTART, 0)?;
+    regs::TSAD.into_iter().try_for_each(|address| cx.regs.write(address, 0))
 }
 
 /// Halts the chip and gives every kept buffer back as lost. What the chip has counted is taken first: a reset

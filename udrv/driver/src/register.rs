@@ -167,14 +167,18 @@ impl<'a> Registers<'a> {
     ) -> Result<W, Error> {
         /// Between two looks: about what a slow bus access costs.
         const STEP: Micros = Micros(10);
+        /// Looks that are made in any case: when it is this process that was slow, the device is not to blame.
+        const LOOKS: u32 = 10;
         let clock = Clock::new(self.services);
         let end = clock.now()? + deadline.0;
+        let mut looks = 0;
         loop {
+            looks += 1;
             let value = self.read(register)?;
             if ready(value) {
                 return Ok(value);
             }
-            if clock.now()? >= end {
+            if looks >= LOOKS && clock.now()? >= end {
                 return Err(Error::Timeout { register: register.offset, value: value.into() });
             }
             clock.pause(STEP)?;

@@ -55,10 +55,30 @@ impl<D: NetDriver> NetDevice<D> {
         result.map_err(|source| self.entry_error(entry, source))
     }
 
+    /// Calls an entry point that the device cannot do without: after each fault again, until it works or the device is
+    /// given up.
+    pub(super) fn must<T: Words>(
+        &mut self,
+        entry: Entry,
+        f: impl Fn(&mut Cx<'_, D::State>) -> Result<T, Error> + Copy,
+    ) -> Result<T, DeviceError> {
+        loop {
+            match self.call(entry, None, f, |_, _| true) {
+                Err(CallError::Fault(_)) if self.failed.is_none() => {}
+                result => return result.map_err(|source| self.entry_error(entry, source)),
+            }
+        }
+    }
+
+    /// The error of a device that was given up, if this one was.
+    pub(super) fn given_up(&self) -> Option<DeviceError> {
+        let reason = self.failed.clone()?;
+        Some(DeviceError::GaveUp { device: self.name.clone(), faults: self.reports.count(), reason })
+    }
+
     pub(super) fn entry_error(&mut self, entry: Entry, source: CallError) -> DeviceError {
-        if let Some(reason) = &self.failed {
-            let (device, reason) = (self.name.clone(), reason.clone());
-            return DeviceError::GaveUp { device, faults: self.reports.count(), reason };
+        if let Some(error) = self.given_up() {
+            return error;
         }
         let detail = match source {
             CallError::Driver(Error::Gone | Error::Bus) => self.host.window.take_error(),
@@ -80,9 +100,12 @@ impl<D: NetDriver> NetDevice<D> {
         self.host.begin(offered, injection);
         self.counters.of(entry).calls += 1;
         let reply = self.run_entry(injection, f);
+        self.arm_again_unless_fired(entry, injection);
         let answer = match reply {
             Ok(reply) => match abi::decode::<T>(&reply) {
                 Some(Ok(value)) if !valid(&value, &self.host) => Err(malformed()),
+                // it keeps the buffer and gives the frame back: one of both is a lie
+                Some(Err(_)) if offered.is_some_and(|buffer| self.domain.ledger().keeps(buffer)) => Err(malformed()),
                 Some(answer) => Ok(answer),
                 None => Err(malformed()),
             },
@@ -149,7 +172,9 @@ impl<D: NetDriver> NetDevice<D> {
 
     /// Rung 1, and rung 2 if the journal cannot undo it all. Gives the fault in words.
     fn recover(&mut self, entry: Entry, injection: Option<Injection>, fault: Fault) -> String {
-        let began = self.host.injected_at.unwrap_or_else(Instant::now);
+        // `restore` below is a call of its own and starts anew
+        let injected_at = self.host.injected_at;
+        let began = injected_at.unwrap_or_else(Instant::now);
         let accesses = self.host.window.accesses();
         let lost = self.traffic.tx_lost;
         self.faults_in_a_row += 1;
@@ -169,46 +194,46 @@ impl<D: NetDriver> NetDevice<D> {
             rung = Rung::GaveUp;
         }
         let to_error = began.elapsed().as_nanos() as u64;
-        let text = fault.to_string();
-        if rung == Rung::GaveUp {
-            self.failed = Some(format!("{entry}: {text}"));
-        }
+        let at = self.host.now();
         let after = self.host.window.accesses();
-        let source = match &fault.kind {
-            FaultKind::Panic { location: Some(at), .. } => {
-                Some(format!("{}:{}", crate::symbols::tail(&at.file), at.line))
-            }
-            _ => None,
-        };
         let report = FaultReport {
-            number: 0,
-            entry: entry.name().to_owned(),
-            kind: fault.kind.name().to_owned(),
-            text: text.clone(),
-            injected: injection.filter(|_| self.host.injected_at.is_some()).map(|i| injected(i.fault, i.point)),
-            rip: fault.registers.as_ref().map(|r| r.rip),
-            source,
             rung,
             recovered: rung != Rung::GaveUp,
-            to_error,
             restoring,
-            to_next_frame: None,
             frames_lost: self.traffic.tx_lost - lost,
             reads: after.reads - accesses.reads,
             writes: after.writes - accesses.writes,
-            at: self.host.now(),
+            at,
+            ..report(entry, injection.filter(|_| injected_at.is_some()), &fault, to_error)
         };
+        let text = report.text.clone();
+        if rung == Rung::GaveUp {
+            self.failed = Some(format!("{entry}: {text}"));
+        }
         self.reports.add(report);
         text
     }
 
     /// Rung 2: the driver's `restore`, verified against the device.
     pub(super) fn restore(&mut self) -> Rung {
+        let mut faults = Vec::new();
+        let rung = self.try_restore(&mut faults);
+        for fault in faults {
+            self.reports.add(FaultReport { rung, recovered: rung != Rung::GaveUp, at: self.host.now(), ..fault });
+        }
+        rung
+    }
+
+    /// `faults` gets a report of each attempt that faulted.
+    fn try_restore(&mut self, faults: &mut Vec<FaultReport>) -> Rung {
         for attempt in 1..=RESTORE_ATTEMPTS {
+            let start = Instant::now();
             let injection = self.take_armed(Entry::Restore);
             self.host.begin(None, injection);
             self.counters.of(Entry::Restore).calls += 1;
-            match self.run_entry(injection, |cx| D::restore(cx)).map(|reply| abi::decode::<()>(&reply)) {
+            let reply = self.run_entry(injection, |cx| D::restore(cx));
+            self.arm_again_unless_fired(Entry::Restore, injection);
+            match reply.map(|reply| abi::decode::<()>(&reply)) {
                 Ok(Some(Ok(()))) => {
                     self.commit();
                     match self.host.window.verify(self.domain.ledger()) {
@@ -216,11 +241,20 @@ impl<D: NetDriver> NetDevice<D> {
                         Err(difference) => tracing::warn!(device = %self.name, attempt, "after restore {difference}"),
                     }
                 }
-                other => {
-                    self.counters.of(Entry::Restore).faults += 1;
+                Ok(Some(Err(error))) => {
+                    self.counters.of(Entry::Restore).errors += 1;
                     self.domain.rollback();
                     self.host.window.abort();
-                    tracing::warn!(device = %self.name, attempt, "restore failed: {other:?}");
+                    tracing::warn!(device = %self.name, attempt, %error, "restore failed");
+                }
+                other => {
+                    self.counters.of(Entry::Restore).faults += 1;
+                    let began = self.host.injected_at;
+                    self.domain.rollback();
+                    self.host.window.abort();
+                    let to_error = began.unwrap_or(start).elapsed().as_nanos() as u64;
+                    let fault = other.err().unwrap_or_else(malformed);
+                    faults.push(report(Entry::Restore, injection.filter(|_| began.is_some()), &fault, to_error));
                 }
             }
         }
@@ -234,6 +268,42 @@ impl<D: NetDriver> NetDevice<D> {
         }
         self.armed = (left > 1).then_some((wanted, injection, left - 1));
         Some(injection)
+    }
+
+    /// A call that returned before the place of the fault, as a `transmit` without room does, leaves it armed.
+    fn arm_again_unless_fired(&mut self, entry: Entry, injection: Option<Injection>) {
+        if let Some(injection) = injection
+            && self.host.injected_at.is_none()
+        {
+            let left = self.armed.map_or(0, |(_, _, left)| left);
+            self.armed = Some((entry, injection, left + 1));
+        }
+    }
+}
+
+/// A report of what `fault` itself says; what was done about it is the caller's to fill in.
+fn report(entry: Entry, injection: Option<Injection>, fault: &Fault, to_error: u64) -> FaultReport {
+    let source = match &fault.kind {
+        FaultKind::Panic { location: Some(at), .. } => Some(format!("{}:{}", crate::symbols::tail(&at.file), at.line)),
+        _ => None,
+    };
+    FaultReport {
+        number: 0,
+        entry: entry.name().to_owned(),
+        kind: fault.kind.name().to_owned(),
+        text: fault.to_string(),
+        injected: injection.map(|i| injected(i.fault, i.point)),
+        rip: fault.registers.as_ref().map(|r| r.rip),
+        source,
+        rung: Rung::Abort,
+        recovered: true,
+        to_error,
+        restoring: 0,
+        to_next_frame: None,
+        frames_lost: 0,
+        reads: 0,
+        writes: 0,
+        at: 0,
     }
 }
 

@@ -18,7 +18,7 @@ pub enum Command {
     Status,
     /// Fault reports with a number above this.
     Faults(u64),
-    /// Arms a fault: the next `times` calls of the entry point.
+    /// Arms a fault: the next `times` calls of the entry point that reach its place.
     Inject {
         /// Which entry point.
         entry: Entry,
@@ -192,11 +192,18 @@ impl<D: NetDriver> NetDevice<D> {
                 }
                 Answer::Done
             }
-            Command::Call(entry) => match self.call_with_values_in_force(entry) {
-                Ok(()) => Answer::Done,
-                Err(error @ DeviceError::GaveUp { .. }) => return Err(error),
-                Err(error) => Answer::Refused(error.to_string()),
-            },
+            Command::Call(entry) => {
+                let called = self.call_with_values_in_force(entry);
+                if self.failed.is_none() {
+                    // what was in flight may be lost, and nothing would call for the frame that waits
+                    self.pump_endpoint()?;
+                }
+                match called {
+                    Ok(()) => Answer::Done,
+                    Err(error @ DeviceError::GaveUp { .. }) => return Err(error),
+                    Err(error) => Answer::Refused(error.to_string()),
+                }
+            }
             Command::Stop => Answer::Done,
         })
     }
@@ -204,36 +211,44 @@ impl<D: NetDriver> NetDevice<D> {
     fn call_with_values_in_force(&mut self, entry: Entry) -> Result<(), DeviceError> {
         let (mac, mode) = (self.mac, self.rx_mode);
         match entry {
-            Entry::Open => {
-                self.entry(Entry::Stop, |cx| D::stop(cx))?;
-                self.entry(Entry::Open, |cx| D::open(cx))?;
-            }
-            Entry::Stop => {
-                self.entry(Entry::Stop, |cx| D::stop(cx))?;
-                self.entry(Entry::Open, |cx| D::open(cx))?;
+            Entry::Open | Entry::Stop => {
+                let stopped = self.must(Entry::Stop, |cx| D::stop(cx));
+                self.open_again()?;
+                stopped?;
             }
             Entry::Link => self.update_link()?,
             Entry::SetMac => self.entry(entry, move |cx| D::set_mac(cx, mac))?,
             Entry::SetRxMode => self.entry(entry, move |cx| D::set_rx_mode(cx, mode))?,
             Entry::GetRingparam => self.entry(entry, |cx| D::get_ringparam(cx)).map(|_| ())?,
             Entry::GetStats => self.entry(entry, |cx| D::get_stats(cx)).map(|_| ())?,
-            Entry::TxTimeout => self.entry(entry, |cx| D::tx_timeout(cx))?,
-            Entry::Restore => self.entry(entry, |cx| D::restore(cx))?,
+            Entry::TxTimeout => self.must(entry, |cx| D::tx_timeout(cx))?,
+            Entry::Restore => self.must(entry, |cx| D::restore(cx))?,
             Entry::Interrupt | Entry::Poll | Entry::Transmit => self.serve_interrupt()?,
             Entry::Quiesce => {
-                self.entry(Entry::Quiesce, |cx| D::quiesce(cx))?;
-                self.entry(Entry::Restore, |cx| D::restore(cx))?;
+                let quiet = self.must(Entry::Quiesce, |cx| D::quiesce(cx));
+                self.must(Entry::Restore, |cx| D::restore(cx))?;
+                quiet?;
             }
             Entry::Probe => {
                 // a chip that is probed is a chip that was reset: bring it back to where it was
-                self.entry(Entry::Stop, |cx| D::stop(cx))?;
-                self.entry(Entry::Probe, |cx| D::probe(cx))?;
-                self.entry(Entry::SetMac, move |cx| D::set_mac(cx, mac))?;
-                self.entry(Entry::SetRxMode, move |cx| D::set_rx_mode(cx, mode))?;
-                self.entry(Entry::Open, |cx| D::open(cx))?;
+                let stopped = self.must(Entry::Stop, |cx| D::stop(cx));
+                let probed = self.must(Entry::Probe, |cx| D::probe(cx));
+                self.must(Entry::SetMac, move |cx| D::set_mac(cx, mac))?;
+                self.must(Entry::SetRxMode, move |cx| D::set_rx_mode(cx, mode))?;
+                self.open_again()?;
+                stopped.and(probed)?;
             }
         }
         Ok(())
+    }
+
+    /// Opens a device that was stopped for a moment. If that fails it is good for nothing any more.
+    fn open_again(&mut self) -> Result<(), DeviceError> {
+        let opened = self.must(Entry::Open, |cx| D::open(cx));
+        opened.map_err(|error| {
+            self.failed.get_or_insert_with(|| error.to_string());
+            self.given_up().unwrap_or(error)
+        })
     }
 
     fn status(&mut self) -> Status {

@@ -1,6 +1,8 @@
-//! Waiting for the device, the endpoint and commands, and nothing else: an idle device wakes every two seconds.
+//! Waiting for the device, the endpoint and commands, and nothing else: an idle device wakes once in
+//! [`super::Options::look`].
 
 use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -9,10 +11,8 @@ use udrv_driver::NetDriver;
 use super::command::{Answer, Command, Inbox};
 use super::{DeviceError, NetDevice};
 
-/// While nothing is under way: the link is looked at this often, for chips that do not tell. Milliseconds.
-const IDLE: u16 = 2000;
-/// While frames are with the device. Milliseconds.
-const SENDING: u16 = 1000;
+/// While frames are with the device it is looked at this often.
+const SENDING: Duration = Duration::from_secs(1);
 
 impl<D: NetDriver> NetDevice<D> {
     /// Runs the device until it is told to stop.
@@ -26,26 +26,35 @@ impl<D: NetDriver> NetDevice<D> {
         served.and(stopped)
     }
 
+    /// How often the device is looked at.
+    fn period(&self) -> Duration {
+        let look = self.options.look;
+        if self.is_sending() { look.min(SENDING).min(self.options.tx_timeout) } else { look }
+    }
+
     fn serve(&mut self, inbox: &Inbox) -> Result<(), DeviceError> {
+        let mut looked = Instant::now();
         loop {
             let room = if self.has_room() { PollFlags::POLLIN } else { PollFlags::empty() };
-            let timeout = PollTimeout::from(if self.is_sending() { SENDING } else { IDLE });
+            let timeout = if self.has_more() { PollTimeout::ZERO } else { wait(self.period(), looked) };
             let mut fds = [
                 PollFd::new(self.irq.as_fd(), PollFlags::POLLIN),
                 PollFd::new(inbox.wake_fd(), PollFlags::POLLIN),
                 PollFd::new(self.endpoint.as_fd(), room),
             ];
-            let ready = match poll(&mut fds, timeout) {
-                Ok(n) => n,
+            match poll(&mut fds, timeout) {
+                Ok(_) => {}
                 Err(Errno::EINTR) => continue,
                 Err(e) => return Err(DeviceError::System { operation: "poll", source: e.into() }),
-            };
+            }
             let has = |fd: &PollFd<'_>| fd.revents().is_some_and(|r| !r.is_empty());
             let [irq, wake, frames] = [&fds[0], &fds[1], &fds[2]].map(has);
-            if ready == 0 {
+            // by the clock: a device that is never quiet may still have stopped sending
+            if looked.elapsed() >= self.period() {
                 self.tick()?;
+                looked = Instant::now();
             }
-            if irq {
+            if irq || self.has_more() {
                 // the count does not matter: causes are in the device
                 let _ = self.irq.read();
                 self.serve_interrupt()?;
@@ -73,6 +82,16 @@ impl<D: NetDriver> NetDevice<D> {
                     }
                 }
             }
+            // where a failure was not passed on
+            if let Some(error) = self.given_up() {
+                return Err(error);
+            }
         }
     }
+}
+
+/// What is left of `period` since `start`, in whole milliseconds and not too short: waking early is waking twice.
+fn wait(period: Duration, start: Instant) -> PollTimeout {
+    let left = period.saturating_sub(start.elapsed()).as_micros().div_ceil(1000);
+    PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX)
 }

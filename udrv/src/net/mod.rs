@@ -39,11 +39,22 @@ pub struct Options {
     pub deadline: Duration,
     /// Address to use instead of the chip's own.
     pub mac: Option<MacAddress>,
+    /// A frame that the device has had for this long is not going to be sent: `tx_timeout` is called.
+    pub tx_timeout: Duration,
+    /// While nothing happens the device is looked at this often: for links that do not tell and interrupts that were
+    /// lost. An idle device wakes no oftener.
+    pub look: Duration,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Options { protect: true, deadline: Duration::from_millis(10), mac: None }
+        Options {
+            protect: true,
+            deadline: Duration::from_millis(10),
+            mac: None,
+            tx_timeout: Duration::from_secs(5),
+            look: Duration::from_secs(4),
+        }
     }
 }
 
@@ -159,6 +170,10 @@ pub struct NetDevice<D: NetDriver> {
     reports: Reports,
     traffic: Traffic,
     faults_in_a_row: u32,
+    /// Restores because of what the device did: since when they are counted, and how many.
+    restores: (Instant, u32),
+    /// A poll that could have gone on was broken off.
+    more: bool,
     failed: Option<String>,
     stopped: bool,
 }
@@ -215,6 +230,8 @@ impl<D: NetDriver> NetDevice<D> {
             reports: Reports::default(),
             traffic: Traffic::default(),
             faults_in_a_row: 0,
+            restores: (Instant::now(), 0),
+            more: false,
             failed: None,
             stopped: false,
         };

@@ -16,8 +16,13 @@ const MIN_FRAME: usize = 60;
 const MAX_FRAME: usize = 1518;
 /// Frames taken from the endpoint before the device gets its turn.
 const BATCH: usize = 32;
-/// A frame that the device has had for this long is not going to be sent.
-pub(super) const TX_TIMEOUT: Duration = Duration::from_secs(5);
+/// Polls in a row before others get their turn: a flood of frames must not keep commands waiting.
+const POLLS: u32 = 8;
+/// Restores because of what the device did, within [`RESTORE_WINDOW`]: a device that needs more is given up, for
+/// restoring it does not help.
+const MAX_RESTORES: u32 = 32;
+/// See [`MAX_RESTORES`].
+const RESTORE_WINDOW: Duration = Duration::from_secs(1);
 
 impl<D: NetDriver> NetDevice<D> {
     /// Takes frames from the endpoint and gives them to the driver, until there is none, or no room.
@@ -100,20 +105,20 @@ impl<D: NetDriver> NetDevice<D> {
     /// # Errors
     /// When the device is gone or was given up.
     pub fn serve_interrupt(&mut self) -> Result<(), DeviceError> {
-        let events = match self.entry(Entry::Interrupt, |cx| D::interrupt(cx)) {
+        let events = match self.must(Entry::Interrupt, |cx| D::interrupt(cx)) {
             Err(DeviceError::Entry { source: CallError::Driver(error), .. }) => {
                 self.after_error(Entry::Interrupt, error)?
             }
             other => other?,
         };
-        if events.has(Events::POLL) {
+        if events.has(Events::POLL) || self.more {
             self.poll_all()?;
         }
         if events.has(Events::ERROR) {
             self.after_error(Entry::Interrupt, Error::Bus)?;
         }
         if events.has(Events::LINK) {
-            self.update_link()?;
+            self.refresh_link()?;
         }
         // frames that waited for a slot
         self.pump_endpoint()?;
@@ -121,9 +126,18 @@ impl<D: NetDriver> NetDevice<D> {
         unmasked.map_err(|source| self.bus_error(source))
     }
 
-    /// Polls until the driver has no more. A poll that faults is made again: its work is still there.
+    /// Whether a poll was broken off that could have gone on: [`NetDevice::serve_interrupt`] goes on with it.
+    #[must_use]
+    pub fn has_more(&self) -> bool {
+        self.more
+    }
+
+    /// Polls until the driver has no more, or others want their turn. A poll that faults is made again: its work is
+    /// still there.
     fn poll_all(&mut self) -> Result<(), DeviceError> {
         let before = self.domain.ledger().kept();
+        self.more = false;
+        let mut polls = 0;
         loop {
             let valid = |n: &u32, host: &crate::host::Host| *n as usize == host.delivered.len();
             match self.call(Entry::Poll, None, |cx| D::poll(cx, BUDGET), valid) {
@@ -131,7 +145,9 @@ impl<D: NetDriver> NetDevice<D> {
                     if n > 0 {
                         self.frame_went_through();
                     }
-                    if n < BUDGET {
+                    polls += 1;
+                    self.more = n == BUDGET && polls == POLLS;
+                    if n < BUDGET || self.more {
                         break;
                     }
                 }
@@ -160,7 +176,12 @@ impl<D: NetDriver> NetDevice<D> {
         }
         tracing::warn!(device = %self.name, %entry, %error, "restoring the device");
         self.traffic.restores += 1;
-        if self.restore() == Rung::GaveUp {
+        let (since, count) = &mut self.restores;
+        if since.elapsed() >= RESTORE_WINDOW {
+            (*since, *count) = (Instant::now(), 0);
+        }
+        *count += 1;
+        if *count > MAX_RESTORES || self.restore() == Rung::GaveUp {
             self.failed = Some(format!("{entry}: {error}, and restore did not help"));
             return Err(self.entry_error(entry, CallError::Driver(error)));
         }
@@ -185,17 +206,38 @@ impl<D: NetDriver> NetDevice<D> {
         Ok(())
     }
 
-    /// What is done from time to time: the link, and frames that do not get sent.
+    /// [`NetDevice::update_link`] where nobody asked: if it faults the link is what it was.
+    fn refresh_link(&mut self) -> Result<(), DeviceError> {
+        match self.update_link() {
+            Err(DeviceError::Entry { source: CallError::Fault(_), .. }) => Ok(()),
+            other => other,
+        }
+    }
+
+    /// What is done from time to time: interrupts that were lost, frames that do not get sent, the link.
     ///
     /// # Errors
     /// As for [`NetDevice::serve_interrupt`].
     pub fn tick(&mut self) -> Result<(), DeviceError> {
-        if self.sending_since.is_some_and(|since| since.elapsed() >= TX_TIMEOUT) {
+        // a cause is in the device whether it was announced or not
+        self.serve_interrupt()?;
+        if self.is_sending() {
+            // and a slot is free whether there is a cause for it or not
+            self.poll_all()?;
+        }
+        if self.sending_since.is_some_and(|since| since.elapsed() >= self.options.tx_timeout) {
             tracing::warn!(device = %self.name, "the device has stopped sending");
             self.sending_since = None;
-            self.entry(Entry::TxTimeout, |cx| D::tx_timeout(cx))?;
+            match self.must(Entry::TxTimeout, |cx| D::tx_timeout(cx)) {
+                Err(DeviceError::Entry { source: CallError::Driver(error), .. }) => {
+                    self.after_error(Entry::TxTimeout, error)?;
+                }
+                other => other?,
+            }
         }
-        self.update_link()
+        // a slot that was freed here is announced by nobody
+        self.pump_endpoint()?;
+        self.refresh_link()
     }
 
     /// Whether frames are with the device.

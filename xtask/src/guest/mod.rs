@@ -30,6 +30,7 @@ mod outcome;
 mod packages;
 mod process;
 mod qemu;
+pub(crate) mod rtl8139;
 mod tools;
 
 use std::{
@@ -72,6 +73,7 @@ pub(crate) struct Args {
 enum Scenario {
     Exec(exec::Args),
     NicSmoke(nic_smoke::Args),
+    Rtl8139(rtl8139::Args),
 }
 
 /// Runs a scenario. A guest that could not be run to its end gives exit code 125.
@@ -81,6 +83,7 @@ pub(crate) fn main(args: Args) -> ExitCode {
     let code = match args.scenario {
         Scenario::Exec(args) => exec::run(args),
         Scenario::NicSmoke(args) => nic_smoke::run(args),
+        Scenario::Rtl8139(args) => rtl8139::run(args),
     };
     match code {
         Ok(code) => ExitCode::from(code),

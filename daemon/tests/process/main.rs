@@ -1,0 +1,9 @@
+//! udrvd and udrvctl as processes: how they start, refuse, are asked, stop and die.
+
+mod bad_input;
+mod control;
+mod daemon;
+mod idle;
+mod life;
+
+use fgft as _; // the package's link arguments name a symbol that is there

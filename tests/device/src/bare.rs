@@ -1,0 +1,167 @@
+//! A card of plain registers: each does what its kind says, and nothing else. For drivers that are only tests, and for
+//! the register window itself.
+
+use std::os::fd::BorrowedFd;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use udrv_bus::{BarInfo, BarKind, BusError, DmaMapping, PciFunction, ResetKind, Width};
+use udrv_driver::{Kind, RegisterInfo};
+
+/// Vendor and device id of the card.
+pub const ID: (u16, u16) = (0x1b36, 0x7e57);
+/// Bytes of its BAR 0.
+const BAR_BYTES: u64 = 256;
+/// What a register that does not tell back what was written reads.
+pub const UNTOLD: u32 = 0x0bad_0bad;
+
+/// What the card has come to.
+#[derive(Debug, Clone, Default)]
+pub struct Inside {
+    /// Values by offset in bytes.
+    pub values: Vec<u32>,
+    /// Doorbells that were rung: offset and value, in order.
+    pub rung: Vec<(u16, u32)>,
+    /// Commands that were written, in the same way.
+    pub commands: Vec<(u16, u32)>,
+    /// Register reads and writes.
+    pub reads: u64,
+    /// See `reads`.
+    pub writes: u64,
+    /// The PCI command register.
+    pub command: u32,
+    /// Pulled out: everything reads as all ones.
+    pub gone: bool,
+    /// DMA mappings in force.
+    pub mappings: usize,
+}
+
+/// The card.
+pub struct BareCard {
+    map: &'static [RegisterInfo],
+    inside: Arc<Mutex<Inside>>,
+}
+
+/// The back door.
+#[derive(Clone)]
+pub struct Door(Arc<Mutex<Inside>>);
+
+impl Door {
+    /// The inside, to look at and to change.
+    #[must_use]
+    pub fn inside(&self) -> MutexGuard<'_, Inside> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl BareCard {
+    /// A card with the registers of `map`, all 0.
+    #[must_use]
+    pub fn new(map: &'static [RegisterInfo]) -> (BareCard, Door) {
+        let inside = Inside { values: vec![0; BAR_BYTES as usize], ..Inside::default() };
+        let inside = Arc::new(Mutex::new(inside));
+        (BareCard { map, inside: inside.clone() }, Door(inside))
+    }
+
+    fn kind(&self, offset: u64) -> Kind {
+        let holds = |r: &&RegisterInfo| {
+            let start = u64::from(r.offset);
+            (start..start + u64::from(r.width) * u64::from(r.count)).contains(&offset)
+        };
+        self.map.iter().find(holds).map_or(Kind::ReadOnly, |r| r.kind)
+    }
+
+    fn inside(&self) -> MutexGuard<'_, Inside> {
+        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl PciFunction for BareCard {
+    fn name(&self) -> String {
+        "model:bare".into()
+    }
+
+    fn config_read(&mut self, offset: u16, width: Width) -> Result<u32, BusError> {
+        let inside = self.inside();
+        Ok(match offset {
+            _ if inside.gone => width.all_ones(),
+            0 => u32::from(ID.0),
+            2 => u32::from(ID.1),
+            4 => inside.command,
+            _ => 0,
+        })
+    }
+
+    fn config_write(&mut self, offset: u16, _: Width, value: u32) -> Result<(), BusError> {
+        if offset == 4 {
+            self.inside().command = value;
+        }
+        Ok(())
+    }
+
+    fn bar(&mut self, bar: u8) -> Result<BarInfo, BusError> {
+        if bar == 0 { Ok(BarInfo { kind: BarKind::Memory, size: BAR_BYTES }) } else { Err(BusError::NoSuchBar(bar)) }
+    }
+
+    fn bar_read(&mut self, _: u8, offset: u64, width: Width) -> Result<u32, BusError> {
+        let kind = self.kind(offset);
+        let mut inside = self.inside();
+        inside.reads += 1;
+        if inside.gone {
+            return Ok(width.all_ones());
+        }
+        let value = &mut inside.values[offset as usize];
+        Ok(width.all_ones()
+            & match kind {
+                Kind::ReadClears => std::mem::take(value),
+                Kind::WriteOnly => UNTOLD,
+                _ => *value,
+            })
+    }
+
+    fn bar_write(&mut self, _: u8, offset: u64, _: Width, value: u32) -> Result<(), BusError> {
+        let kind = self.kind(offset);
+        let mut inside = self.inside();
+        inside.writes += 1;
+        match kind {
+            _ if inside.gone => {}
+            Kind::WriteOneClears => inside.values[offset as usize] &= !value,
+            Kind::Doorbell => inside.rung.push((offset as u16, value)),
+            Kind::Command => {
+                inside.commands.push((offset as u16, value));
+                inside.values[offset as usize] = value;
+            }
+            _ => inside.values[offset as usize] = value,
+        }
+        Ok(())
+    }
+
+    fn iova_ranges(&mut self) -> Result<Vec<(u64, u64)>, BusError> {
+        Ok(vec![(0x1000, 0xffff_ffff)])
+    }
+
+    fn map_dma(&mut self, _: DmaMapping) -> Result<(), BusError> {
+        self.inside().mappings += 1;
+        Ok(())
+    }
+
+    fn unmap_dma(&mut self, _: u64, _: u64) -> Result<(), BusError> {
+        self.inside().mappings -= 1;
+        Ok(())
+    }
+
+    fn enable_intx(&mut self, _: BorrowedFd<'_>) -> Result<(), BusError> {
+        Ok(())
+    }
+
+    fn unmask_intx(&mut self) -> Result<(), BusError> {
+        Ok(())
+    }
+
+    fn disable_intx(&mut self) -> Result<(), BusError> {
+        Ok(())
+    }
+
+    fn reset(&mut self) -> Result<ResetKind, BusError> {
+        Ok(ResetKind::None)
+    }
+}

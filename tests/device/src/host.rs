@@ -1,0 +1,132 @@
+//! The host's end of a device's endpoint: what a kernel's network stack would be, and what it is told.
+
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::socket::{MsgFlags, recv, send};
+use udrv::endpoint::{EndpointError, NetEndpoint, Received, Sent, SocketEndpoint};
+
+use crate::PATIENCE;
+
+/// What the device has told the endpoint.
+#[derive(Debug, Default)]
+pub struct Told {
+    /// The cable is in.
+    pub carrier: AtomicBool,
+    /// The station address.
+    pub mac: Mutex<[u8; 6]>,
+}
+
+/// The end of whoever plays the host.
+pub struct HostEnd {
+    fd: OwnedFd,
+    /// What the device has told its end.
+    pub told: Arc<Told>,
+}
+
+/// The device's end: a socket endpoint that remembers what it was told where the test can see it.
+pub struct WatchedEndpoint {
+    socket: SocketEndpoint,
+    told: Arc<Told>,
+}
+
+/// A new pair.
+///
+/// # Panics
+/// When there are no more descriptors.
+#[must_use]
+pub fn pair() -> (WatchedEndpoint, HostEnd) {
+    let (socket, fd) = SocketEndpoint::pair().expect("a socket pair");
+    let told = Arc::<Told>::default();
+    (WatchedEndpoint { socket, told: told.clone() }, HostEnd { fd, told })
+}
+
+impl HostEnd {
+    /// Sends a frame; false when the queue is full, or the device's end closed.
+    ///
+    /// # Panics
+    /// When the socket is broken.
+    #[must_use]
+    pub fn try_send(&self, frame: &[u8]) -> bool {
+        match send(self.fd.as_raw_fd(), frame, MsgFlags::MSG_NOSIGNAL) {
+            Ok(_) => true,
+            Err(Errno::EAGAIN | Errno::ENOBUFS | Errno::EPIPE | Errno::ECONNRESET) => false,
+            Err(error) => panic!("the device's end of the endpoint: {error}"),
+        }
+    }
+
+    /// Sends a frame, waiting for room.
+    pub fn send(&self, frame: &[u8]) {
+        crate::wait_until("room in the endpoint", || self.try_send(frame));
+    }
+
+    /// Takes a frame into `to` if one is there: its length.
+    #[must_use]
+    pub fn try_receive(&self, to: &mut [u8]) -> Option<usize> {
+        recv(self.fd.as_raw_fd(), to, MsgFlags::empty()).ok().filter(|n| *n > 0)
+    }
+
+    /// The next frame, waiting no longer than `patience`.
+    #[must_use]
+    pub fn receive(&self, patience: Duration) -> Option<Vec<u8>> {
+        let deadline = Instant::now() + patience;
+        let mut frame = vec![0; 2048];
+        loop {
+            if let Some(length) = self.try_receive(&mut frame) {
+                frame.truncate(length);
+                return Some(frame);
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return None;
+            }
+            let timeout = PollTimeout::try_from(left.min(PATIENCE)).unwrap_or(PollTimeout::MAX);
+            let _ = poll(&mut [PollFd::new(self.fd.as_fd(), PollFlags::POLLIN)], timeout);
+        }
+    }
+
+    /// The station address that the endpoint was told last.
+    #[must_use]
+    pub fn mac(&self) -> [u8; 6] {
+        *self.told.mac.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the endpoint was told that the cable is in.
+    #[must_use]
+    pub fn carrier(&self) -> bool {
+        self.told.carrier.load(Relaxed)
+    }
+}
+
+impl NetEndpoint for WatchedEndpoint {
+    fn name(&self) -> String {
+        self.socket.name()
+    }
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+    fn recv(&mut self, to: &mut [u8]) -> Result<Received, EndpointError> {
+        self.socket.recv(to)
+    }
+    fn send(&mut self, frame: &[u8]) -> Result<Sent, EndpointError> {
+        self.socket.send(frame)
+    }
+    fn set_mac(&mut self, mac: [u8; 6]) -> Result<(), EndpointError> {
+        *self.told.mac.lock().unwrap_or_else(PoisonError::into_inner) = mac;
+        self.socket.set_mac(mac)
+    }
+    fn set_mtu(&mut self, mtu: u32) -> Result<(), EndpointError> {
+        self.socket.set_mtu(mtu)
+    }
+    fn set_carrier(&mut self, on: bool) -> Result<(), EndpointError> {
+        self.told.carrier.store(on, Relaxed);
+        self.socket.set_carrier(on)
+    }
+    fn set_up(&mut self, up: bool) -> Result<(), EndpointError> {
+        self.socket.set_up(up)
+    }
+}

@@ -1,0 +1,37 @@
+//! What the tests of devices share: a driver on a model between a host and a wire, and frames that can be judged.
+//!
+//! - [`rig`]: a device that runs on a thread of its own, as in udrvd ([`rig::Rig`]), or that the test turns by hand
+//!   ([`rig::Hand`]);
+//! - [`frames`]: numbered frames, and the judge that finds bad, missing and repeated ones;
+//! - [`spy`]: the card with a back door, so that a test can look at registers without the driver;
+//! - [`host`]: the host's end of the endpoint;
+//! - [`bare`]: a card of plain registers for drivers that are only tests.
+//!
+//! ```
+//! use udrv_tests::frames::{Judge, Way};
+//!
+//! let mut judge = Judge::new(Way::Up);
+//! assert_eq!(judge.take(&Way::Up.frame(0)), Ok(0));
+//! assert!(judge.take(&Way::Up.frame(0)).unwrap_err().contains("again"));
+//! ```
+#![forbid(unsafe_code)]
+
+pub mod bare;
+pub mod frames;
+pub mod host;
+pub mod rig;
+pub mod spy;
+
+use std::time::{Duration, Instant};
+
+/// How long anything in these tests may take before it counts as hung. Generous: the machine may be busy.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Looks until `ready`, and panics with `what` when that takes longer than [`PATIENCE`].
+pub fn wait_until(what: &str, mut ready: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !ready() {
+        assert!(Instant::now() < deadline, "waited {PATIENCE:?} in vain: {what}");
+        std::thread::sleep(Duration::from_micros(200)); // between two looks
+    }
+}

@@ -1,0 +1,225 @@
+//! The driver of the RTL8139 on the model of the RTL8139, between a host and a wire.
+//!
+//! ```text
+//!   HostEnd ==socket== NetDevice<Rtl8139> ==PciFunction== Rtl8139Model ==wire== Station
+//! ```
+
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use model_rtl8139::{Config, Misbehave, Rtl8139Handle, Rtl8139Model};
+use model_wire::{Station, Wire, WireConfig};
+use rtl8139::Rtl8139;
+use udrv::net::{Answer, Command, Commander, DeviceError, NetDevice, Options, Status, commands};
+use udrv::report::FaultReport;
+use udrv_driver::{Entry, InjectedFault, Injection, Point};
+
+use crate::host::{self, HostEnd};
+use crate::spy::{Spy, spy};
+use crate::{PATIENCE, wait_until};
+
+/// What the tests hold on to beside the device.
+pub struct Surroundings {
+    /// The host's end.
+    pub host: HostEnd,
+    /// The other end of the wire.
+    pub station: Station,
+    /// The cable.
+    pub wire: Wire,
+    /// The model's bench.
+    pub bench: Rtl8139Handle,
+    /// The back door of the card.
+    pub spy: Spy,
+    // a process has few protection keys and tests have times: one device at a time
+    _turn: MutexGuard<'static, ()>,
+}
+
+/// A device on a thread of its own, as in udrvd.
+pub struct Rig {
+    /// See [`Surroundings`].
+    pub around: Surroundings,
+    commander: Commander,
+    thread: Option<JoinHandle<Result<(), DeviceError>>>,
+}
+
+/// A device that the test turns by hand, on its own thread.
+pub struct Hand {
+    /// See [`Surroundings`].
+    pub around: Surroundings,
+    /// The device.
+    pub device: NetDevice<Rtl8139>,
+}
+
+/// Options for tests: what waits for seconds in earnest waits for fractions of one.
+#[must_use]
+pub fn quick() -> Options {
+    Options { tx_timeout: Duration::from_millis(50), look: Duration::from_millis(50), ..Options::default() }
+}
+
+fn build(
+    options: Options,
+    config: Config,
+    trouble: impl FnOnce(&mut Misbehave),
+) -> Result<(NetDevice<Rtl8139>, Surroundings), DeviceError> {
+    static TURN: Mutex<()> = Mutex::new(());
+    let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    fgft::init()?;
+    let (wire, near, far) = Wire::new(WireConfig::default());
+    let station = Station::new(far);
+    let (card, bench) = Rtl8139Model::new(config, near);
+    bench.misbehave(trouble);
+    let (card, spy) = spy(card);
+    let (endpoint, host) = host::pair();
+    let device = NetDevice::start(Box::new(card), Box::new(endpoint), options)?;
+    Ok((device, Surroundings { host, station, wire, bench, spy, _turn: turn }))
+}
+
+impl Rig {
+    /// Starts a device with [`quick`] options.
+    ///
+    /// # Panics
+    /// When it does not start.
+    #[must_use]
+    pub fn new() -> Rig {
+        Rig::start(quick(), Config::default(), |_| {}).expect("the device starts")
+    }
+
+    /// Starts a device on a card that may misbehave from the start.
+    ///
+    /// # Errors
+    /// As [`NetDevice::start`].
+    ///
+    /// # Panics
+    /// When there are no threads.
+    pub fn start(
+        options: Options,
+        config: Config,
+        trouble: impl FnOnce(&mut Misbehave),
+    ) -> Result<Rig, DeviceError> {
+        let (device, around) = build(options, config, trouble)?;
+        let (commander, inbox) = commands()?;
+        let thread = std::thread::Builder::new().name("device".into()).spawn(move || device.run(&inbox));
+        Ok(Rig { around, commander, thread: Some(thread.expect("a thread")) })
+    }
+
+    /// Asks the device. `None`: it has stopped.
+    ///
+    /// # Panics
+    /// When it does not answer within [`PATIENCE`]: it hangs.
+    #[must_use]
+    pub fn ask(&self, command: Command) -> Option<Answer> {
+        let (sender, receiver) = channel();
+        let commander = self.commander.clone();
+        std::thread::spawn(move || sender.send(commander.ask(command)));
+        match receiver.recv_timeout(PATIENCE) {
+            Ok(answer) => answer,
+            Err(RecvTimeoutError::Timeout) => panic!("the device hangs: no answer to {command:?}"),
+            Err(RecvTimeoutError::Disconnected) => panic!("the device's thread has died"),
+        }
+    }
+
+    /// Its state.
+    ///
+    /// # Panics
+    /// When it has stopped.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        match self.ask(Command::Status) {
+            Some(Answer::Status(status)) => *status,
+            other => panic!("status: {other:?}"),
+        }
+    }
+
+    /// Fault reports above number `after`.
+    ///
+    /// # Panics
+    /// When it has stopped.
+    #[must_use]
+    pub fn faults(&self, after: u64) -> Vec<FaultReport> {
+        match self.ask(Command::Faults(after)) {
+            Some(Answer::Faults(faults)) => faults,
+            other => panic!("faults: {other:?}"),
+        }
+    }
+
+    /// Arms a fault for the next `times` calls.
+    ///
+    /// # Panics
+    /// When it has stopped.
+    pub fn inject(&self, entry: Entry, fault: InjectedFault, point: Point, times: u32) {
+        let command = Command::Inject { entry, injection: Injection { fault, point }, times };
+        assert!(matches!(self.ask(command), Some(Answer::Done)));
+    }
+
+    /// Calls an entry point with the values in force.
+    ///
+    /// # Errors
+    /// What the device says to that; it may have stopped.
+    pub fn call(&self, entry: Entry) -> Result<(), String> {
+        match self.ask(Command::Call(entry)) {
+            Some(Answer::Done) => Ok(()),
+            Some(Answer::Refused(why)) => Err(why),
+            other => Err(format!("{other:?}")),
+        }
+    }
+
+    /// Whether its thread has ended by itself.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.thread.as_ref().is_none_or(JoinHandle::is_finished)
+    }
+
+    /// Stops it and gives what `run` gave, and what is left.
+    ///
+    /// # Errors
+    /// As [`NetDevice::run`].
+    ///
+    /// # Panics
+    /// When it does not stop within [`PATIENCE`], or panicked.
+    pub fn stop(mut self) -> (Result<(), DeviceError>, Surroundings) {
+        if !self.has_ended() {
+            let _ = self.ask(Command::Stop);
+        }
+        let thread = self.thread.take().expect("stopped once");
+        wait_until("the device's thread ends", || thread.is_finished());
+        (thread.join().expect("the device's thread does not panic"), self.around)
+    }
+}
+
+impl Default for Rig {
+    fn default() -> Rig {
+        Rig::new()
+    }
+}
+
+impl Hand {
+    /// Starts a device.
+    ///
+    /// # Panics
+    /// When it does not start.
+    #[must_use]
+    pub fn new(options: Options, config: Config) -> Hand {
+        let (device, around) = build(options, config, |_| {}).expect("the device starts");
+        Hand { around, device }
+    }
+
+    /// Takes what the host has sent, and serves interrupts until there are none.
+    ///
+    /// # Errors
+    /// When the device ends.
+    ///
+    /// # Panics
+    /// When interrupts do not end.
+    pub fn settle(&mut self) -> Result<(), DeviceError> {
+        self.device.pump_endpoint()?;
+        for _ in 0..10_000 {
+            if !self.around.bench.intx_asserted() {
+                return Ok(());
+            }
+            self.device.serve_interrupt()?;
+        }
+        panic!("interrupts without end");
+    }
+}

@@ -1,0 +1,435 @@
+//! A card that does wrong, from the start and in mid-traffic: an error of its own or recovery, within bounded time;
+//! never a hang, a crash, or a frame with wrong bytes.
+
+use std::time::{Duration, Instant};
+
+use model_rtl8139::{BadHeader, Config, Garbage, Misbehave};
+use udrv::net::{Answer, Command, DeviceError};
+use udrv_driver::Entry;
+use udrv_tests::frames::{Judge, Way};
+use udrv_tests::rig::{Rig, quick};
+use udrv_tests::spy::BUS_MASTER;
+use udrv_tests::wait_until;
+
+/// What a start, an end or a recovery may take. Real deadlines in the driver are 10 ms; this machine may be busy.
+const BOUND: Duration = Duration::from_secs(5);
+
+/// Starts a device on a card that misbehaves from the start, and says how long it took.
+fn start(trouble: impl FnOnce(&mut Misbehave)) -> (Result<Rig, DeviceError>, Duration) {
+    let begin = Instant::now();
+    let rig = Rig::start(quick(), Config::default(), trouble);
+    (rig, begin.elapsed())
+}
+
+/// Frames both ways: what arrives is right and in order; how many arrive is told.
+struct Traffic {
+    down: Judge,
+    up: Judge,
+    sent: u64,
+    buffer: Vec<u8>,
+}
+
+impl Traffic {
+    fn new() -> Traffic {
+        Traffic { down: Judge::new(Way::Down), up: Judge::new(Way::Up), sent: 0, buffer: vec![0; 2048] }
+    }
+
+    fn send(&mut self, rig: &Rig, count: u64) {
+        for _ in 0..count {
+            // a device that has stopped takes nothing, and its endpoint fills up: that is fine here
+            let _ = rig.around.host.try_send(&Way::Down.frame(self.sent));
+            rig.around.station.inject(&Way::Up.frame(self.sent));
+            self.sent += 1;
+        }
+    }
+
+    fn take(&mut self, rig: &Rig) {
+        for frame in rig.around.station.drain() {
+            self.down.take(&frame.data).expect("down");
+        }
+        while let Some(length) = rig.around.host.try_receive(&mut self.buffer) {
+            self.up.take(&self.buffer[..length]).expect("up");
+        }
+    }
+
+    /// Sends until a frame that was sent after now arrives in each direction.
+    fn flows(&mut self, rig: &Rig, what: &str) {
+        let (begin, from) = (Instant::now(), self.sent);
+        while self.down.next() <= from || self.up.next() <= from {
+            assert!(begin.elapsed() < BOUND, "{what}: nothing flows: {:#?}", rig.status());
+            self.send(rig, 1);
+            let pause = Instant::now() + Duration::from_millis(1);
+            while Instant::now() < pause {
+                self.take(rig);
+            }
+        }
+    }
+
+    /// Sends for a while, whatever becomes of it, and makes sure that the device still answers, or has ended.
+    fn endure(&mut self, rig: &Rig, time: Duration, judge: bool) {
+        let end = Instant::now() + time;
+        while Instant::now() < end && !rig.has_ended() {
+            if !rig.around.host.try_send(&Way::Down.frame(self.sent)) {
+                std::thread::yield_now();
+            }
+            rig.around.station.inject(&Way::Up.frame(self.sent));
+            self.sent += 1;
+            if judge {
+                self.take(rig);
+            } else {
+                let _ = rig.around.station.drain();
+                while rig.around.host.try_receive(&mut self.buffer).is_some() {}
+            }
+            let _ = rig.ask(Command::Faults(u64::MAX));
+        }
+    }
+}
+
+/// The device has ended by itself, within bounds and with one line of its own; the card is quiet.
+fn ends_by_itself(rig: Rig, word: &str) {
+    let begin = Instant::now();
+    wait_until("the device ends", || rig.has_ended());
+    assert!(begin.elapsed() < BOUND);
+    let (result, around) = rig.stop();
+    let message = result.expect_err("an error of its own").to_string();
+    assert!(message.contains(word) && !message.contains('\n'), "{message}");
+    around.bench.misbehave(|m| *m = Misbehave::none());
+    assert_eq!(around.spy.command() & BUS_MASTER, 0, "{message}");
+}
+
+fn garbage(offsets: std::ops::RangeInclusive<u8>, one_in: u32, seed: u64) -> Garbage {
+    Garbage { seed, offsets: vec![offsets], one_in }
+}
+
+#[test]
+fn gone_from_the_start_is_an_error_of_its_own() {
+    let (result, took) = start(|m| m.gone = true);
+    let message = result.err().expect("no device").to_string();
+    assert!(message.contains("does not answer"), "{message}");
+    assert!(took < BOUND);
+}
+
+#[test]
+fn gone_in_traffic_is_noticed_with_and_without_frames() {
+    for frames in [0, 3] {
+        let rig = Rig::new();
+        let mut traffic = Traffic::new();
+        traffic.flows(&rig, "before");
+        rig.around.bench.misbehave(|m| m.gone = true);
+        traffic.send(&rig, frames);
+        let begin = Instant::now();
+        wait_until("the device ends", || rig.has_ended());
+        assert!(begin.elapsed() < BOUND);
+        let (result, _) = rig.stop();
+        let message = result.expect_err("gone").to_string();
+        assert!(message.contains("gone"), "{message}");
+    }
+}
+
+#[test]
+fn a_reset_that_hangs_at_the_start_is_a_timeout() {
+    let (result, took) = start(|m| m.reset_hangs = true);
+    let message = result.err().expect("no device").to_string();
+    assert!(message.contains("probe failed") && message.contains("0x37"), "{message}");
+    assert!(took < BOUND);
+}
+
+#[test]
+fn a_reset_that_hangs_in_traffic_ends_the_device_when_it_is_needed() {
+    let rig = Rig::new();
+    let mut traffic = Traffic::new();
+    rig.around.bench.misbehave(|m| m.reset_hangs = true);
+    traffic.flows(&rig, "nobody needs a reset");
+    rig.around.bench.misbehave(|m| m.tx_hangs = true);
+    traffic.send(&rig, 1);
+    ends_by_itself(rig, "given up");
+}
+
+#[test]
+fn garbage_from_the_start_is_an_error_or_a_device() {
+    for seed in 0..20 {
+        for one_in in [1, 2, 8] {
+            let (result, took) = start(|m| m.garbage = Some(garbage(0..=0xff, one_in, seed)));
+            assert!(took < BOUND, "seed {seed}");
+            match result {
+                Err(error) => assert!(!error.to_string().contains('\n'), "{error}"),
+                Ok(rig) => {
+                    Traffic::new().endure(&rig, Duration::from_millis(20), false);
+                    rig.around.bench.misbehave(|m| *m = Misbehave::none());
+                    let begin = Instant::now();
+                    let _ = rig.stop();
+                    assert!(begin.elapsed() < BOUND, "seed {seed}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn garbage_in_mid_traffic_is_survived_or_ends_in_an_error() {
+    for seed in 0..10 {
+        for (offsets, one_in) in [(0x10..=0x1f, 3), (0x37..=0x37, 3), (0x38..=0x3b, 3), (0x3e..=0x3f, 3), (0..=0xff, 20)] {
+            let rig = Rig::new();
+            let mut traffic = Traffic::new();
+            traffic.flows(&rig, "before");
+            rig.around.bench.misbehave(|m| m.garbage = Some(garbage(offsets.clone(), one_in, seed)));
+            // what the device says is forged now, frames too: they are not judged
+            traffic.endure(&rig, Duration::from_millis(20), false);
+            rig.around.bench.misbehave(|m| *m = Misbehave::none());
+            if rig.has_ended() {
+                let message = rig.stop().0.expect_err("it did not end without an error").to_string();
+                assert!(!message.contains('\n'), "{message}");
+                continue;
+            }
+            // the truth again: it recovers by itself
+            let begin = Instant::now();
+            let mut fresh = Traffic { sent: traffic.sent, ..Traffic::new() };
+            while !rig.has_ended() && fresh.down.next().min(fresh.up.next()) <= traffic.sent {
+                assert!(begin.elapsed() < BOUND, "{offsets:x?} seed {seed}: {:#?}", rig.status());
+                fresh.send(&rig, 1);
+                for frame in rig.around.station.drain() {
+                    // what was under way while the device lied may be anything
+                    let _ = fresh.down.take(&frame.data);
+                }
+                while let Some(length) = rig.around.host.try_receive(&mut fresh.buffer) {
+                    let _ = fresh.up.take(&fresh.buffer[..length]);
+                }
+            }
+            let _ = rig.stop();
+        }
+    }
+}
+
+#[test]
+fn wrong_headers_are_never_frames_and_the_receiver_recovers() {
+    for header in [
+        BadHeader { status: None, length: Some(0) },
+        BadHeader { status: None, length: Some(3) },
+        BadHeader { status: None, length: Some(0xffff) },
+        BadHeader { status: None, length: Some(0xfff0) }, // "still writing"
+        BadHeader { status: None, length: Some(1523) },
+        BadHeader { status: Some(0), length: None },
+        BadHeader { status: Some(0xffff), length: None },
+    ] {
+        let rig = Rig::new();
+        let mut traffic = Traffic::new();
+        traffic.flows(&rig, "before");
+        rig.around.bench.misbehave(|m| m.rx_header = Some(header));
+        for _ in 0..50 {
+            traffic.send(&rig, 1);
+            traffic.take(&rig);
+        }
+        rig.around.bench.misbehave(|m| m.rx_header = None);
+        traffic.flows(&rig, &format!("after {header:?}"));
+        assert!(rig.status().chip.unwrap().rx_resets > 0, "{header:?}");
+        rig.stop().0.expect("stops");
+        let (started, _) = start(|m| m.rx_header = Some(header));
+        let rig = started.expect("headers do not matter yet");
+        let mut traffic = Traffic::new();
+        traffic.send(&rig, 5);
+        rig.around.bench.misbehave(|m| m.rx_header = None);
+        traffic.flows(&rig, &format!("{header:?} from the start"));
+        rig.stop().0.expect("stops");
+    }
+}
+
+#[test]
+fn a_write_pointer_that_jumps_delivers_nothing_twice_and_nothing_wrong() {
+    for jump in [4, 64, 1000, 0x4000, 0x7ffc, 0x8000, 0xffff] {
+        let rig = Rig::new();
+        let mut traffic = Traffic::new();
+        traffic.flows(&rig, "before");
+        rig.around.bench.misbehave(|m| m.cbr_jump = Some(jump));
+        for _ in 0..30 {
+            traffic.send(&rig, 1);
+            traffic.take(&rig);
+        }
+        rig.around.bench.misbehave(|m| m.cbr_jump = None);
+        traffic.flows(&rig, &format!("after a jump of {jump:#x}"));
+        rig.stop().0.expect("stops");
+        let (started, _) = start(|m| m.cbr_jump = Some(jump));
+        let rig = started.expect("starts");
+        let mut traffic = Traffic::new();
+        traffic.endure(&rig, Duration::from_millis(10), true);
+        rig.around.bench.misbehave(|m| m.cbr_jump = None);
+        traffic.flows(&rig, "after a jump from the start");
+        rig.stop().0.expect("stops");
+    }
+}
+
+#[test]
+fn a_storm_of_interrupts_does_not_keep_commands_waiting() {
+    // each cause of the chip, and all of them
+    for bits in (0..16).map(|bit| 1_u16 << bit).chain([0x807f, 0xffff]) {
+        for early in [false, true] {
+            let rig = if early {
+                let (started, took) = start(|m| m.isr_stuck = bits);
+                assert!(took < BOUND);
+                match started {
+                    Ok(rig) => rig,
+                    Err(error) => {
+                        assert!(!error.to_string().contains('\n'), "{error}");
+                        continue;
+                    }
+                }
+            } else {
+                let rig = Rig::new();
+                rig.around.bench.misbehave(|m| m.isr_stuck = bits);
+                rig
+            };
+            for _ in 0..20 {
+                let begin = Instant::now();
+                let answer = rig.ask(Command::Status);
+                assert!(begin.elapsed() < BOUND, "{bits:#x}");
+                match answer {
+                    Some(Answer::Status(_)) => {}
+                    None if rig.has_ended() => break,
+                    None => wait_until("it has ended", || rig.has_ended()),
+                    other => panic!("{other:?}"),
+                }
+            }
+            if rig.has_ended() {
+                let message = rig.stop().0.expect_err("ended by itself").to_string();
+                assert!(message.contains("given up") || message.contains("gone"), "{bits:#x}: {message}");
+                assert!(bits & 0x8000 != 0, "only a bus error, or a chip that reads as absent, is reason to end");
+                continue;
+            }
+            if bits & 0x8000 == 0 {
+                let mut traffic = Traffic::new();
+                traffic.flows(&rig, "in the storm");
+            }
+            rig.around.bench.misbehave(|m| m.isr_stuck = 0);
+            let _ = rig.stop();
+        }
+    }
+}
+
+#[test]
+fn lost_interrupts_delay_frames_and_lose_none() {
+    for early in [false, true] {
+        let (started, _) = start(|m| m.interrupt_lost = early);
+        let rig = started.expect("starts");
+        rig.around.bench.misbehave(|m| m.interrupt_lost = true);
+        let mut traffic = Traffic::new();
+        for round in 1..=5 {
+            traffic.send(&rig, 4);
+            let begin = Instant::now();
+            while (traffic.down.next(), traffic.up.next()) != (round * 4, round * 4) {
+                assert!(begin.elapsed() < BOUND, "{} {}", traffic.down.next(), traffic.up.next());
+                traffic.take(&rig);
+            }
+        }
+        assert_eq!((traffic.down.missing, traffic.up.missing), (0, 0));
+        let status = rig.status();
+        assert_eq!((status.traffic.tx_lost, status.traffic.restores), (0, 0), "no reset was needed");
+        rig.stop().0.expect("stops");
+    }
+}
+
+#[test]
+fn a_transmitter_that_hangs_is_started_anew_by_tx_timeout() {
+    for early in [false, true] {
+        let (started, _) = start(|m| m.tx_hangs = early);
+        let rig = started.expect("starts");
+        rig.around.bench.misbehave(|m| m.tx_hangs = true);
+        let mut traffic = Traffic::new();
+        traffic.send(&rig, 12);
+        let timeouts = |rig: &Rig| {
+            rig.status().entries.iter().find(|(name, _)| name == Entry::TxTimeout.name()).map_or(0, |(_, c)| c.calls)
+        };
+        wait_until("tx_timeout is called, again and again", || timeouts(&rig) >= 2);
+        assert!(rig.status().traffic.tx_lost >= 8, "they are counted");
+        rig.around.bench.misbehave(|m| m.tx_hangs = false);
+        traffic.flows(&rig, "after the transmitter hung");
+        rig.stop().0.expect("stops");
+    }
+}
+
+/// Frames that come in all the time must not hide that none goes out.
+#[test]
+fn a_transmitter_that_hangs_is_noticed_under_a_flood_of_received_frames() {
+    let rig = Rig::new();
+    rig.around.bench.misbehave(|m| m.tx_hangs = true);
+    let mut traffic = Traffic::new();
+    traffic.send(&rig, 2);
+    let begin = Instant::now();
+    while rig.status().traffic.tx_lost == 0 {
+        assert!(begin.elapsed() < BOUND, "tx_timeout is never called");
+        for _ in 0..20 {
+            rig.around.station.inject(&Way::Up.frame(traffic.sent));
+            traffic.sent += 1;
+            traffic.take(&rig);
+        }
+    }
+    rig.stop().0.expect("stops");
+}
+
+#[test]
+fn a_transmitter_that_says_nothing_is_asked() {
+    for early in [false, true] {
+        let (started, _) = start(|m| m.tx_silent = early);
+        let rig = started.expect("starts");
+        rig.around.bench.misbehave(|m| m.tx_silent = true);
+        let mut down = Judge::new(Way::Down);
+        for number in 0..12 {
+            rig.around.host.send(&Way::Down.frame(number));
+        }
+        let frames = rig.around.station.receive_many(12, BOUND);
+        assert_eq!(frames.len(), 12);
+        for frame in frames {
+            down.take(&frame.data).expect("right");
+        }
+        assert_eq!((down.missing, rig.status().traffic.tx_lost), (0, 0));
+        rig.stop().0.expect("stops");
+    }
+}
+
+#[test]
+fn dma_that_goes_astray_into_nowhere_is_a_bus_error_that_is_recovered_or_given_up() {
+    for (offset, early) in [(0x4000_0000, false), (0x4000_0000, true), (0xc000_0000, false)] {
+        let (started, took) = start(|m| m.dma_astray = early.then_some(offset));
+        assert!(took < BOUND);
+        let rig = started.expect("no DMA is needed to start");
+        let mut traffic = Traffic::new();
+        if !early {
+            traffic.flows(&rig, "before");
+            rig.around.bench.misbehave(|m| m.dma_astray = Some(offset));
+        }
+        let sent = traffic.sent;
+        traffic.send(&rig, 3);
+        wait_until("the device is restored", || rig.has_ended() || rig.status().traffic.restores > 0);
+        rig.around.bench.misbehave(|m| m.dma_astray = None);
+        assert!(!rig.has_ended(), "three frames are no reason to give up");
+        traffic.flows(&rig, "after DMA went astray");
+        assert!(traffic.down.missing + traffic.up.missing > 0 && traffic.sent > sent);
+        rig.around.bench.misbehave(|m| m.dma_astray = Some(offset));
+        traffic.endure(&rig, Duration::from_millis(200), true);
+        rig.around.bench.misbehave(|m| m.dma_astray = None);
+        if rig.has_ended() {
+            let message = rig.stop().0.expect_err("given up").to_string();
+            assert!(message.contains("given up"), "{message}");
+        } else {
+            rig.stop().0.expect("stops");
+        }
+    }
+}
+
+/// Inside the device's own memory nobody can tell: frames may be wrong, and nothing else may.
+#[test]
+fn dma_that_goes_astray_within_its_memory_ends_nothing() {
+    for offset in [2048_u32, 64, 0x2_0000, 0u32.wrapping_sub(2048)] {
+        let rig = Rig::new();
+        let mut traffic = Traffic::new();
+        traffic.flows(&rig, "before");
+        rig.around.bench.misbehave(|m| m.dma_astray = Some(offset));
+        traffic.endure(&rig, Duration::from_millis(50), false);
+        rig.around.bench.misbehave(|m| m.dma_astray = None);
+        if rig.has_ended() {
+            let message = rig.stop().0.expect_err("given up").to_string();
+            assert!(message.contains("given up"), "{message}");
+            continue;
+        }
+        assert!(rig.status().canary_intact);
+        rig.stop().0.expect("stops");
+    }
+}

@@ -1,0 +1,173 @@
+//! `cargo xtask guest rtl8139`: the main job on real input.
+//!
+//! Kernel VFIO, an RTL8139 that QEMU's authors wrote, Linux's TCP on both ends, Linux's e1000 at the far one. While
+//! streams with hashes and numbered frames run both ways, `udrv-judge storm` has faults injected into every entry
+//! point of our driver. What the guest leaves in its results is judged here again, from the figures.
+
+use std::{fs, path::Path, time::Duration};
+
+use serde_json::Value;
+
+use super::{Error, Guest, Kernel, Result, nic_smoke::two_cards};
+use crate::cargo;
+
+/// Far above the minute or two that it takes: a busy machine is no failure.
+const LIMIT: Duration = Duration::from_secs(900);
+/// What the issue of it asks for.
+const LEAST_FAULTS: usize = 50;
+const LEAST_BYTES: u64 = 32 << 20;
+
+/// Drive an RTL8139 over kernel VFIO, crash its driver in every entry point under load, and judge what came through.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The guest's kernel.
+    #[arg(long, value_enum, default_value_t)]
+    kernel: Kernel,
+}
+
+/// Runs the scenario; 0 if everything was right.
+pub(super) fn run(args: Args) -> Result<u8> {
+    match job(args.kernel) {
+        Ok(()) => Ok(0),
+        Err(Verdict::Guest(error)) => Err(error),
+        Err(Verdict::Wrong(list)) => {
+            list.iter().for_each(|line| eprintln!("guest rtl8139: {line}"));
+            Ok(1)
+        }
+    }
+}
+
+/// Why it is not green.
+#[derive(Debug)]
+pub(crate) enum Verdict {
+    /// The guest could not be run to its end.
+    Guest(Error),
+    /// It ran, and this was wrong.
+    Wrong(Vec<String>),
+}
+
+impl From<Error> for Verdict {
+    fn from(error: Error) -> Self {
+        Verdict::Guest(error)
+    }
+}
+
+/// Builds, boots, runs, judges, and prints the figures.
+pub(crate) fn job(kernel: Kernel) -> std::result::Result<(), Verdict> {
+    let programs = cargo::release_programs(&["udrv-daemon", "udrv-judge"], &["udrvd", "udrvctl", "udrv-judge"]);
+    let programs = programs.map_err(|error| Verdict::Wrong(vec![error.to_string()]))?;
+    let guest = two_cards("rtl8139", "rtl8139", include_str!("rtl8139.sh")).kernel(kernel).module("tun").memory(512);
+    let guest: Guest = programs.into_iter().fold(guest, Guest::program).timeout(LIMIT).echo();
+    let outcome = guest.run()?;
+    let mut wrong: Vec<String> = outcome.kernel_complaints().iter().map(|line| format!("kernel: {line}")).collect();
+    if outcome.exit_code != 0 {
+        let console = outcome.serial_log_path.display();
+        wrong.push(format!("the guest's script ended with {}; its console: {console}", outcome.exit_code));
+    }
+    match Figures::read(&outcome.results) {
+        Ok(figures) => {
+            figures.print(outcome.seconds);
+            wrong.extend(figures.wrong());
+        }
+        Err(why) => wrong.push(why),
+    }
+    if wrong.is_empty() { Ok(()) } else { Err(Verdict::Wrong(wrong)) }
+}
+
+/// What the guest measured.
+struct Figures {
+    baseline: Value,
+    transfer: Value,
+    sent: Value,
+    received: Value,
+    storm: Value,
+    /// Frames that Linux dropped before udrvd could take them: the TAP's queue was full of TCP's.
+    tap_dropped: String,
+}
+
+impl Figures {
+    fn read(results: &Path) -> std::result::Result<Figures, String> {
+        let json = |name: &str| -> std::result::Result<Value, String> {
+            let text = fs::read_to_string(results.join(name)).map_err(|e| format!("{name}: {e}"))?;
+            serde_json::from_str(&text).map_err(|e| format!("{name}: {e}: {}", text.trim()))
+        };
+        Ok(Figures {
+            baseline: json("baseline.json")?,
+            transfer: json("transfer.json")?,
+            sent: json("frames-sent.json")?,
+            received: json("frames-received.json")?,
+            storm: json("storm.json")?,
+            tap_dropped: fs::read_to_string(results.join("tap-dropped")).unwrap_or_default().trim().to_owned(),
+        })
+    }
+
+    fn faults(&self) -> &[Value] {
+        self.storm["faults"].as_array().map_or(&[], Vec::as_slice)
+    }
+
+    /// What is not as it must be.
+    fn wrong(&self) -> Vec<String> {
+        let mut wrong = Vec::new();
+        let mut must = |ok: bool, what: String| {
+            if !ok {
+                wrong.push(what);
+            }
+        };
+        for way in ["up", "down"] {
+            let stream = &self.transfer[way];
+            must(stream["hash_right"] == true, format!("the stream {way}: wrong hash"));
+            must(stream["bytes"].as_u64() >= Some(LEAST_BYTES), format!("the stream {way} was too short: {stream}"));
+        }
+        must(self.transfer["right"] == true, format!("the transfer: {}", self.transfer["failure"]));
+        for (name, frames) in [("sent", &self.sent), ("received", &self.received)] {
+            must(frames["bad"] == 0 && frames["duplicate"] == 0, format!("numbered frames {name}: {frames}"));
+            must(frames["good"].as_u64() > Some(0), format!("no numbered frames {name}"));
+        }
+        let faults = self.faults();
+        must(faults.len() >= LEAST_FAULTS, format!("only {} faults", faults.len()));
+        for fault in faults.iter().filter(|f| f["recovered"] != true) {
+            must(false, format!("not recovered: {fault}"));
+        }
+        must(self.storm["pid_unchanged"] == true, "udrvd's pid has changed".to_owned());
+        let status = &self.storm["status"];
+        must(status["isolation"] == "protection-keys", format!("isolation: {}", status["isolation"]));
+        must(status["canary_intact"] == true, "memory of the host was written to".to_owned());
+        wrong
+    }
+
+    fn print(&self, seconds: f64) {
+        println!(
+            "\n{:<16}{:>8}{:>14}{:>14}{:>8}{:>8}",
+            "fault", "count", "to error us", "next frame us", "lost", "rungs"
+        );
+        let mut kinds: Vec<&str> = self.faults().iter().filter_map(|f| f["injected"][0].as_str()).collect();
+        kinds.sort_unstable();
+        kinds.dedup();
+        for kind in kinds {
+            let of_kind: Vec<&Value> = self.faults().iter().filter(|f| f["injected"][0] == kind).collect();
+            let median = |field: &str| {
+                let mut times: Vec<u64> = of_kind.iter().filter_map(|f| f[field].as_u64()).collect();
+                times.sort_unstable();
+                times.get(times.len() / 2).map_or(f64::NAN, |t| *t as f64 / 1e3)
+            };
+            let lost: u64 = of_kind.iter().filter_map(|f| f["frames_lost"].as_u64()).sum();
+            let restored = of_kind.iter().filter(|f| f["rung"] == "restore").count();
+            let (error, frame) = (median("to_error"), median("to_next_frame"));
+            let rungs = format!("{}+{restored}", of_kind.len() - restored);
+            println!("{kind:<16}{:>8}{error:>14.0}{frame:>14.0}{lost:>8}{rungs:>8}", of_kind.len());
+        }
+        println!("medians; rungs: abort + restore; times are those of an emulated machine\n");
+        for (name, transfer) in [("baseline", &self.baseline), ("under faults", &self.transfer)] {
+            for way in ["up", "down"] {
+                let stream = &transfer[way];
+                let mib = stream["bytes"].as_u64().unwrap_or(0) >> 20;
+                let rate = stream["megabits_per_second"].as_f64().unwrap_or(f64::NAN);
+                println!("{name:<14}{way:>5} {mib:>6} MiB {rate:>8.1} Mbit/s  hash right: {}", stream["hash_right"]);
+            }
+        }
+        let chip = &self.storm["status"]["chip"];
+        println!("numbered frames, ours to Linux's: {}; the TAP's queue dropped {}", self.sent, self.tap_dropped);
+        println!("numbered frames, Linux's to ours: {}; the chip missed {}", self.received, chip["rx_missed"]);
+        println!("{} faults, guest ran {seconds:.0} s", self.faults().len());
+    }
+}

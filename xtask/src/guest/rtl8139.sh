@@ -1,0 +1,103 @@
+# rtl8139: udrvd drives the card through VFIO; the other end of the cable is an e1000 under Linux's own driver.
+. /guest/lib.sh
+. /guest/cards # OURS and PEER, the PCI addresses
+
+DEVICE=pci:$OURS
+
+# refused TEXT COMMAND...: the command must fail with one line that contains TEXT.
+refused() {
+    local text=$1 said
+    shift
+    said=$("$@" 2>&1 > /dev/null) && fail "not refused: $*"
+    said=$(echo "$said" | grep '^udrvd: ')
+    echo "    $said"
+    [ "$(echo "$said" | wc -l)" = 1 ] || fail "not one line: $said"
+    echo "$said" | grep -q -- "$text" || fail "no word of '$text' in: $said"
+}
+
+# bus_mastering ADDRESS: whether the device may master the bus (bit 2 of the PCI command register).
+bus_mastering() {
+    local byte
+    byte=$(dd if="/sys/bus/pci/devices/$1/config" bs=1 skip=4 count=1 2> /dev/null | hexdump -e '1/1 "%d"')
+    [ $((byte & 4)) -ne 0 ]
+}
+
+echo "refusals:"
+refused 'there is no PCI function' udrvd run pci:0000:00:1d.0
+refused 'bound to the kernel driver' udrvd run "pci:$PEER"
+refused 'driver_override' udrvd run "$DEVICE"
+
+bind_vfio "$OURS"
+refused 'longer than 15 bytes' udrvd run "$DEVICE" --tap much-too-long-a-name
+bus_mastering "$OURS" && fail "a refused start left the device mastering the bus"
+
+netns_add near
+netns_add far
+peer=$(pci_interface "$PEER") || exit 1
+netns_take far "$peer" 10.77.0.2/24
+
+/usr/local/bin/ip netns exec near udrvd run "$DEVICE" --tap udrv0 --deadline 100 > /results/udrvd.log 2>&1 &
+udrvd=$!
+answers() { udrvctl status > /dev/null 2>&1; }
+within 20 answers || { cat /results/udrvd.log; fail "udrvd does not answer"; }
+ip -n near addr add 10.77.0.1/24 dev udrv0 && ip -n near link set udrv0 up || fail "no address for udrv0"
+wait_link near udrv0 10
+wait_link far "$peer" 10
+refused 'another daemon' udrvd run "$DEVICE"
+udrvctl status | tee /results/status-before
+
+ours_mac=$(ip netns exec near cat /sys/class/net/udrv0/address)
+peer_mac=$(ip netns exec far cat "/sys/class/net/$peer/address")
+/usr/local/bin/ip netns exec far udrv-judge serve 10.77.0.2:7000 2> /results/serve.log &
+serve=$!
+
+# a first exchange, without faults: the baseline of the same run
+within 10 ip netns exec near udrv-judge transfer 10.77.0.2:7000 --mib 1 > /dev/null 2>&1 || fail "no stream at all"
+ip netns exec near udrv-judge transfer 10.77.0.2:7000 --mib 8 > /results/baseline.json || fail "baseline transfer"
+
+ip netns exec far udrv-judge count-frames "$peer" --to "$peer_mac" > /results/frames-sent.json &
+counter1=$!
+ip netns exec near udrv-judge count-frames udrv0 --to "$ours_mac" > /results/frames-received.json &
+counter2=$!
+ip netns exec near udrv-judge transfer 10.77.0.2:7000 --mib 32 --until /tmp/storm-is-over > /results/transfer.json &
+transfer=$!
+ip netns exec near udrv-judge send-frames udrv0 --to "$peer_mac" --until /tmp/transfer-is-over > /results/sender1.json &
+sender1=$!
+ip netns exec far udrv-judge send-frames "$peer" --to "$ours_mac" --until /tmp/transfer-is-over > /results/sender2.json &
+sender2=$!
+
+udrv-judge storm "$DEVICE" --done /tmp/storm-is-over > /results/storm.json
+storm_status=$?
+wait "$transfer"
+transfer_status=$?
+touch /tmp/transfer-is-over
+wait "$sender1" "$sender2"
+wait "$counter1"
+counter1_status=$?
+wait "$counter2"
+counter2_status=$?
+udrvctl --json faults > /results/faults.json
+udrvctl faults > /results/faults
+udrvctl status | tee /results/status-after
+
+ip netns exec near cat /sys/class/net/udrv0/statistics/tx_dropped > /results/tap-dropped
+
+kill -TERM "$udrvd"
+wait "$udrvd"
+udrvd_status=$?
+kill "$serve"
+bus_mastering "$OURS" && fail "udrvd left the device mastering the bus"
+ip -n near link show udrv0 > /dev/null 2>&1 && fail "udrvd left its TAP behind"
+[ -e "/run/udrv/$DEVICE.sock" ] && fail "udrvd left its control socket behind"
+
+[ "$storm_status" = 0 ] || fail "the storm: status $storm_status"
+[ "$transfer_status" = 0 ] || fail "the transfer: status $transfer_status"
+[ "$counter1_status$counter2_status" = 00 ] || fail "the frame counters: $counter1_status $counter2_status"
+[ "$udrvd_status" = 0 ] || fail "udrvd ended with status $udrvd_status"
+
+# again, from where the first one left the card, and on another name: a clean stop leaves nothing that hinders
+/usr/local/bin/ip netns exec near udrvd run "$DEVICE" --tap again%d --deadline 100 > /results/udrvd-again.log 2>&1 &
+udrvd=$!
+within 20 answers || { cat /results/udrvd-again.log; fail "udrvd does not answer again"; }
+kill -INT "$udrvd"
+wait "$udrvd" || fail "the second udrvd did not stop cleanly"
