@@ -383,7 +383,7 @@ unsafe extern "C" fn foot<S: Plain, R: Plain, F: FnOnce(&mut S) -> R>(frame: *mu
     match std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| f(state))) {
         // SAFETY: as above.
         Ok(value) => unsafe { result.write(value) },
-        Err(payload) => leave_with_payload(&*payload),
+        Err(payload) => leave_with_payload(payload),
     }
 }
 

@@ -6,7 +6,8 @@
 //! a fault or panic of the same call, and the note says what was written until then.
 //!
 //! Not linked with `--wrap`: with protection keys std's first write to its counter traps; without keys the
-//! panic unwinds to the foot of the driver's stack and is turned into the same exit there.
+//! panic unwinds to the foot of the driver's stack and is turned into the same exit there. std's hook, which prints and
+//! may walk the stack for longer than a call may take, is kept away from it.
 
 use std::fmt::{self, Write};
 
@@ -141,12 +142,8 @@ extern "C" fn leave(info: &core::panic::PanicInfo<'_>) -> ! {
 }
 
 fn leave_with(fill: impl FnOnce(&mut PanicNote)) -> ! {
-    // SAFETY: inside a call (the callers checked), so the context exists and its note is the domain's memory,
-    // written only by this thread until the call has ended.
-    let note = unsafe {
-        let context = crate::asm::fgft_current();
-        &mut *((*context).panic_note.load(std::sync::atomic::Ordering::Relaxed) as *mut PanicNote)
-    };
+    // SAFETY: inside a call (the callers checked); the only reference until the call has ended.
+    let note = unsafe { current_note() };
     if note.started == 0 {
         note.started = 1;
         fill(note);
@@ -155,11 +152,38 @@ fn leave_with(fill: impl FnOnce(&mut PanicNote)) -> ! {
     unsafe { crate::asm::fgft_leave_panic() }
 }
 
+/// For executables without `--wrap` and machines without keys: puts a hook before std's that only notes the place of a
+/// panic inside. Left in the middle, std's own would leave its locks and counters behind.
+pub(crate) fn quieten_hook() {
+    let outside = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        if !crate::trap::inside_now() {
+            return outside(info);
+        }
+        if let Some(at) = info.location() {
+            // SAFETY: inside a call: its note is written by this thread only.
+            unsafe { current_note() }.set_location(at.file(), at.line(), at.column());
+        }
+    }));
+}
+
+/// The note of the call under way.
+///
+/// # Safety
+/// Inside a call, and no other reference to the note is in use.
+unsafe fn current_note<'a>() -> &'a mut PanicNote {
+    // SAFETY: the context exists while a call is under way, and its note is the domain's memory.
+    unsafe {
+        let context = crate::asm::fgft_current();
+        &mut *((*context).panic_note.load(std::sync::atomic::Ordering::Relaxed) as *mut PanicNote)
+    }
+}
+
 /// For executables without `--wrap` and machines without keys: ends the call with what `catch_unwind` caught.
-pub(crate) fn leave_with_payload(payload: &(dyn std::any::Any + Send)) -> ! {
-    leave_with(|note| {
-        let text = payload_text(payload);
-        let _ = note.write_str(text);
+pub(crate) fn leave_with_payload(payload: Box<dyn std::any::Any + Send>) -> ! {
+    // moved in: dropped before the call is left
+    leave_with(move |note| {
+        let _ = note.write_str(payload_text(&*payload));
     })
 }
 

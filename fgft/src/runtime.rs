@@ -90,6 +90,8 @@ pub fn init() -> Result<Isolation, InitError> {
         MODE.store(mode, Relaxed);
         if mode == KEYS {
             keys::device_key(); // taken before domains take theirs
+        } else if !crate::panic::panics_are_wrapped() {
+            crate::panic::quieten_hook();
         }
     }
     if keys_in_use() {

@@ -58,6 +58,26 @@ fn division_illegal_instruction_breakpoint() {
 }
 
 #[test]
+fn memory_whose_backing_is_gone() {
+    // a mapping beyond the end of its file: what a BAR is after its device has left
+    // SAFETY: a fresh file and a fresh mapping, checked.
+    let beyond = unsafe {
+        let file = libc::memfd_create(c"short".as_ptr(), libc::MFD_CLOEXEC);
+        assert!(file >= 0 && libc::ftruncate(file, 4096) == 0);
+        let at = libc::mmap(std::ptr::null_mut(), 8192, 3, libc::MAP_SHARED, file, 0);
+        assert_ne!(at, libc::MAP_FAILED);
+        libc::close(file);
+        at as u64 + 4096
+    };
+    let mut d = domain();
+    let fault = expect_fault(&mut d, || load(beyond));
+    assert_eq!(fault.kind, FaultKind::BusError { address: beyond });
+    // and the host's own accesses to such memory are errors, not deaths
+    // SAFETY: that is the test.
+    assert_eq!(unsafe { fgft::mmio::read_u32(beyond as *const u32) }.unwrap_err().address, beyond);
+}
+
+#[test]
 fn stack_overflow() {
     let mut d = domain();
     for _ in 0..100 {

@@ -3,6 +3,7 @@
 //! A *section* is one part of the project: it measures, and says which of its figures must be within reach of which sum
 //! of parts. Only ratios within a run mean something: the same machine is faster or slower on another day.
 
+mod device;
 mod engine;
 mod figures;
 mod table;
@@ -15,7 +16,7 @@ use crate::steps::Failure;
 // ------------------------------------------------------------------------------------------------------------------
 // The sections, in order.
 // ------------------------------------------------------------------------------------------------------------------
-const SECTIONS: [Measure; 1] = [engine::measure];
+const SECTIONS: [Measure; 2] = [engine::measure, device::measure];
 // ------------------------------------------------------------------------------------------------------------------
 
 /// Measures a section.

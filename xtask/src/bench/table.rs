@@ -35,9 +35,13 @@ pub(super) fn text(section: &Section) -> String {
 
 fn verdict(ratio: &Ratio) -> String {
     let Spread { median, min, max } = ratio.spread();
-    let verdict = if ratio.is_met() { "met" } else { "missed" };
     let (formula, reach) = (ratio.formula(), ratio.reach);
-    format!("{formula} = {median:.2} ({min:.2} to {max:.2}); reach {reach:.1}: {verdict}")
+    let figures = format!("{formula} = {median:.2} ({min:.2} to {max:.2})");
+    if reach.is_infinite() {
+        return figures;
+    }
+    let verdict = if ratio.is_met() { "met" } else { "missed" };
+    format!("{figures}; reach {reach:.1}: {verdict}")
 }
 
 fn times(spread: Spread) -> [String; 3] {

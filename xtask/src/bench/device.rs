@@ -1,0 +1,147 @@
+//! The section of the device: `tests/device/benches/device.rs` measures a driver on the bare model, here is what its
+//! figures are called and held against.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use super::{
+    Args,
+    figures::{Figure, Ratio, Section, Value},
+};
+use crate::{
+    cargo::{cargo, output_of},
+    steps::Failure,
+};
+
+/// The groups of the table, and in each the names of figures and what they are.
+const GROUPS: [(&str, &[(&str, &str)]); 3] = [
+    (
+        "the bus: the model alone",
+        &[
+            ("bus_read", "register read"),
+            ("bus_write", "register write"),
+            ("bus_send", "the writes that send a frame, and its way"),
+        ],
+    ),
+    (
+        "frames of 1514 bytes, with interrupt and poll",
+        &[
+            ("frame_down_protected", "host to wire, protected"),
+            ("frame_down_unprotected", "host to wire, unprotected"),
+            ("frame_up_protected", "wire to host, protected"),
+            ("frame_up_unprotected", "wire to host, unprotected"),
+        ],
+    ),
+    (
+        "null write in the middle of an entry point (medians; worst: of each round)",
+        &[
+            ("fault_to_error_transmit", "transmit: to error"),
+            ("fault_to_frame_transmit", "transmit: to next good frame"),
+            ("fault_to_frame_transmit_worst", "transmit: to next good frame, worst"),
+            ("allowed_transmit", "transmit: 7 us and the bus"),
+            ("fault_to_error_poll", "poll: to error"),
+            ("fault_to_frame_poll", "poll: to next good frame"),
+            ("fault_to_frame_poll_worst", "poll: to next good frame, worst"),
+            ("allowed_poll", "poll: 7 us and the bus"),
+        ],
+    ),
+];
+
+/// A figure, the parts that it is held against, and how far above their sum it may be. Infinity: that is only told.
+const RATIOS: [(&str, &[&str], f64); 4] = [
+    ("fault_to_frame_transmit", &["allowed_transmit"], 1.0),
+    ("fault_to_frame_poll", &["allowed_poll"], 1.0),
+    ("frame_down_protected", &["frame_down_unprotected"], f64::INFINITY),
+    ("frame_up_protected", &["frame_up_unprotected"], f64::INFINITY),
+];
+
+/// Runs the benchmark program and puts its figures in order.
+pub(super) fn measure(args: &Args) -> Result<Section, Failure> {
+    let mut command = cargo(["bench", "--package", "udrv-tests", "--bench", "device", "--quiet", "--"]);
+    if args.quick {
+        command.arg("--quick");
+    }
+    section(&output_of(&mut command)?)
+}
+
+/// A line of the benchmark program: of a measure, or of the run.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Line {
+    Measure { name: String, samples: Vec<f64> },
+    Run { isolation: String, rounds: u32, checkpoint_reads: i64, calls: u64 },
+}
+
+fn section(lines: &str) -> Result<Section, Failure> {
+    let mut facts = String::new();
+    let mut values = BTreeMap::new();
+    for line in lines.lines().filter(|line| !line.trim().is_empty()) {
+        match serde_json::from_str(line) {
+            Ok(Line::Measure { name, samples }) if !samples.is_empty() => {
+                values.insert(name, Value::Samples(samples));
+            }
+            Ok(Line::Run { isolation, rounds, checkpoint_reads, calls }) => {
+                let verdict = if checkpoint_reads == 0 { "met" } else { "missed" };
+                facts = format!(
+                    "isolation: {isolation}; {rounds} rounds; checkpoints of the device made {checkpoint_reads} device \
+                     reads in {calls} frames; reach 0: {verdict}"
+                );
+            }
+            _ => return Err(Failure::Output(format!("the device's benchmark wrote: {line}"))),
+        }
+    }
+    if facts.is_empty() {
+        return Err(Failure::Output("the device's benchmark did not say how it ran".to_owned()));
+    }
+    let ratios = RATIOS.iter().filter_map(|(whole, parts, reach)| Ratio::new(whole, parts, *reach, &values)).collect();
+    let mut figures = Vec::new();
+    for (group, rows) in GROUPS {
+        for (name, label) in rows {
+            let Some(value) = values.remove(*name) else {
+                return Err(Failure::Output(format!("the device's benchmark did not measure {name}")));
+            };
+            figures.push(Figure { name, group, label, value });
+        }
+    }
+    Ok(Section { name: "device", facts, figures, ratios })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the program writes: every measure `2.0` in three rounds, `changed` as given.
+    fn lines(changed: &str, samples: &str, reads: i64) -> String {
+        let names = GROUPS.iter().flat_map(|(_, rows)| rows.iter()).map(|(name, _)| *name);
+        let line = |name: &str| {
+            let samples = if name == changed { samples } else { "2.0,2.0,2.0" };
+            format!(r#"{{"name":"{name}","samples":[{samples}]}}"#)
+        };
+        let run =
+            format!(r#"{{"isolation":"rollback-only","rounds":3,"checkpoint_reads":{reads},"calls":2000}}"#);
+        [run].into_iter().chain(names.map(line)).collect::<Vec<_>>().join("\n")
+    }
+
+    #[test]
+    fn a_run_gives_figures_and_verdicts() {
+        let section = section(&lines("fault_to_frame_poll", "3.0,3.0,1.0", 0)).unwrap();
+        assert_eq!(section.figures.len(), 15);
+        assert!(section.facts.contains("made 0 device reads in 2000 frames; reach 0: met"), "{}", section.facts);
+        assert!(section.ratios[0].is_met() && !section.ratios[1].is_met());
+        assert!(section.ratios[2].is_met(), "what has no reach is not missed");
+    }
+
+    #[test]
+    fn reads_of_a_checkpoint_are_a_reach_that_is_missed() {
+        assert!(section(&lines("", "", 7)).unwrap().facts.contains("made 7 device reads"));
+        assert!(section(&lines("", "", 7)).unwrap().facts.contains("missed"));
+    }
+
+    #[test]
+    fn an_unknown_or_missing_line_is_an_error() {
+        assert!(section("{}").is_err());
+        assert!(section("").is_err());
+        assert!(section(&lines("bus_read", "", 0)).is_err());
+    }
+}
