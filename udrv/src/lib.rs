@@ -1,4 +1,26 @@
 //! The framework: buses, registers, DMA, interrupts, driver classes, endpoints, supervisor.
+//!
+//! ```text
+//!   endpoint (TAP) <-> net class <-> [driver, inside a transaction] <-> register window, DMA pool <-> bus (VFIO, model)
+//! ```
+//!
+//! A device is a [`net::NetDevice`] of a driver type, started over any `udrv_bus::PciFunction` and any
+//! [`endpoint::NetEndpoint`]:
+//!
+//! ```no_run
+//! use udrv::endpoint::Tap;
+//! use udrv::net::{NetDevice, Options, commands};
+//! use udrv::vfio::VfioFunction;
+//! use udrv_driver::NetDriver;
+//!
+//! # fn run<D: NetDriver>() -> Result<(), Box<dyn std::error::Error>> {
+//! let bus = VfioFunction::open("0000:00:04.0".parse()?)?;
+//! let device = NetDevice::<D>::start(Box::new(bus), Box::new(Tap::open("udrv0")?), Options::default())?;
+//! let (_commander, inbox) = commands()?;
+//! device.run(&inbox)?; // until told to stop through the commander
+//! # Ok(())
+//! # }
+//! ```
 
 pub mod dma;
 pub mod endpoint;

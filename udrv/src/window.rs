@@ -48,6 +48,8 @@ pub struct Window {
     staged: Vec<(u8, u32)>,
     /// Causes acknowledged or cleared by reading in this call.
     consumed: Vec<(u8, u32)>,
+    /// Causes that this call has seen in each register that it acknowledges by writing.
+    seen: Vec<(u8, u32)>,
     /// Causes that failed calls consumed, by register: pending until a call that commits consumes them.
     carry: Vec<u32>,
     needs_restore: bool,
@@ -106,6 +108,7 @@ impl Window {
             journal: Vec::with_capacity(MAX_STAGED),
             staged: Vec::with_capacity(MAX_STAGED),
             consumed: Vec::with_capacity(MAX_STAGED),
+            seen: Vec::with_capacity(carry.len()),
             carry,
             needs_restore: false,
             accesses: Accesses::default(),
@@ -167,7 +170,7 @@ impl Window {
                 stage(&mut self.consumed, index, value)?;
                 Ok(Ok(value))
             }
-            Kind::WriteOneClears => Ok(self.device_read(register).map(|value| value | self.carry[index])),
+            Kind::WriteOneClears => Ok(self.read_causes(index)),
             Kind::ReadOnly | Kind::Doorbell | Kind::Command => Ok(self.device_read(register)),
         }
     }
@@ -201,7 +204,14 @@ impl Window {
             }
             Kind::ReadOnly | Kind::ReadClears => Err(Refusal(format!("{register} is not written"))),
             Kind::WriteOneClears => {
-                stage(&mut self.consumed, index, value)?;
+                // what was not pending is not consumed: a driver may write more ones than there are causes
+                if value & !self.seen_in(index) != 0
+                    && let Err(error) = self.read_causes(index)
+                {
+                    return Ok(Err(error));
+                }
+                let consumed = value & self.seen_in(index);
+                stage(&mut self.consumed, index, consumed)?;
                 Ok(self.device_write(register, value))
             }
             Kind::Doorbell => {
@@ -221,6 +231,7 @@ impl Window {
             self.carry[usize::from(index)] &= !bits;
         }
         self.journal.clear();
+        self.seen.clear();
         self.needs_restore = false;
         let mut staged = std::mem::take(&mut self.staged);
         let mut rung = true;
@@ -235,6 +246,7 @@ impl Window {
     /// `restore` is needed, for the journal cannot undo all of it.
     pub fn abort(&mut self) -> bool {
         self.staged.clear();
+        self.seen.clear();
         for (index, bits) in self.consumed.drain(..) {
             self.carry[usize::from(index)] |= bits;
         }
@@ -245,6 +257,20 @@ impl Window {
         }
         self.journal = journal;
         needs_restore
+    }
+
+    /// Causes that are pending in a register that is acknowledged by writing; takes note of them.
+    fn read_causes(&mut self, index: usize) -> Result<u32, Error> {
+        let causes = self.device_read(self.registers[index])? | self.carry[index];
+        match self.seen.iter_mut().find(|(seen, _)| usize::from(*seen) == index) {
+            Some((_, bits)) => *bits |= causes,
+            None => self.seen.push((index as u8, causes)),
+        }
+        Ok(causes)
+    }
+
+    fn seen_in(&self, index: usize) -> u32 {
+        self.seen.iter().find(|(seen, _)| usize::from(*seen) == index).map_or(0, |(_, bits)| *bits)
     }
 
     /// Whether any cause of a failed call waits to be presented again.

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 
 use crate::{
     cargo::cargo,
-    check,
+    check, demo,
     guest::{Kernel, rtl8139},
     steps::{self, Done, Failure, Step, program},
 };
@@ -17,12 +17,13 @@ use crate::{
 // ------------------------------------------------------------------------------------------------------------------
 // The steps, in order: a name for `--only`, and a function. Add scenarios at the end of their part.
 // ------------------------------------------------------------------------------------------------------------------
-const STEPS: [Step; 5] = [
+const STEPS: [Step; 6] = [
     // on this machine
     Step::host("workspace", || program(&mut cargo(["test", "--workspace", "--quiet"]))),
     Step::host("engine-rollback-only", || {
         program(cargo(["test", "--package", "fgft", "--quiet"]).env("FGFT_ISOLATION", "rollback-only"))
     }),
+    Step::host("demo", demo::step),
     // in the guest
     Step::guest("engine-guest-6.1", || engine::in_guest(Kernel::Debian61)),
     Step::guest("engine-guest-backports", || engine::in_guest(Kernel::Backports)),

@@ -37,7 +37,10 @@ fn a_model_that_does_not_exist() {
 #[test]
 fn an_address_that_no_station_has() {
     expect(&["model:rtl8139", "--mac", "52:54:00"], &["52:54:00", "six bytes"]);
-    expect(&["model:rtl8139", "--no-far-host", "--endpoint", "socket", "--mac", "01:00:5e:00:00:01"], &["01:00:5e", "group"]);
+    expect(
+        &["model:rtl8139", "--no-far-host", "--endpoint", "socket", "--mac", "01:00:5e:00:00:01"],
+        &["01:00:5e", "group"],
+    );
 }
 
 #[test]

@@ -40,11 +40,19 @@ impl Station {
     /// The next frame, waiting for it no longer than `patience`.
     #[must_use]
     pub fn receive(&self, patience: Duration) -> Option<StationFrame> {
-        let deadline = Instant::now() + patience;
         let mut data = Vec::new();
+        let fcs_ok = self.receive_into(&mut data, patience)?;
+        Some(StationFrame { data, fcs_ok })
+    }
+
+    /// As [`Station::receive`]: `into` becomes the frame and its old buffer goes back to the wire, so that a steady
+    /// stream allocates nothing. Gives whether the FCS is right.
+    #[must_use]
+    pub fn receive_into(&self, into: &mut Vec<u8>, patience: Duration) -> Option<bool> {
+        let deadline = Instant::now() + patience;
         loop {
-            match self.port.recv(&mut data, Some(deadline)) {
-                Received::Frame { fcs_ok } => return Some(StationFrame { data, fcs_ok }),
+            match self.port.recv(into, Some(deadline)) {
+                Received::Frame { fcs_ok } => return Some(fcs_ok),
                 Received::TimedOut => return None,
                 Received::Woken => {}
             }

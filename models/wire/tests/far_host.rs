@@ -87,6 +87,8 @@ struct Client {
     sockets: SocketSet<'static>,
     start: StdInstant,
     next_port: u16,
+    /// Bytes of a connection's buffers.
+    window: usize,
 }
 
 impl Client {
@@ -101,11 +103,11 @@ impl Client {
         let mut iface = Interface::new(config, &mut near, Instant::ZERO);
         iface.update_ip_addrs(|a| a.push(IpCidr::new(IpAddress::v4(10, 0, 2, 15), 24)).unwrap());
         let sockets = SocketSet::new(Vec::new());
-        (Self { near, iface, sockets, start: StdInstant::now(), next_port: 40_000 }, host, wire)
+        (Self { near, iface, sockets, start: StdInstant::now(), next_port: 40_000, window: 128 * 1024 }, host, wire)
     }
 
     fn connect(&mut self, port: u16) -> SocketHandle {
-        let buffer = || tcp::SocketBuffer::new(vec![0; 128 * 1024]);
+        let buffer = || tcp::SocketBuffer::new(vec![0; self.window]);
         let mut socket = tcp::Socket::new(buffer(), buffer());
         // The tests drop a socket as soon as it is through: its last ACK must be out by then.
         socket.set_ack_delay(None);
@@ -250,39 +252,56 @@ fn tcp_sink_counts_and_hashes() {
     assert_eq!(answer, expected, "the sink answers with the hash");
 }
 
+/// Asks the source for `total` bytes and checks each.
+fn download(client: &mut Client, total: u64) {
+    let handle = client.connect(PORT_SOURCE);
+    let (mut asked, mut got) = (false, Vec::new());
+    client.until(|sockets| {
+        let socket = sockets.get_mut::<tcp::Socket>(handle);
+        if !asked && socket.may_send() {
+            asked = socket.send_slice(&total.to_be_bytes()).unwrap() == 8;
+        }
+        while socket.can_recv() {
+            socket
+                .recv(|data| {
+                    got.extend_from_slice(data);
+                    (data.len(), ())
+                })
+                .unwrap();
+        }
+        let ended = asked && socket.state() == tcp::State::CloseWait;
+        if ended {
+            socket.close();
+        }
+        ended
+    });
+    let mut expected = vec![0; total as usize];
+    stream_bytes(SOURCE_SEED, 0, &mut expected);
+    let digest = Sha256::digest(&expected);
+    expected.extend_from_slice(&digest);
+    assert!(got == expected, "{} of {total} bytes, or wrong ones", got.len());
+}
+
 #[test]
 fn tcp_source_sends_what_was_asked_for() {
     let (mut client, host, _wire) = Client::new(WireFaults::default());
     for total in [300_000u64, 1, 0] {
-        let handle = client.connect(PORT_SOURCE);
-        let (mut asked, mut got) = (false, Vec::new());
-        client.until(|sockets| {
-            let socket = sockets.get_mut::<tcp::Socket>(handle);
-            if !asked && socket.may_send() {
-                asked = socket.send_slice(&total.to_be_bytes()).unwrap() == 8;
-            }
-            while socket.can_recv() {
-                socket
-                    .recv(|data| {
-                        got.extend_from_slice(data);
-                        (data.len(), ())
-                    })
-                    .unwrap();
-            }
-            let ended = asked && socket.state() == tcp::State::CloseWait;
-            if ended {
-                socket.close();
-            }
-            ended
-        });
-        let mut expected = vec![0; total as usize];
-        stream_bytes(SOURCE_SEED, 0, &mut expected);
-        let digest = Sha256::digest(&expected);
-        expected.extend_from_slice(&digest);
-        assert!(got == expected, "{} of {total} bytes, or wrong ones", got.len());
+        download(&mut client, total);
     }
     let stats = host.wait_until(PATIENCE, |s| s.source.completed == 3).unwrap();
     assert_eq!(stats.source.bytes, 300_001);
+}
+
+/// Four frames fill the window. When the first is lost the line is busy with the others, and what is to be sent again
+/// has to wait for it. It did not, once, and was forgotten: with a full window nothing moved any more.
+#[test]
+fn tcp_source_retransmits_though_line_and_window_are_full() {
+    let (mut client, host, wire) = Client::new(WireFaults { seed: 3, loss_ppm: 20_000, corrupt_ppm: 0 });
+    client.window = 4 * 1460;
+    download(&mut client, 2_000_000);
+    assert!(wire.stats().to_nic.lost > 10);
+    let stats = host.wait_until(PATIENCE, |s| s.source.completed == 1).unwrap();
+    assert_eq!(stats.source.broken, 0);
 }
 
 #[test]

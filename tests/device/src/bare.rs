@@ -47,7 +47,6 @@ pub struct Door(Arc<Mutex<Inside>>);
 
 impl Door {
     /// The inside, to look at and to change.
-    #[must_use]
     pub fn inside(&self) -> MutexGuard<'_, Inside> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -93,11 +93,7 @@ impl Rig {
     ///
     /// # Panics
     /// When there are no threads.
-    pub fn start(
-        options: Options,
-        config: Config,
-        trouble: impl FnOnce(&mut Misbehave),
-    ) -> Result<Rig, DeviceError> {
+    pub fn start(options: Options, config: Config, trouble: impl FnOnce(&mut Misbehave)) -> Result<Rig, DeviceError> {
         let (device, around) = build(options, config, trouble)?;
         let (commander, inbox) = commands()?;
         let thread = std::thread::Builder::new().name("device".into()).spawn(move || device.run(&inbox));

@@ -33,7 +33,13 @@ struct Streams {
 
 impl Streams {
     fn new() -> Streams {
-        Streams { down: Judge::new(Way::Down), up: Judge::new(Way::Up), sent_down: 0, sent_up: 0, buffer: vec![0; 2048] }
+        Streams {
+            down: Judge::new(Way::Down),
+            up: Judge::new(Way::Up),
+            sent_down: 0,
+            sent_up: 0,
+            buffer: vec![0; 2048],
+        }
     }
 
     fn send_down(&mut self, rig: &Rig) {

@@ -168,7 +168,9 @@ fn garbage_from_the_start_is_an_error_or_a_device() {
 #[test]
 fn garbage_in_mid_traffic_is_survived_or_ends_in_an_error() {
     for seed in 0..10 {
-        for (offsets, one_in) in [(0x10..=0x1f, 3), (0x37..=0x37, 3), (0x38..=0x3b, 3), (0x3e..=0x3f, 3), (0..=0xff, 20)] {
+        for (offsets, one_in) in
+            [(0x10..=0x1f, 3), (0x37..=0x37, 3), (0x38..=0x3b, 3), (0x3e..=0x3f, 3), (0..=0xff, 20)]
+        {
             let rig = Rig::new();
             let mut traffic = Traffic::new();
             traffic.flows(&rig, "before");

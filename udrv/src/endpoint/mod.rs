@@ -65,7 +65,7 @@ pub trait NetEndpoint: Send {
     /// # Errors
     /// As [`NetEndpoint::recv`], and when the place is outside the region.
     fn recv_into(&mut self, region: &DmaRegion, offset: u64, max_len: usize) -> Result<Received, EndpointError> {
-        received(region.read_packet(self.as_fd(), offset, max_len), "receive", &self.name())
+        received(region.read_packet(self.as_fd(), offset, max_len), "receive", || self.name())
     }
 
     /// Gives the host a frame.
@@ -79,7 +79,7 @@ pub trait NetEndpoint: Send {
     /// # Errors
     /// As [`NetEndpoint::send`], and when the place is outside the region.
     fn send_from(&mut self, region: &DmaRegion, offset: u64, len: usize) -> Result<Sent, EndpointError> {
-        sent(region.write_to_fd(self.as_fd(), offset, len), len, "send", &self.name())
+        sent(region.write_to_fd(self.as_fd(), offset, len), len, "send", || self.name())
     }
 
     /// Sets the MAC address.
@@ -107,20 +107,30 @@ pub trait NetEndpoint: Send {
     fn set_up(&mut self, up: bool) -> Result<(), EndpointError>;
 }
 
-fn sent(result: Result<usize, DmaError>, len: usize, what: &'static str, name: &str) -> Result<Sent, EndpointError> {
+/// The name is asked for only when something is wrong: making it may allocate, and this is done for every frame.
+fn sent(
+    result: Result<usize, DmaError>,
+    len: usize,
+    what: &'static str,
+    name: impl FnOnce() -> String,
+) -> Result<Sent, EndpointError> {
     match result {
         Ok(count) if count == len => Ok(Sent::Done),
-        Ok(count) => Err(EndpointError::Short { name: name.to_owned(), count, len }),
+        Ok(count) => Err(EndpointError::Short { name: name(), count, len }),
         Err(error) => match error.errno() {
             Some(libc::EAGAIN | libc::ENOBUFS) => Ok(Sent::Full),
             Some(libc::EIO) => Ok(Sent::Down), // tun's word for an interface that is not up
             Some(libc::EPIPE | libc::ECONNRESET | libc::ECONNREFUSED | libc::ENOTCONN) => Ok(Sent::Closed),
-            _ => Err(EndpointError::from_dma(what, name, error)),
+            _ => Err(EndpointError::from_dma(what, &name(), error)),
         },
     }
 }
 
-fn received(result: Result<usize, DmaError>, what: &'static str, name: &str) -> Result<Received, EndpointError> {
+fn received(
+    result: Result<usize, DmaError>,
+    what: &'static str,
+    name: impl FnOnce() -> String,
+) -> Result<Received, EndpointError> {
     match result {
         Ok(0) => Ok(Received::Closed),
         Ok(len) => Ok(Received::Frame(len)),
@@ -128,7 +138,7 @@ fn received(result: Result<usize, DmaError>, what: &'static str, name: &str) -> 
         Err(error) => match error.errno() {
             Some(libc::EAGAIN) => Ok(Received::Empty),
             Some(libc::ECONNRESET) => Ok(Received::Closed),
-            _ => Err(EndpointError::from_dma(what, name, error)),
+            _ => Err(EndpointError::from_dma(what, &name(), error)),
         },
     }
 }

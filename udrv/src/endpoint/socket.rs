@@ -99,19 +99,19 @@ impl NetEndpoint for SocketEndpoint {
         let got = recv(std::os::fd::AsRawFd::as_raw_fd(&self.fd), to, MsgFlags::MSG_TRUNC);
         let got = got.map_err(|e| dma_error("recv", e));
         let got = got.and_then(|len| if len > to.len() { Err(DmaError::Cut { room: to.len() }) } else { Ok(len) });
-        received(got, "receive", "socket")
+        received(got, "receive", || "socket".to_owned())
     }
 
     fn send(&mut self, frame: &[u8]) -> Result<Sent, EndpointError> {
         Self::check_len(frame.len())?;
         let done = send(std::os::fd::AsRawFd::as_raw_fd(&self.fd), frame, MsgFlags::MSG_NOSIGNAL);
-        sent(done.map_err(|e| dma_error("send", e)), frame.len(), "send", "socket")
+        sent(done.map_err(|e| dma_error("send", e)), frame.len(), "send", || "socket".to_owned())
     }
 
     fn send_from(&mut self, region: &crate::dma::DmaRegion, offset: u64, len: usize) -> Result<Sent, EndpointError> {
         Self::check_len(len)?;
         // write(2) raises SIGPIPE on a closed socket; Rust's runtime ignores that signal from the start.
-        sent(region.write_to_fd(self.fd.as_fd(), offset, len), len, "send", "socket")
+        sent(region.write_to_fd(self.fd.as_fd(), offset, len), len, "send", || "socket".to_owned())
     }
 
     fn set_mac(&mut self, mac: [u8; 6]) -> Result<(), EndpointError> {

@@ -220,12 +220,12 @@ impl NetEndpoint for Tap {
         let got = self.file.read_vectored(&mut [IoSliceMut::new(to), IoSliceMut::new(&mut spill)]);
         let got = got.map_err(|source| DmaError::Io { operation: "read", source });
         let got = got.and_then(|len| if len > room { Err(DmaError::Cut { room }) } else { Ok(len) });
-        received(got, "receive", self.name.as_str())
+        received(got, "receive", || self.interface().to_owned())
     }
 
     fn send(&mut self, frame: &[u8]) -> Result<Sent, EndpointError> {
         let done = self.file.write(frame).map_err(|source| DmaError::Io { operation: "write", source });
-        sent(done, frame.len(), "send", self.name.as_str())
+        sent(done, frame.len(), "send", || self.interface().to_owned())
     }
 
     fn set_mac(&mut self, mac: [u8; 6]) -> Result<(), EndpointError> {

@@ -118,8 +118,7 @@ mod tests {
             let samples = if name == changed { samples } else { "2.0,2.0,2.0" };
             format!(r#"{{"name":"{name}","samples":[{samples}]}}"#)
         };
-        let run =
-            format!(r#"{{"isolation":"rollback-only","rounds":3,"checkpoint_reads":{reads},"calls":2000}}"#);
+        let run = format!(r#"{{"isolation":"rollback-only","rounds":3,"checkpoint_reads":{reads},"calls":2000}}"#);
         [run].into_iter().chain(names.map(line)).collect::<Vec<_>>().join("\n")
     }
 

@@ -36,7 +36,7 @@ pub(super) struct Mac {
     tx: Vec<u8>,
     batch: u32,
     line: Line,
-    /// smoltcp had a frame to send and was told that the line is busy.
+    /// smoltcp was not asked for frames to send, as the line is busy.
     held_back: bool,
     pub(super) counts: MacCounts,
 }
@@ -46,6 +46,12 @@ impl Mac {
         let (rx, tx) = (Vec::with_capacity(MAX_FRAME), Vec::with_capacity(MAX_FRAME));
         let line = Line::new(line_rate);
         Self { port, rx, rx_full: false, tx, batch: 0, line, held_back: false, counts: MacCounts::default() }
+    }
+
+    /// Whether smoltcp may be asked for frames to send; if not, [`Mac::line_busy_until`] is when it may.
+    pub(super) fn may_send(&mut self) -> bool {
+        self.held_back = self.line.busy_until(StdInstant::now()).is_some();
+        !self.held_back
     }
 
     /// When a frame that was held back may go.
@@ -103,16 +109,13 @@ impl Device for Mac {
         }
         self.rx_full = false;
         self.batch += 1;
-        // an answer is not held back, or a frame would have to be given back
+        // an answer is not held back, or a frame would have to be given back: see also [`Mac::may_send`]
         let Mac { port, tx, counts, line, .. } = self;
         Some((Rx(&self.rx), Tx { port, buffer: tx, counts, line }))
     }
 
     fn transmit(&mut self, _now: Instant) -> Option<Tx<'_>> {
-        if self.line.busy_until(StdInstant::now()).is_some() {
-            self.held_back = true;
-            return None;
-        }
+        // never refused: see [`Mac::may_send`]
         let Mac { port, tx, counts, line, .. } = self;
         Some(Tx { port, buffer: tx, counts, line })
     }

@@ -89,8 +89,9 @@ impl Services {
             for _ in 0..config.connections * 2 {
                 let mut socket =
                     tcp::Socket::new(tcp::SocketBuffer::new(vec![0; rx]), tcp::SocketBuffer::new(vec![0; tx]));
-                socket.set_timeout(Some(DEAD_PEER));
-                socket.set_keep_alive(Some(KEEP_ALIVE));
+                // by the stack's clock
+                socket.set_timeout(Some(DEAD_PEER * config.clock_rate.max(1)));
+                socket.set_keep_alive(Some(KEEP_ALIVE * config.clock_rate.max(1)));
                 // Answers of a batch are merged anyway; a delay would only add to round trips.
                 socket.set_ack_delay(None);
                 socket.set_nagle_enabled(false);

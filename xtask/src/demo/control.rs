@@ -1,0 +1,158 @@
+//! udrvd's control socket: a JSON object a line each way, as `udrvctl` speaks it.
+
+use std::{
+    io::{BufRead, BufReader, ErrorKind, Write},
+    os::unix::net::UnixStream,
+    path::Path,
+    time::Duration,
+};
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{
+    error::{Doing, Error, Result},
+    plan::Injection,
+};
+
+/// The version of the protocol that this is written for.
+const VERSION: u32 = 1;
+
+/// What of a status the demo looks at.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Status {
+    pub(super) mac: String,
+    pub(super) isolation: String,
+    pub(super) protected: bool,
+    pub(super) pid: u32,
+    /// Nanoseconds since the device was started.
+    pub(super) uptime: u64,
+    pub(super) canary_intact: bool,
+    /// Faults so far; the number of the newest report.
+    pub(super) faults: u64,
+    pub(super) traffic: Traffic,
+    pub(super) chip: Option<Chip>,
+}
+
+/// Frames that did not get through.
+#[derive(Debug, Clone, Copy, Deserialize)]
+pub(super) struct Traffic {
+    pub(super) rx_dropped: u64,
+    pub(super) tx_dropped: u64,
+}
+
+/// What the chip counts.
+#[derive(Debug, Clone, Copy, Deserialize)]
+pub(super) struct Chip {
+    pub(super) rx_missed: u64,
+}
+
+impl Status {
+    /// Frames that were dropped where no driver code was at work: the receive ring was full, or the other side's queue.
+    pub(super) fn missed(&self) -> u64 {
+        self.chip.map_or(0, |c| c.rx_missed) + self.traffic.rx_dropped + self.traffic.tx_dropped
+    }
+}
+
+/// What of a fault report the demo looks at. Times are nanoseconds.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Report {
+    pub(super) entry: String,
+    pub(super) text: String,
+    pub(super) injected: Option<(String, String)>,
+    pub(super) source: Option<String>,
+    pub(super) rung: String,
+    pub(super) recovered: bool,
+    pub(super) to_error: u64,
+    pub(super) to_next_frame: Option<u64>,
+    pub(super) frames_lost: u64,
+    /// When the error was with the caller, since the device was started.
+    pub(super) at: u64,
+}
+
+/// A connection to the daemon.
+pub(super) struct Control {
+    stream: BufReader<UnixStream>,
+    /// How long an answer may take.
+    patience: Duration,
+}
+
+impl Control {
+    /// Connects; `None` if nobody listens yet.
+    pub(super) fn connect(path: &Path, patience: Duration) -> Result<Option<Control>> {
+        let stream = match UnixStream::connect(path) {
+            Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused) => return Ok(None),
+            other => other.doing(|| format!("connect to {}", path.display()))?,
+        };
+        stream.set_read_timeout(Some(patience)).doing(|| "limit the wait for udrvd".to_owned())?;
+        Ok(Some(Control { stream: BufReader::new(stream), patience }))
+    }
+
+    pub(super) fn status(&mut self) -> Result<Status> {
+        let answer = self.ask(&json!({ "command": "status" }))?;
+        part(answer, "status")
+    }
+
+    /// Reports with a number above `after`.
+    pub(super) fn faults(&mut self, after: u64) -> Result<Vec<Report>> {
+        let answer = self.ask(&json!({ "command": "faults", "after": after }))?;
+        part(answer, "faults")
+    }
+
+    /// Arms a fault for the next `times` times that its place is reached; 0 disarms.
+    pub(super) fn inject(&mut self, injection: &Injection, times: u32) -> Result<()> {
+        let Injection { entry, fault, point, .. } = injection;
+        let request = json!({ "command": "inject", "entry": entry, "fault": fault, "point": point, "times": times });
+        self.ask(&request).map(drop)
+    }
+
+    /// Has an entry point called, with the values in force.
+    pub(super) fn call(&mut self, entry: &str) -> Result<()> {
+        self.ask(&json!({ "command": "call", "entry": entry })).map(drop)
+    }
+
+    fn ask(&mut self, request: &Value) -> Result<Value> {
+        let command = request["command"].as_str().unwrap_or_default().to_owned();
+        let mut line = request.clone();
+        line["version"] = VERSION.into();
+        let failed = || format!("ask udrvd for '{command}'");
+        self.stream.get_mut().write_all(format!("{line}\n").as_bytes()).doing(failed)?;
+        let mut answer = String::new();
+        match self.stream.read_line(&mut answer) {
+            Ok(0) => return Err(Error::Wrong(format!("udrvd closed its control socket at '{command}'"))),
+            Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                let what = format!("an answer from udrvd to '{command}'");
+                return Err(Error::Late { what, seconds: self.patience.as_secs_f64() });
+            }
+            read => drop(read.doing(failed)?),
+        }
+        let nonsense = |error| Error::Wrong(format!("udrvd's answer to '{command}' is not understood: {error}"));
+        let answer: Value = serde_json::from_str(&answer).map_err(nonsense)?;
+        if answer["answer"] == "error" {
+            let why = answer["message"].as_str().unwrap_or_default();
+            return Err(Error::Wrong(format!("udrvd refused '{command}': {why}")));
+        }
+        Ok(answer)
+    }
+}
+
+fn part<T: for<'a> Deserialize<'a>>(mut answer: Value, name: &str) -> Result<T> {
+    let nonsense = |error| Error::Wrong(format!("udrvd's {name} is not understood: {error}"));
+    serde_json::from_value(answer[name].take()).map_err(nonsense)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_is_read() {
+        let text = r#"{"answer":"faults","faults":[{"number":3,"entry":"poll","kind":"page-fault","text":"t",
+            "injected":["panic","end"],"rip":1,"source":null,"rung":"abort","recovered":true,"to_error":5,
+            "restoring":0,"to_next_frame":null,"frames_lost":0,"reads":0,"writes":0,"at":9}]}"#;
+        let reports: Vec<Report> = part(serde_json::from_str(text).unwrap(), "faults").unwrap();
+        assert_eq!((reports[0].at, reports[0].to_next_frame), (9, None));
+        assert_eq!(reports[0].injected.as_ref().unwrap().1, "end");
+        assert!(part::<Vec<Report>>(json!({}), "faults").is_err());
+    }
+}

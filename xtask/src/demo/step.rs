@@ -1,0 +1,78 @@
+//! The demo as a step of `cargo xtask test`.
+
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+use crate::steps::{Done, Failure};
+
+/// Runs `cargo xtask demo --json` in a process of its own, which moves to another network, and judges what it says.
+pub(crate) fn step() -> Result<Done, Failure> {
+    let io = |doing: &str| {
+        let doing = doing.to_owned();
+        |source| Failure::Io { doing, source }
+    };
+    let program = std::env::current_exe().map_err(io("find this program"))?;
+    let mut command = Command::new(program);
+    command.args(["demo", "--json"]).stdin(Stdio::null()).stderr(Stdio::inherit());
+    let output = command.output().map_err(io("start the demo"))?;
+    let figures: Value = match serde_json::from_slice(&output.stdout) {
+        Ok(figures) => figures,
+        // what went wrong is above
+        Err(_) if !output.status.success() => {
+            return Err(Failure::Program { command: "demo --json".to_owned(), status: output.status });
+        }
+        Err(error) => return Err(Failure::Output(format!("the demo's JSON is not understood: {error}"))),
+    };
+    judge(&figures)?;
+    if !output.status.success() {
+        return Err(Failure::Program { command: "demo --json".to_owned(), status: output.status });
+    }
+    println!("{} faults recovered", figures["faults"].as_array().map_or(0, Vec::len));
+    Ok(Done::Passed)
+}
+
+/// Good, and over the kernel's network: CI shall not do with less.
+fn judge(figures: &Value) -> Result<(), Failure> {
+    if figures["verdict"] != true {
+        let problems = figures["problems"].as_array().map_or(&[][..], Vec::as_slice);
+        let problems: Vec<&str> = problems.iter().filter_map(Value::as_str).collect();
+        return Err(Failure::Output(format!("the demo's verdict is bad: {}", problems.join("; "))));
+    }
+    if figures["endpoint"] != "tap" {
+        return Err(Failure::Output(format!(
+            "the demo did not run over a TAP but over: {}",
+            figures["endpoint_reason"].as_str().unwrap_or_default()
+        )));
+    }
+    let recovered = |fault: &Value| fault["recovered"] == true;
+    match figures["faults"].as_array() {
+        Some(faults) if !faults.is_empty() && faults.iter().all(recovered) => Ok(()),
+        _ => Err(Failure::Output("the demo shows no faults, or some that were not recovered".to_owned())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn only_a_good_demo_over_the_tap_passes() {
+        let good = json!({ "verdict": true, "endpoint": "tap", "faults": [{ "recovered": true }] });
+        assert!(judge(&good).is_ok());
+        for (key, value, word) in [
+            ("verdict", json!(false), "verdict"),
+            ("endpoint", json!("socket"), "TAP"),
+            ("faults", json!([]), "no faults"),
+            ("faults", json!([{ "recovered": false }]), "not recovered"),
+        ] {
+            let mut bad = good.clone();
+            bad[key] = value;
+            let error = judge(&bad).unwrap_err().to_string();
+            assert!(error.contains(word), "{error}");
+        }
+        assert!(judge(&json!({ "problems": ["a"] })).unwrap_err().to_string().contains("bad: a"));
+    }
+}
