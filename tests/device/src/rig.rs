@@ -32,8 +32,17 @@ pub struct Surroundings {
     pub bench: Rtl8139Handle,
     /// The back door of the card.
     pub spy: Spy,
-    // a process has few protection keys and tests have times: one device at a time
-    _turn: MutexGuard<'static, ()>,
+    _turn: Turn,
+}
+
+/// The right to have a device: a process has few protection keys and tests have times, so there is one at a time.
+pub struct Turn(#[expect(dead_code, reason = "it is held, not looked at")] MutexGuard<'static, ()>);
+
+/// Waits for it. For tests that time a start: waiting for others is no part of it.
+#[must_use]
+pub fn turn() -> Turn {
+    static TURN: Mutex<()> = Mutex::new(());
+    Turn(TURN.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
 /// A device on a thread of its own, as in udrvd.
@@ -59,12 +68,11 @@ pub fn quick() -> Options {
 }
 
 fn build(
+    turn: Turn,
     options: Options,
     config: Config,
     trouble: impl FnOnce(&mut Misbehave),
 ) -> Result<(NetDevice<Rtl8139>, Surroundings), DeviceError> {
-    static TURN: Mutex<()> = Mutex::new(());
-    let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     fgft::init()?;
     let (wire, near, far) = Wire::new(WireConfig::default());
     let station = Station::new(far);
@@ -94,7 +102,23 @@ impl Rig {
     /// # Panics
     /// When there are no threads.
     pub fn start(options: Options, config: Config, trouble: impl FnOnce(&mut Misbehave)) -> Result<Rig, DeviceError> {
-        let (device, around) = build(options, config, trouble)?;
+        Rig::start_in(turn(), options, config, trouble)
+    }
+
+    /// The same for who has taken their turn.
+    ///
+    /// # Errors
+    /// As [`NetDevice::start`].
+    ///
+    /// # Panics
+    /// When there are no threads.
+    pub fn start_in(
+        turn: Turn,
+        options: Options,
+        config: Config,
+        trouble: impl FnOnce(&mut Misbehave),
+    ) -> Result<Rig, DeviceError> {
+        let (device, around) = build(turn, options, config, trouble)?;
         let (commander, inbox) = commands()?;
         let thread = std::thread::Builder::new().name("device".into()).spawn(move || device.run(&inbox));
         Ok(Rig { around, commander, thread: Some(thread.expect("a thread")) })
@@ -197,7 +221,7 @@ impl Hand {
     /// When it does not start.
     #[must_use]
     pub fn new(options: Options, config: Config) -> Hand {
-        let (device, around) = build(options, config, |_| {}).expect("the device starts");
+        let (device, around) = build(turn(), options, config, |_| {}).expect("the device starts");
         Hand { around, device }
     }
 

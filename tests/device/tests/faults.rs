@@ -188,6 +188,19 @@ fn a_device_stops_though_its_last_entry_points_fault() {
     }
 }
 
+/// `interrupt` returns early when there is no cause, as `transmit` does when there is no room.
+#[test]
+fn a_fault_whose_place_is_not_reached_stays_armed() {
+    let rig = Rig::new();
+    rig.inject(Entry::Interrupt, InjectedFault::NullWrite, Point::Middle, 1);
+    rig.call(Entry::Interrupt).expect("nobody has called");
+    assert_eq!(rig.status().faults, 0);
+    let mut streams = Streams::new();
+    streams.send_up(&rig);
+    streams.expect_all(&rig, "a frame");
+    assert_eq!(rig.status().faults, 1, "once, and at its place");
+}
+
 /// A fault that comes again when the call is made again, some times in a row: the device goes on, whatever it is.
 #[test]
 fn faults_in_a_row_do_not_end_the_device() {
@@ -334,7 +347,12 @@ fn faults_that_need_a_restore_lose_only_what_was_in_flight() {
         (streams.down.next(), streams.up.next()) == (down + 1, up + 1)
     });
     let t = rig.status().traffic;
-    assert_eq!(streams.down.missing, t.tx_lost + t.tx_dropped, "what is missing on the wire was counted: {t:?}");
+    // the chip may have sent a frame and not been asked about it before it was reset: then it counts as lost and is not
+    let missing = streams.down.missing;
+    assert!(
+        missing <= t.tx_lost + t.tx_dropped,
+        "of {missing} that are missing on the wire some were not counted: {t:?}"
+    );
     assert!(rig.status().canary_intact);
     rig.stop().0.expect("stops");
 }

@@ -7,7 +7,7 @@ use model_rtl8139::{BadHeader, Config, Garbage, Misbehave};
 use udrv::net::{Answer, Command, DeviceError};
 use udrv_driver::Entry;
 use udrv_tests::frames::{Judge, Way};
-use udrv_tests::rig::{Rig, quick};
+use udrv_tests::rig::{Rig, quick, turn};
 use udrv_tests::spy::BUS_MASTER;
 use udrv_tests::wait_until;
 
@@ -16,8 +16,9 @@ const BOUND: Duration = Duration::from_secs(5);
 
 /// Starts a device on a card that misbehaves from the start, and says how long it took.
 fn start(trouble: impl FnOnce(&mut Misbehave)) -> (Result<Rig, DeviceError>, Duration) {
+    let turn = turn();
     let begin = Instant::now();
-    let rig = Rig::start(quick(), Config::default(), trouble);
+    let rig = Rig::start_in(turn, quick(), Config::default(), trouble);
     (rig, begin.elapsed())
 }
 
