@@ -3,7 +3,7 @@
 //! First the checks, then the workspace's own tests, then what needs a QEMU guest: protection keys (which the guest's
 //! processor has even where this one has none) and cards under VFIO. The list below is all there is.
 
-mod engine;
+mod suite;
 
 use std::process::ExitCode;
 
@@ -17,7 +17,7 @@ use crate::{
 // ------------------------------------------------------------------------------------------------------------------
 // The steps, in order: a name for `--only`, and a function. Add scenarios at the end of their part.
 // ------------------------------------------------------------------------------------------------------------------
-const STEPS: [Step; 6] = [
+const STEPS: [Step; 7] = [
     // on this machine
     Step::host("workspace", || program(&mut cargo(["test", "--workspace", "--quiet"]))),
     Step::host("engine-rollback-only", || {
@@ -25,8 +25,9 @@ const STEPS: [Step; 6] = [
     }),
     Step::host("demo", demo::step),
     // in the guest
-    Step::guest("engine-guest-6.1", || engine::in_guest(Kernel::Debian61)),
-    Step::guest("engine-guest-backports", || engine::in_guest(Kernel::Backports)),
+    Step::guest("engine-guest-6.1", || suite::in_guest(Kernel::Debian61, &suite::ENGINE)),
+    Step::guest("engine-guest-backports", || suite::in_guest(Kernel::Backports, &suite::ENGINE_BACKPORTS)),
+    Step::guest("device-guest", || suite::in_guest(Kernel::Debian61, &suite::DEVICE)),
     Step::guest("rtl8139", || match rtl8139::job(Kernel::Debian61) {
         Ok(()) => Ok(Done::Passed),
         Err(rtl8139::Verdict::Guest(error)) => Err(error.into()),

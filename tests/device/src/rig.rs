@@ -61,10 +61,18 @@ pub struct Hand {
     pub device: NetDevice<Rtl8139>,
 }
 
+/// CPU time that one call may use: `UDRV_TEST_DEADLINE` in milliseconds (for emulated processors, which take longer for
+/// everything), or as in earnest.
+fn deadline() -> Duration {
+    let given = std::env::var("UDRV_TEST_DEADLINE");
+    given.map_or(Options::default().deadline, |ms| Duration::from_millis(ms.parse().expect("milliseconds")))
+}
+
 /// Options for tests: what waits for seconds in earnest waits for fractions of one.
 #[must_use]
 pub fn quick() -> Options {
-    Options { tx_timeout: Duration::from_millis(50), look: Duration::from_millis(50), ..Options::default() }
+    let moment = Duration::from_millis(50);
+    Options { tx_timeout: moment, look: moment, deadline: deadline(), ..Options::default() }
 }
 
 fn build(

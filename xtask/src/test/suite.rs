@@ -1,7 +1,7 @@
-//! The engine's tests in a guest: there the processor has protection keys.
+//! Test programs in a guest: there the processor has protection keys.
 //!
-//! One boot a kernel for all of them. That the keys were really used is read from the output: the test of wild writes
-//! counts them by victim only with keys, and no test may have skipped anything.
+//! One boot for all programs of a suite. That the keys were really used is read from the engine's output: the test of
+//! wild writes counts them by victim only with keys, and no test may have skipped anything.
 
 use std::{fs, path::Path, time::Duration};
 
@@ -11,23 +11,55 @@ use crate::{
     steps::{Done, Failure},
 };
 
-/// The tests, by the name of their program.
-const TESTS: [&str; 6] = ["faults", "wild", "images", "storm", "growth", "panic_unwrapped"];
+/// Test programs that run in one boot.
+pub(super) struct Suite {
+    /// The folder that the guest leaves.
+    scenario: &'static str,
+    /// Package and program.
+    tests: &'static [(&'static str, &'static str)],
+}
+
+const ENGINE_TESTS: &[(&str, &str)] = &[
+    ("fgft", "faults"),
+    ("fgft", "wild"),
+    ("fgft", "images"),
+    ("fgft", "storm"),
+    ("fgft", "growth"),
+    // a test of the engine that must be linked without its build script's help
+    ("udrv", "panic_unwrapped"),
+];
+
+/// The engine alone, on the older kernel.
+pub(super) const ENGINE: Suite = Suite { scenario: "engine-6.1", tests: ENGINE_TESTS };
+/// The engine alone, on the newer one.
+pub(super) const ENGINE_BACKPORTS: Suite = Suite { scenario: "engine-backports", tests: ENGINE_TESTS };
+/// The framework with the driver on the model of its chip.
+pub(super) const DEVICE: Suite = Suite {
+    scenario: "device-6.1",
+    tests: &[
+        ("udrv-tests", "faults"),
+        ("udrv-tests", "misbehave"),
+        ("udrv-tests", "rules"),
+        ("udrv-tests", "traffic"),
+        ("udrv-tests", "window"),
+    ],
+};
+
 /// Calls of a storm: emulation is slow.
 const CALLS: u32 = 2000;
-/// Far above the quarter of a minute that it takes: a busy machine is no failure.
-const LIMIT: Duration = Duration::from_secs(300);
+/// Milliseconds of CPU time for one call of a driver, likewise.
+const DEADLINE: u32 = 50;
+/// Far above the minute or two that it takes: a busy machine is no failure.
+const LIMIT: Duration = Duration::from_secs(900);
 
-/// Runs all of the engine's integration tests under `kernel`.
-pub(super) fn in_guest(kernel: Kernel) -> Result<Done, Failure> {
-    // the last is a test of the engine that must be linked without its build script's help
-    let programs = [test_programs("fgft")?, test_programs("udrv")?].concat();
-    let name = if kernel == Kernel::Debian61 { "engine-6.1" } else { "engine-backports" };
-    let mut guest = Guest::new(name).kernel(kernel).memory(512).timeout(LIMIT).script(&script()).echo();
-    for test in TESTS {
+/// Runs all programs of `suite` under `kernel`.
+pub(super) fn in_guest(kernel: Kernel, suite: &Suite) -> Result<Done, Failure> {
+    let mut guest = Guest::new(suite.scenario).kernel(kernel).memory(512).timeout(LIMIT).script(&suite.script()).echo();
+    for (package, test) in suite.tests {
+        let programs = test_programs(package)?;
         let found = programs.iter().find(|(name, _)| name == test);
-        let (_, path) = found.ok_or_else(|| Failure::Output(format!("there is no test program {test}")))?;
-        guest = guest.program_at(path, &format!("/engine/{test}"));
+        let (_, path) = found.ok_or_else(|| Failure::Output(format!("{package} has no test program {test}")))?;
+        guest = guest.program_at(path, &format!("/suite/{test}"));
     }
     let outcome = match guest.run() {
         // the project's own kernel is needed; the newer one is as its mirror allows
@@ -40,29 +72,31 @@ pub(super) fn in_guest(kernel: Kernel) -> Result<Done, Failure> {
     if outcome.exit_code != 0 {
         wrong.push(format!("exit code {}", outcome.exit_code));
     }
-    wrong
-        .extend(TESTS.iter().filter_map(|test| log_of(&outcome.results, test).and_then(|log| judge(test, &log)).err()));
+    let judged = |(_, test): &(&str, &str)| log_of(&outcome.results, test).and_then(|log| judge(test, &log)).err();
+    wrong.extend(suite.tests.iter().filter_map(judged));
     if wrong.is_empty() {
-        println!("protection keys were in use; the guest ran {:.0} s", outcome.seconds);
+        println!("the guest, whose processor has protection keys, ran {:.0} s", outcome.seconds);
         return Ok(Done::Passed);
     }
     let console = outcome.serial_log_path.display();
     Err(Failure::Output(format!("in the guest: {}; its console: {console}", wrong.join("; "))))
 }
 
-/// Runs each test, whatever became of the ones before it, keeping its output in `/results`.
-fn script() -> String {
-    let tests = TESTS.join(" ");
-    format!(
-        "export FGFT_STORM_CALLS={CALLS}\n\
-         failed=0\n\
-         for test in {tests}; do\n\
-         \techo \"--- $test\"\n\
-         \t{{ /engine/$test --nocapture 2>&1; echo $? > /tmp/status; }} | tee /results/$test.log\n\
-         \t[ \"$(cat /tmp/status)\" = 0 ] || failed=1\n\
-         done\n\
-         exit $failed\n"
-    )
+impl Suite {
+    /// Runs each test, whatever became of the ones before it, keeping its output in `/results`.
+    fn script(&self) -> String {
+        let tests = self.tests.iter().map(|(_, test)| *test).collect::<Vec<_>>().join(" ");
+        format!(
+            "export FGFT_STORM_CALLS={CALLS} UDRV_TEST_DEADLINE={DEADLINE}\n\
+             failed=0\n\
+             for test in {tests}; do\n\
+             \techo \"--- $test\"\n\
+             \t{{ /suite/$test --nocapture 2>&1; echo $? > /tmp/status; }} | tee /results/$test.log\n\
+             \t[ \"$(cat /tmp/status)\" = 0 ] || failed=1\n\
+             done\n\
+             exit $failed\n"
+        )
+    }
 }
 
 fn log_of(results: &Path, test: &str) -> Result<String, String> {
