@@ -322,6 +322,11 @@ impl<D: NetDriver> NetDevice<D> {
 
 impl<D: NetDriver> Drop for NetDevice<D> {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            // an unprotected driver has panicked: its code is not run again, but its device must not master the bus
+            let _ = set_command(self.host.window.bus(), 0, PCI_BUS_MASTER);
+            return;
+        }
         // errors were logged; there is nobody left to tell
         let _ = self.quiet();
     }

@@ -56,7 +56,9 @@ impl From<Error> for Verdict {
 pub(crate) fn job(kernel: Kernel) -> std::result::Result<(), Verdict> {
     let programs = cargo::release_programs(&["udrv-daemon", "udrv-judge"], &["udrvd", "udrvctl", "udrv-judge"]);
     let programs = programs.map_err(|error| Verdict::Wrong(vec![error.to_string()]))?;
-    let guest = two_cards("rtl8139", "rtl8139", include_str!("rtl8139.sh")).kernel(kernel).module("tun").memory(512);
+    let guest = two_cards("rtl8139", "rtl8139", include_str!("rtl8139.sh")).kernel(kernel);
+    // 8139cp is who has the card before udrvd, and gets it back
+    let guest = guest.module("tun").module("8139cp").memory(512);
     let guest: Guest = programs.into_iter().fold(guest, Guest::program).timeout(LIMIT).echo();
     let outcome = guest.run()?;
     let mut wrong: Vec<String> = outcome.kernel_complaints().iter().map(|line| format!("kernel: {line}")).collect();
@@ -77,6 +79,7 @@ pub(crate) fn job(kernel: Kernel) -> std::result::Result<(), Verdict> {
 /// What the guest measured.
 struct Figures {
     baseline: Value,
+    baseline_frames: Value,
     transfer: Value,
     sent: Value,
     received: Value,
@@ -93,6 +96,7 @@ impl Figures {
         };
         Ok(Figures {
             baseline: json("baseline.json")?,
+            baseline_frames: json("baseline-frames.json")?,
             transfer: json("transfer.json")?,
             sent: json("frames-sent.json")?,
             received: json("frames-received.json")?,
@@ -119,7 +123,8 @@ impl Figures {
             must(stream["bytes"].as_u64() >= Some(LEAST_BYTES), format!("the stream {way} was too short: {stream}"));
         }
         must(self.transfer["right"] == true, format!("the transfer: {}", self.transfer["failure"]));
-        for (name, frames) in [("sent", &self.sent), ("received", &self.received)] {
+        let frames = [("sent", &self.sent), ("received", &self.received), ("of the baseline", &self.baseline_frames)];
+        for (name, frames) in frames {
             must(frames["bad"] == 0 && frames["duplicate"] == 0, format!("numbered frames {name}: {frames}"));
             must(frames["good"].as_u64() > Some(0), format!("no numbered frames {name}"));
         }
@@ -165,6 +170,7 @@ impl Figures {
                 println!("{name:<14}{way:>5} {mib:>6} MiB {rate:>8.1} Mbit/s  hash right: {}", stream["hash_right"]);
             }
         }
+        println!("numbered frames without faults, Linux's to ours: {}", self.baseline_frames);
         let chip = &self.storm["status"]["chip"];
         println!("numbered frames, ours to Linux's: {}; the TAP's queue dropped {}", self.sent, self.tap_dropped);
         println!("numbered frames, Linux's to ours: {}; the chip missed {}", self.received, chip["rx_missed"]);

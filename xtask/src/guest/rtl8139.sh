@@ -25,7 +25,10 @@ bus_mastering() {
 echo "refusals:"
 refused 'there is no PCI function' udrvd run pci:0000:00:1d.0
 refused 'bound to the kernel driver' udrvd run "pci:$PEER"
-refused 'driver_override' udrvd run "$DEVICE"
+refused 'bound to the kernel driver' udrvd run "$DEVICE"
+[ "$(pci_driver "$OURS")" = 8139cp ] || fail "Linux's own driver should have the card first"
+echo "$OURS" > "/sys/bus/pci/devices/$OURS/driver/unbind"
+refused 'no driver bound' udrvd run "$DEVICE"
 
 bind_vfio "$OURS"
 refused 'longer than 15 bytes' udrvd run "$DEVICE" --tap much-too-long-a-name
@@ -53,7 +56,14 @@ serve=$!
 
 # a first exchange, without faults: the baseline of the same run
 within 10 ip netns exec near udrv-judge transfer 10.77.0.2:7000 --mib 1 > /dev/null 2>&1 || fail "no stream at all"
+ip netns exec near udrv-judge count-frames udrv0 --to "$ours_mac" > /results/baseline-frames.json &
+counter0=$!
+ip netns exec far udrv-judge send-frames "$peer" --to "$ours_mac" --until /tmp/baseline-is-over > /dev/null &
+sender0=$!
 ip netns exec near udrv-judge transfer 10.77.0.2:7000 --mib 8 > /results/baseline.json || fail "baseline transfer"
+touch /tmp/baseline-is-over
+wait "$sender0"
+wait "$counter0" || fail "the frame counter of the baseline"
 
 ip netns exec far udrv-judge count-frames "$peer" --to "$peer_mac" > /results/frames-sent.json &
 counter1=$!
@@ -101,3 +111,17 @@ udrvd=$!
 within 20 answers || { cat /results/udrvd-again.log; fail "udrvd does not answer again"; }
 kill -INT "$udrvd"
 wait "$udrvd" || fail "the second udrvd did not stop cleanly"
+
+# back to Linux's own driver, as the README says: the card must be as good as new
+echo > "/sys/bus/pci/devices/$OURS/driver_override"
+echo "$OURS" > "/sys/bus/pci/devices/$OURS/driver/unbind"
+echo "$OURS" > /sys/bus/pci/drivers_probe
+[ "$(pci_driver "$OURS")" = 8139cp ] || fail "8139cp does not take the card back"
+back=$(pci_interface "$OURS") || exit 1
+netns_take near "$back" 10.77.0.1/24
+wait_link near "$back" 10
+/usr/local/bin/ip netns exec far udrv-judge serve 10.77.0.2:7001 2> /results/serve-again.log &
+serve=$!
+within 10 ip netns exec near udrv-judge transfer 10.77.0.2:7001 --mib 1 > /results/back.json || fail "no stream on the card given back"
+kill "$serve"
+echo "given back to 8139cp, which works: $(cat /results/back.json)"
