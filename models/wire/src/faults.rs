@@ -14,9 +14,16 @@ pub struct WireFaults {
     pub loss_ppm: u32,
     /// Frames that arrive with one bit flipped and a bad FCS, per million.
     pub corrupt_ppm: u32,
+    /// Only frames towards the NIC are hit; those of the NIC arrive.
+    pub only_to_nic: bool,
 }
 
 impl WireFaults {
+    /// What applies to frames of the NIC.
+    pub(crate) fn to_far(self) -> WireFaults {
+        if self.only_to_nic { WireFaults::default() } else { self }
+    }
+
     pub(crate) const fn any(&self) -> bool {
         self.loss_ppm != 0 || self.corrupt_ppm != 0
     }

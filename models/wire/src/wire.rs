@@ -130,7 +130,7 @@ impl Wire {
             queue: Mutex::new(Queue::default()),
             arrived: Condvar::new(),
             nic: RwLock::new(None),
-            dice_to_far: Mutex::new(Dice::new(config.faults, 0)),
+            dice_to_far: Mutex::new(Dice::new(config.faults.to_far(), 0)),
             dice_to_nic: Mutex::new((Dice::new(config.faults, 1), Vec::new())),
             to_far: Counts::default(),
             to_nic: Counts::default(),
@@ -157,7 +157,7 @@ impl Wire {
 
     /// Replaces the faults and starts their dice anew.
     pub fn set_faults(&self, faults: WireFaults) {
-        *lock(&self.shared.dice_to_far) = Dice::new(faults, 0);
+        *lock(&self.shared.dice_to_far) = Dice::new(faults.to_far(), 0);
         lock(&self.shared.dice_to_nic).0 = Dice::new(faults, 1);
         self.shared.faulty.store(faults.any(), Release);
     }

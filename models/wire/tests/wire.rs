@@ -96,7 +96,7 @@ fn nobody_there_is_counted() {
 #[test]
 fn faults_can_be_replayed_and_are_off_by_default() {
     let run = |seed| {
-        let faults = WireFaults { seed, loss_ppm: 200_000, corrupt_ppm: 100_000 };
+        let faults = WireFaults { seed, loss_ppm: 200_000, corrupt_ppm: 100_000, only_to_nic: false };
         let (wire, near, far, nic) = lay(WireConfig { faults, ..WireConfig::default() });
         let station = Station::new(far);
         for _ in 0..500 {
