@@ -4,12 +4,29 @@
 
 use crate::Error;
 
-/// Requests. `words` are named beside each; the answer is one word, or an [`Error`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u64)]
-pub enum Request {
+macro_rules! requests {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        /// Requests. `words` are named beside each; the answer is one word, or an [`Error`].
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        #[repr(u64)]
+        pub enum Request {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl Request {
+            /// From the number that crossed.
+            #[must_use]
+            pub fn from_number(number: u64) -> Option<Request> {
+                const ALL: &[Request] = &[$(Request::$name),*];
+                ALL.get(usize::try_from(number).ok()?).copied()
+            }
+        }
+    };
+}
+
+requests! {
     /// Offset, width in bytes: the register's value.
-    RegisterRead = 1,
+    RegisterRead,
     /// Offset, width in bytes, value.
     RegisterWrite,
     /// Bytes, alignment: handle of fresh zeroed DMA memory.
@@ -36,31 +53,6 @@ pub enum Request {
     TakeInjection,
     /// Nothing: the address that an injected wild write shall hit.
     InjectionTarget,
-}
-
-impl Request {
-    /// From the number that crossed.
-    #[must_use]
-    pub fn from_number(number: u64) -> Option<Request> {
-        use Request::*;
-        const ALL: [Request; 14] = [
-            RegisterRead,
-            RegisterWrite,
-            DmaAllocate,
-            DmaBusAddress,
-            DmaRead32,
-            DmaWrite32,
-            Keep,
-            Complete,
-            Deliver,
-            Now,
-            Pause,
-            Log,
-            TakeInjection,
-            InjectionTarget,
-        ];
-        ALL.into_iter().find(|r| *r as u64 == number)
-    }
 }
 
 /// What an entry point gives back: a status word (0 = done, else an encoded [`Error`]) and seven more.

@@ -39,7 +39,10 @@ pub use context::{Cx, Level, Services, State};
 pub use dma::{Dma, DmaMemory};
 pub use entry::{Entry, NoSuchEntry};
 pub use error::Error;
-pub use net::{Buffers, Events, Link, MacAddress, NetDriver, NotAnAddress, RingParam, RxMode, Stats, TxFrame};
+pub use net::{
+    Alternates, Buffers, Events, Link, MacAddress, NetDriver, NotAnAddress, Poll, RingParam, RxMode, Stats, Transmit,
+    TxFrame,
+};
 pub use register::{Kind, Reg, RegisterInfo, RegisterWidth, Registers};
 pub use udrv_inject::{InjectedFault, Injection, Point};
 pub use zerocopy;

@@ -21,11 +21,24 @@ pub trait NetDriver: 'static {
     const REGISTERS: &'static [RegisterInfo];
     /// Version of the state's layout: change it when the layout changes.
     const STATE_VERSION: u32;
+    /// Second versions of entry points; none by default.
+    const ALTERNATES: Alternates<Self::State> = Alternates::NONE;
     /// See [`State`].
     type State: State;
 
     /// The state before `probe`.
     fn new_state() -> Self::State;
+
+    /// What holds of the state between calls: indices within their rings, flags that are flags. Asked before and after
+    /// each protected call, inside the transaction; so it is short, and looks at nothing but the state. What fails
+    /// after a call is that call's fault; what fails before it is older, and an older state is taken.
+    ///
+    /// # Errors
+    /// What does not hold, in a few words.
+    fn check(state: &Self::State) -> Result<(), &'static str> {
+        let _ = state;
+        Ok(())
+    }
 
     /// Finds out what chip it is, resets it, takes memory for the rings. Gives its permanent address.
     ///
@@ -59,6 +72,26 @@ pub trait NetDriver: 'static {
     /// Brings the device to where the state says it is, from wherever a failed call has left it. Frames in flight are
     /// completed as failed.
     fn restore(cx: &mut Cx<'_, Self::State>) -> Result<(), Error>;
+}
+
+/// `transmit`, as a value.
+pub type Transmit<S> = fn(&mut Cx<'_, S>, TxFrame) -> Result<(), Error>;
+/// `poll`, as a value.
+pub type Poll<S> = fn(&mut Cx<'_, S>, u32) -> Result<u32, Error>;
+
+/// Second versions of entry points, for when the first is quarantined because it faults again and again: plain and
+/// slow, on the same state, and sharing no code with the first (recovery blocks: what shares code shares its faults).
+#[derive(Debug, Clone, Copy)]
+pub struct Alternates<S: 'static> {
+    /// Instead of [`NetDriver::transmit`].
+    pub transmit: Option<Transmit<S>>,
+    /// Instead of [`NetDriver::poll`].
+    pub poll: Option<Poll<S>>,
+}
+
+impl<S> Alternates<S> {
+    /// None.
+    pub const NONE: Alternates<S> = Alternates { transmit: None, poll: None };
 }
 
 /// Packet buffers and the way up.
