@@ -14,7 +14,7 @@
 //!
 //! Every way back (return, upcall, trap) reloads what it needs from the [`Context`], found through `fs`, after
 //! `wrpkru(0)`; nothing is believed that the driver could have written. `wrpkru` takes eax = value,
-//! ecx = edx = 0. Flags AC, NT and TF, the direction flag, mxcsr and the x87 control word are put back.
+//! ecx = edx = 0. What a fault report unwinds (`symbols`) is told by the `.cfi` lines; DWARF calls rbp 6 and rip 16. Flags AC, NT and TF, the direction flag, mxcsr and the x87 control word are put back.
 
 use std::arch::global_asm;
 use std::mem::offset_of;
@@ -72,6 +72,9 @@ global_asm!(
     "mov eax, dword ptr [rdi + {closed_pkru}]",
     "mov r11d, dword ptr [rdi + {use_pkru}]",
     "mov dword ptr [rdi + {inside}], 1",
+    // who looks up from the driver's stack finds its end here
+    ".cfi_remember_state",
+    ".cfi_undefined 16",
     "mov rsp, r10",
     "xor ebp, ebp",
     "mov rdi, r9",
@@ -100,6 +103,7 @@ global_asm!(
     "wrpkru",
     "4:",
     "mov rsp, qword ptr [r9 + {saved_rsp}]",
+    ".cfi_restore_state",
     "mov dword ptr [r9 + {inside}], 0",
     "cld",
     "test r8d, r8d",
@@ -139,7 +143,9 @@ global_asm!(
     // fgft_leave_panic(): from driver code, after the panic note is written
     ".globl fgft_leave_panic",
     ".hidden fgft_leave_panic",
+    ".type fgft_leave_panic, @function",
     "fgft_leave_panic:",
+    ".cfi_startproc",
     "mov r9, qword ptr [rip + fgft_context@GOTTPOFF]",
     "mov r9, qword ptr fs:[r9]",
     "cmp dword ptr [r9 + {use_pkru}], 0",
@@ -149,19 +155,31 @@ global_asm!(
     "xor edx, edx",
     "wrpkru",
     "2:",
+    "mov qword ptr [r9 + {driver_rsp}], rsp",
+    "mov qword ptr [r9 + {driver_rbp}], rbp",
     "mov dword ptr [r9 + {left}], {left_panic}",
     "jmp fgft_recover",
+    ".cfi_endproc",
     //
     // fgft_upcall(number, a, b, c, d) -> (rax, rdx): from driver code
     ".globl fgft_upcall",
     ".hidden fgft_upcall",
+    ".type fgft_upcall, @function",
     "fgft_upcall:",
+    ".cfi_startproc",
     "push rbp",
+    ".cfi_adjust_cfa_offset 8",
+    ".cfi_rel_offset 6, 0",
     "push rbx",
+    ".cfi_adjust_cfa_offset 8",
     "push r12",
+    ".cfi_adjust_cfa_offset 8",
     "push r13",
+    ".cfi_adjust_cfa_offset 8",
     "push r14",
+    ".cfi_adjust_cfa_offset 8",
     "push r15",
+    ".cfi_adjust_cfa_offset 8",
     "mov r12, rdx",
     "mov r13, rcx",
     "mov rbx, qword ptr [rip + fgft_context@GOTTPOFF]",
@@ -175,6 +193,8 @@ global_asm!(
     "2:",
     "mov qword ptr [rbx + {driver_rsp}], rsp",
     "mov dword ptr [rbx + {inside}], 0",
+    ".cfi_remember_state",
+    ".cfi_undefined 16",
     "mov rsp, qword ptr [rbx + {saved_rsp}]",
     "cld",
     "ldmxcsr dword ptr [rsp]",
@@ -205,6 +225,7 @@ global_asm!(
     "cmp rax, qword ptr [rbx + {kill}]",
     "je 4f",
     "mov rsp, qword ptr [rbx + {driver_rsp}]",
+    ".cfi_restore_state",
     "mov dword ptr [rbx + {inside}], 1",
     "cmp dword ptr [rbx + {use_pkru}], 0",
     "je 3f",
@@ -216,17 +237,26 @@ global_asm!(
     "mov rax, r10",
     "mov rdx, r11",
     "pop r15",
+    ".cfi_adjust_cfa_offset -8",
     "pop r14",
+    ".cfi_adjust_cfa_offset -8",
     "pop r13",
+    ".cfi_adjust_cfa_offset -8",
     "pop r12",
+    ".cfi_adjust_cfa_offset -8",
     "pop rbx",
+    ".cfi_adjust_cfa_offset -8",
     "pop rbp",
+    ".cfi_adjust_cfa_offset -8",
+    ".cfi_restore 6",
     "ret",
+    ".cfi_undefined 16",
     "4:", // the watchdog's verdict came while the host worked for the driver
     "mov eax, {left_hang}",
     "5:",
     "mov dword ptr [rbx + {left}], eax",
     "jmp fgft_recover",
+    ".cfi_endproc",
     //
     // Signal entry. rdi signal, rsi info, rdx ucontext. The stack carries the domain's key, and the kernel enters
     // with all keys but 0 closed: no push before wrpkru. AC may be on: clear it before compiled code runs.
@@ -248,6 +278,7 @@ global_asm!(
     "jmp {trap}",
     saved_rsp = const offset_of!(Context, saved_rsp),
     driver_rsp = const offset_of!(Context, driver_rsp),
+    driver_rbp = const offset_of!(Context, driver_rbp),
     stack_top = const offset_of!(Context, stack_top),
     closed_pkru = const offset_of!(Context, closed_pkru),
     use_pkru = const offset_of!(Context, use_pkru),
@@ -260,6 +291,11 @@ global_asm!(
     upcall_entry = sym crate::upcall::entry,
     trap = sym crate::trap::handle,
 );
+
+/// Bytes that `fgft_upcall` pushes before it notes rsp: above them is its return address.
+pub(crate) const UPCALL_FRAME: u64 = 48;
+/// Where among them rbp is.
+pub(crate) const UPCALL_RBP: u64 = 40;
 
 /// Two words in rax and rdx.
 #[repr(C)]

@@ -41,8 +41,11 @@ pub(crate) struct UpcallFrame {
 pub(crate) struct Context {
     /// Host rsp at the point to come back to.
     pub(crate) saved_rsp: AtomicU64,
-    /// Driver rsp while an upcall runs on the host stack.
+    /// Driver rsp while an upcall runs on the host stack (below the registers that `fgft_upcall` pushed), and where
+    /// a call ended in a panic.
     pub(crate) driver_rsp: AtomicU64,
+    /// Driver rbp where a call ended in a panic.
+    pub(crate) driver_rbp: AtomicU64,
     /// Initial rsp of the driver, 16-byte aligned.
     pub(crate) stack_top: u64,
     /// PKRU inside. Meaningful if `use_pkru`.

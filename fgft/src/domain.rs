@@ -20,13 +20,17 @@ use std::time::Duration;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::asm::{fgft_current, fgft_enter};
+use crate::config::DomainConfig;
 use crate::context::{Context, TrapRecord};
-use crate::fault::Fault;
-use crate::image::{self, Images, Layout, StateKind};
+use crate::fault::{Fault, FaultKind};
+use crate::image::{self, Images, Layout};
 use crate::keys::Key;
 use crate::memory::{PAGE, Reservation, pages, sealed_memfd, sealed_size};
 use crate::panic::{PanicNote, leave_with_payload, panics_are_wrapped};
+use crate::parts::name_parts;
+use crate::regions::RegionName;
 use crate::runtime::{self, InitError};
+use crate::scene::Stack;
 use crate::upcall::{DomainMemory, Service, Upcalls, serve};
 use crate::watchdog;
 
@@ -35,29 +39,8 @@ use crate::watchdog;
 pub trait Plain: FromBytes + IntoBytes + Immutable + KnownLayout + Copy + 'static {}
 impl<T: FromBytes + IntoBytes + Immutable + KnownLayout + Copy + 'static> Plain for T {}
 
-/// How a domain is set up.
-#[derive(Debug, Clone)]
-pub struct DomainConfig {
-    /// Which state it holds.
-    pub kind: StateKind,
-    /// Bytes of the driver's stack.
-    pub stack_size: usize,
-    /// Committed images kept, 2 or more.
-    pub images: usize,
-    /// CPU time that one call may use.
-    pub deadline: Duration,
-}
-
-impl DomainConfig {
-    /// 256 KiB of stack, two images, 10 ms.
-    #[must_use]
-    pub fn new(kind: StateKind) -> DomainConfig {
-        DomainConfig { kind, stack_size: 256 * 1024, images: 2, deadline: Duration::from_millis(10) }
-    }
-}
-
 /// Around the stack: larger than any single frame step that skips it without probing.
-const GUARD: usize = 64 * 1024;
+pub(crate) const GUARD: usize = 64 * 1024;
 /// The result slot is the first part of the scratch area, the panic note the rest.
 const RESULT_BYTES: usize = 1024;
 const _: () = assert!(RESULT_BYTES + size_of::<PanicNote>() <= image::SCRATCH);
@@ -65,7 +48,7 @@ const _: () = assert!(RESULT_BYTES + size_of::<PanicNote>() <= image::SCRATCH);
 /// See the module's text.
 pub struct Domain<S: Plain, L: Plain = ()> {
     context: Arc<Context>,
-    images: Images,
+    pub(crate) images: Images,
     state: *mut S,
     ledger: *mut L,
     scratch: *mut u8,
@@ -76,7 +59,12 @@ pub struct Domain<S: Plain, L: Plain = ()> {
     open: bool,
     /// An unprotected call has changed the state since the last image.
     stale: bool,
+    max_upcalls: u32,
+    /// Bytes of the stack that a fault keeps.
+    stack_snapshot: usize,
     file: OwnedFd,
+    /// What `regions` knows of the memory below.
+    _names: Vec<RegionName>,
     // declared last: unmapped last
     _file_mapping: Reservation,
     _stack_mapping: Reservation,
@@ -132,7 +120,7 @@ impl<S: Plain, L: Plain> Domain<S, L> {
         file: OwnedFd,
         images: impl FnOnce(*mut u8) -> Images,
     ) -> Result<Self, InitError> {
-        assert!(align_of::<S>() <= PAGE && align_of::<L>() <= PAGE);
+        assert!(align_of::<S>() <= PAGE && align_of::<L>() <= image::ALIGNMENT);
         let memory = InitError::Memory;
         let key = if runtime::keys_in_use() { Some(Key::allocate().map_err(InitError::Keys)?) } else { None };
         // [guard][file: header, images, ledger][guard][state, scratch][guard]
@@ -153,6 +141,7 @@ impl<S: Plain, L: Plain> Domain<S, L> {
         let context = Arc::new(Context {
             saved_rsp: AtomicU64::new(0),
             driver_rsp: AtomicU64::new(0),
+            driver_rbp: AtomicU64::new(0),
             stack_top: at(stack, stack_size),
             closed_pkru: key.map_or(0, Key::closed_pkru),
             use_pkru: u32::from(key.is_some()),
@@ -168,6 +157,7 @@ impl<S: Plain, L: Plain> Domain<S, L> {
             trap: TrapRecord::default().into(),
         });
         watchdog::watch(&context);
+        let names = name_parts(config.kind.name, &layout, &file_mapping, &stack_mapping, stack_size);
         Ok(Domain {
             images: images(host_part),
             state: state.cast(),
@@ -181,7 +171,10 @@ impl<S: Plain, L: Plain> Domain<S, L> {
             key,
             open: false,
             stale: false,
+            max_upcalls: config.max_upcalls,
+            stack_snapshot: config.stack_snapshot,
             file,
+            _names: names,
             _file_mapping: file_mapping,
             _stack_mapping: stack_mapping,
         })
@@ -211,7 +204,7 @@ impl<S: Plain, L: Plain> Domain<S, L> {
         }
         // SAFETY: asks for the thread-local only.
         if unsafe { !fgft_current().is_null() } {
-            return Err(Fault::reentered());
+            return Err(FaultKind::Reentered.into());
         }
         if self.open {
             self.rollback();
@@ -221,10 +214,16 @@ impl<S: Plain, L: Plain> Domain<S, L> {
         }
         if let Err(error) = runtime::attach(self.key) {
             // a thread that cannot take traps must not enter
-            let kind = crate::FaultKind::Refused { reason: error.to_string() };
-            return Err(Fault { kind, registers: None });
+            return Err(FaultKind::Refused { reason: error.to_string() }.into());
         }
-        let mut service = Service { host, ledger: self.ledger, memory: self.memory.clone(), refusal: None };
+        let mut service = Service {
+            host,
+            ledger: self.ledger,
+            memory: self.memory.clone(),
+            max_upcalls: self.max_upcalls,
+            upcalls: 0,
+            refusal: None,
+        };
         let mut frame = Frame { f: ManuallyDrop::new(f), state: self.state, result: self.scratch.cast::<R>() };
         let context = &*self.context;
         context.left.store(0, Relaxed);
@@ -247,8 +246,11 @@ impl<S: Plain, L: Plain> Domain<S, L> {
             // SAFETY: code inside wrote it or did not: any bytes are a value of R.
             Ok(unsafe { self.scratch.cast::<R>().read() })
         } else {
-            // SAFETY: the call has ended: the note is ours.
-            Err(Fault::collect(context, &self.guard, unsafe { &*self.note() }, service.refusal))
+            // SAFETY: the call has ended: the note and the stack are ours.
+            Err(unsafe {
+                let stack = Stack::of(context, &self.memory.ranges[0], &self.guard, self.stack_snapshot);
+                Fault::collect(context, &self.guard, &*self.note(), service.refusal, stack)
+            })
         }
     }
 
@@ -270,13 +272,19 @@ impl<S: Plain, L: Plain> Domain<S, L> {
         self.take_image();
     }
 
-    /// Puts state and ledger back to the last commit.
+    /// Puts state and ledger back to the last commit, or to the generation of a [`Domain::rollback_to`] since.
     #[inline]
     pub fn rollback(&mut self) {
         self.open = false;
         if !self.stale {
             self.restore_image();
         }
+    }
+
+    /// As `rollback`, and what an unprotected call has changed goes too.
+    pub(crate) fn discard(&mut self) {
+        self.stale = false;
+        self.rollback();
     }
 
     /// The state as it is now.
@@ -299,17 +307,17 @@ impl<S: Plain, L: Plain> Domain<S, L> {
         unsafe { &mut *self.ledger }
     }
 
-    /// The ledger of the last commit: what a rollback would put back.
+    /// The ledger that a rollback would put back.
     #[must_use]
     pub fn committed_ledger(&self) -> &L {
         // SAFETY: an image holds a valid ledger at 64-byte alignment; commits hold `self`.
         unsafe { &*self.images.committed_ledger().cast::<L>() }
     }
 
-    /// How many commits there were, over all processes that had this memfd.
+    /// How many commits there were, over all processes that had this memfd: the number of the newest generation.
     #[must_use]
     pub fn generation(&self) -> u64 {
-        self.images.generation()
+        self.images.newest()
     }
 
     /// Changes the CPU time that one call may use.

@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::context::{Context, LEFT_HANG, LEFT_HOST_PANIC, LEFT_PANIC, LEFT_TRAP, TrapRecord};
 use crate::panic::{Location, PanicNote};
+use crate::scene::Stack;
 
 /// Load, store or instruction fetch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -187,22 +188,29 @@ pub struct Fault {
     pub kind: FaultKind,
     /// Registers when it happened; `None` where no trap was involved (panic, refusal).
     pub registers: Option<Box<Registers>>,
+    /// Where it happened and how it came there. `None` if the call never began, or
+    /// [`crate::DomainConfig::stack_snapshot`] is 0.
+    pub stack: Option<Box<Stack>>,
+}
+
+/// A fault without a scene: of a call that never began.
+impl From<FaultKind> for Fault {
+    fn from(kind: FaultKind) -> Fault {
+        Fault { kind, registers: None, stack: None }
+    }
 }
 
 /// Addresses below this count as null plus a field offset. Linux maps nothing below 64 KiB by default.
 const NULL_ZONE: u64 = 0x1_0000;
 
 impl Fault {
-    pub(crate) fn reentered() -> Fault {
-        Fault { kind: FaultKind::Reentered, registers: None }
-    }
-
     /// Reads what the assembly, the handler or the upcall left in `context`.
     pub(crate) fn collect(
         context: &Context,
         guard: &std::ops::Range<u64>,
         note: &PanicNote,
         refusal: Option<String>,
+        stack: Option<Box<Stack>>,
     ) -> Fault {
         use std::sync::atomic::Ordering::Relaxed;
         let left = context.left.load(Relaxed);
@@ -219,7 +227,7 @@ impl Fault {
             _ => FaultKind::Refused { reason: refusal.unwrap_or_default() },
         };
         let trapped = left == LEFT_TRAP || (left == LEFT_HANG && record.signal != 0);
-        Fault { kind, registers: trapped.then(|| Box::new(record.registers())) }
+        Fault { kind, registers: trapped.then(|| Box::new(record.registers())), stack }
     }
 }
 

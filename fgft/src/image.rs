@@ -10,9 +10,13 @@
 //! stores the new generation number with one 8-byte store: killed before, the last image holds; killed after, the new one
 //! does. A later process that was given the memfd adopts the last image; it refuses a header that it does
 //! not know.
+//!
+//! Image g % N holds generation g, so the last N generations are there to go back to. The next commit may overwrite
+//! the one that was gone back to: it copies from the live parts, and until it is done the last image holds.
 
+use std::ops::RangeInclusive;
 use std::os::fd::OwnedFd;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering, compiler_fence};
 
 use crate::memory::{PAGE, pages};
 
@@ -22,9 +26,13 @@ const MAGIC: u64 = u64::from_le_bytes(*b"fgftimg1");
 const FORMAT: u32 = 1;
 /// Bytes of the scratch area: result slot and panic note.
 pub(crate) const SCRATCH: usize = PAGE;
+/// Images, and the ledgers in them, start at multiples of this.
+pub(crate) const ALIGNMENT: usize = 64;
 /// Limits that a header must keep, so that sizes cannot overflow.
 const MAX_IMAGES: u32 = 64;
 const MAX_STATE: usize = 1 << 24;
+/// More commits than anyone makes: counting on cannot overflow.
+const MAX_GENERATION: u64 = 1 << 62;
 
 /// Which state it is: checked when an image is adopted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,7 +92,7 @@ pub(crate) struct Layout {
     pub(crate) ledger_size: usize,
     /// The ledger follows the state inside an image, 64-byte aligned.
     ledger_in_image: usize,
-    image_size: usize,
+    pub(crate) image_size: usize,
     pub(crate) ledger: usize,
     pub(crate) state: usize,
     pub(crate) scratch: usize,
@@ -95,8 +103,8 @@ impl Layout {
     pub(crate) fn new(images: usize, state_size: usize, ledger_size: usize) -> Layout {
         assert!(images >= 2 && images <= MAX_IMAGES as usize, "2 to {MAX_IMAGES} images");
         assert!(state_size <= MAX_STATE && ledger_size <= MAX_STATE, "state and ledger are limited to 16 MiB");
-        let ledger_in_image = state_size.next_multiple_of(64);
-        let image_size = (ledger_in_image + ledger_size).next_multiple_of(64);
+        let ledger_in_image = state_size.next_multiple_of(ALIGNMENT);
+        let image_size = (ledger_in_image + ledger_size).next_multiple_of(ALIGNMENT);
         let ledger = PAGE + pages(images * image_size);
         let state = ledger + pages(ledger_size.max(1));
         let scratch = state + pages(state_size.max(1));
@@ -118,7 +126,12 @@ impl Layout {
 pub(crate) struct Images {
     base: *mut u8,
     layout: Layout,
-    generation: u64,
+    /// The last commit.
+    newest: u64,
+    /// What `restore` restores: the newest, or the one that was gone back to since.
+    current: u64,
+    /// No image before this one is known to be whole.
+    first: u64,
 }
 
 // SAFETY: plain memory owned by the domain that holds this.
@@ -144,7 +157,7 @@ impl Images {
                 generation: AtomicU64::new(0),
             });
         }
-        Images { base, layout, generation: 0 }
+        Images { base, layout, newest: 0, current: 0, first: 1 }
     }
 
     /// Reads the header of `file` and says which layout it has.
@@ -181,8 +194,10 @@ impl Images {
         if layout.total != file_size {
             return Err(ImageError::NotAnImage(format!("{file_size} bytes, expected {}", layout.total)));
         }
-        if word(std::mem::offset_of!(Header, generation)) == 0 {
-            return Err(ImageError::Empty);
+        match word(std::mem::offset_of!(Header, generation)) {
+            0 => return Err(ImageError::Empty),
+            n if n > MAX_GENERATION => return Err(ImageError::NotAnImage(format!("{n} commits"))),
+            _ => {}
         }
         Ok(layout)
     }
@@ -192,8 +207,12 @@ impl Images {
     /// # Safety
     /// As for [`Images::create`].
     pub(crate) unsafe fn adopt(base: *mut u8, layout: Layout) -> Images {
-        let mut images = Images { base, layout, generation: 0 };
-        images.generation = images.header().generation.load(Ordering::Acquire);
+        let mut images = Images { base, layout, newest: 0, current: 0, first: 1 };
+        let newest = images.header().generation.load(Ordering::Acquire);
+        // the predecessor may have died while it overwrote the oldest for a commit that never was
+        images.first = (newest + 2).saturating_sub(layout.images as u64).max(1);
+        images.newest = newest;
+        images.current = newest;
         images
     }
 
@@ -213,7 +232,7 @@ impl Images {
     /// `state` and `ledger` point to the live ones, and nobody writes them meanwhile.
     #[inline]
     pub(crate) unsafe fn commit(&mut self, state: *const u8, ledger: *const u8) {
-        let next = self.generation + 1;
+        let next = self.newest + 1;
         let to = self.image(next);
         // SAFETY: an image holds both; live parts and images do not overlap.
         unsafe {
@@ -221,15 +240,37 @@ impl Images {
             std::ptr::copy_nonoverlapping(ledger, to.add(self.layout.ledger_in_image), self.layout.ledger_size);
         }
         self.header().generation.store(next, Ordering::Release);
-        self.generation = next;
+        // nor may the compiler begin the next commit before this one is done
+        compiler_fence(Ordering::SeqCst);
+        self.newest = next;
+        self.current = next;
     }
 
-    /// Copies the last committed state and ledger back.
+    /// The generations that can be gone back to.
+    pub(crate) fn whole(&self) -> RangeInclusive<u64> {
+        (self.newest + 1).saturating_sub(self.layout.images as u64).max(self.first)..=self.newest
+    }
+
+    /// From now to the next commit `restore` restores `generation`. False if it is not whole.
+    pub(crate) fn select(&mut self, generation: u64) -> bool {
+        let whole = self.whole().contains(&generation);
+        if whole {
+            self.current = generation;
+        }
+        whole
+    }
+
+    /// The state's bytes in an image.
+    pub(crate) fn state(&self, generation: u64) -> *const u8 {
+        self.image(generation)
+    }
+
+    /// Copies state and ledger of the last commit back, or of the generation selected since.
     ///
     /// # Safety
     /// `state` and `ledger` point to the live ones, and nobody refers to them.
     pub(crate) unsafe fn restore(&self, state: *mut u8, ledger: *mut u8) {
-        let from = self.image(self.generation);
+        let from = self.image(self.current);
         // SAFETY: as in `commit`.
         unsafe {
             std::ptr::copy_nonoverlapping(from, state, self.layout.state_size);
@@ -237,15 +278,15 @@ impl Images {
         }
     }
 
-    /// The committed ledger's bytes.
+    /// The ledger's bytes that `restore` would restore.
     pub(crate) fn committed_ledger(&self) -> *const u8 {
         // SAFETY: within the image.
-        unsafe { self.image(self.generation).add(self.layout.ledger_in_image) }
+        unsafe { self.image(self.current).add(self.layout.ledger_in_image) }
     }
 
     /// Number of the last commit.
-    pub(crate) fn generation(&self) -> u64 {
-        self.generation
+    pub(crate) fn newest(&self) -> u64 {
+        self.newest
     }
 }
 

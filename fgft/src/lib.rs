@@ -38,24 +38,33 @@
 #![cfg(all(target_arch = "x86_64", target_os = "linux"))]
 
 mod asm;
+mod config;
 mod context;
 mod domain;
 mod fault;
+mod generations;
 mod image;
 mod keys;
 mod memory;
 pub mod mmio;
 mod panic;
+mod parts;
+pub mod regions;
 mod runtime;
+mod scene;
+#[cfg(feature = "symbols")]
+pub mod symbols;
 mod trap;
 mod upcall;
 mod watchdog;
 
-pub use domain::{Domain, DomainConfig, Plain};
+pub use config::DomainConfig;
+pub use domain::{Domain, Plain};
 pub use fault::{Access, Fault, FaultKind, Registers, Target};
 pub use image::{ImageError, StateKind};
 pub use panic::{Location, panics_are_wrapped};
 pub use runtime::{InitError, Isolation, init};
+pub use scene::Stack;
 pub use upcall::{DomainMemory, Refusal, Upcalls, upcall};
 
 /// The protection key of memory that only the framework may touch: mapped BARs, descriptor rings, DMA buffers. Code

@@ -112,14 +112,18 @@ global_asm!(
     concat!(".weak __real_", env!("FGFT_WRAP")),
     concat!(".globl __wrap_", env!("FGFT_WRAP")),
     concat!("__wrap_", env!("FGFT_WRAP"), ":"),
+    ".cfi_startproc",
     "push rdi", // &PanicInfo; also aligns the stack for the call
+    ".cfi_adjust_cfa_offset 8",
     "call {inside}",
     "pop rdi",
+    ".cfi_adjust_cfa_offset -8",
     "test al, al",
     "jnz 2f",
     concat!("jmp qword ptr [rip + __real_", env!("FGFT_WRAP"), "@GOTPCREL]"),
     "2:",
     "jmp {leave}",
+    ".cfi_endproc",
     inside = sym inside,
     leave = sym leave,
 );

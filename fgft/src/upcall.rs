@@ -93,6 +93,9 @@ pub(crate) struct Service<'a, H, L> {
     pub(crate) host: &'a mut H,
     pub(crate) ledger: *mut L,
     pub(crate) memory: DomainMemory,
+    pub(crate) max_upcalls: u32,
+    /// Made so far.
+    pub(crate) upcalls: u32,
     /// The reason, if an upcall ended the call.
     pub(crate) refusal: Option<String>,
 }
@@ -105,6 +108,11 @@ pub(crate) unsafe fn serve<H: Upcalls<L>, L>(data: *mut (), _context: &Context, 
     // SAFETY: the contract; driver code stands still, so nothing else refers to either.
     let (service, frame) = unsafe { (&mut *data.cast::<Service<'_, H, L>>(), &mut *frame) };
     let [number, words @ ..] = frame.words;
+    if service.upcalls == service.max_upcalls {
+        service.refusal = Some(format!("more than {} upcalls in one call", service.max_upcalls));
+        return LEFT_REFUSED;
+    }
+    service.upcalls += 1;
     // SAFETY: the ledger outlives the call and only upcalls touch it meanwhile.
     let ledger = unsafe { &mut *service.ledger };
     match catch_unwind(AssertUnwindSafe(|| service.host.upcall(ledger, &service.memory, number, words))) {
