@@ -109,7 +109,7 @@ pub(crate) unsafe fn serve<H: Upcalls<L>, L>(data: *mut (), _context: &Context, 
     let (service, frame) = unsafe { (&mut *data.cast::<Service<'_, H, L>>(), &mut *frame) };
     let [number, words @ ..] = frame.words;
     if service.upcalls == service.max_upcalls {
-        service.refusal = Some(format!("more than {} upcalls in one call", service.max_upcalls));
+        service.refusal = Some(too_many(service.max_upcalls));
         return LEFT_REFUSED;
     }
     service.upcalls += 1;
@@ -129,6 +129,11 @@ pub(crate) unsafe fn serve<H: Upcalls<L>, L>(data: *mut (), _context: &Context, 
             LEFT_HOST_PANIC
         }
     }
+}
+
+#[cold]
+fn too_many(max_upcalls: u32) -> String {
+    format!("more than {max_upcalls} upcalls in one call")
 }
 
 /// The assembly calls this on the host stack.
