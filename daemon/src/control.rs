@@ -12,9 +12,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
+use fgft::symbols::Symbols;
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 use udrv::net::{Answer, Command, Commander};
-use udrv::symbols::Symbols;
+use udrv::report::FaultReport;
+use udrv::supervisor::policy::Protect;
 use udrv_driver::{Entry, InjectedFault, Injection, Point};
 
 use crate::protocol::{Envelope, MAX_LINE, Request, Response, VERSION, socket_path};
@@ -162,9 +164,7 @@ fn respond(line: &[u8], commander: &Commander) -> Response {
     match commander.ask(command) {
         Some(Answer::Status(status)) => Response::Status { status },
         Some(Answer::Faults(mut faults)) => {
-            for fault in faults.iter_mut().filter(|f| f.source.is_none()) {
-                fault.source = fault.rip.and_then(describe);
-            }
+            faults.iter_mut().for_each(explain);
             Response::Faults { faults }
         }
         Some(Answer::Done) => Response::Done,
@@ -173,11 +173,15 @@ fn respond(line: &[u8], commander: &Commander) -> Response {
     }
 }
 
-/// Where in the source `rip` is. The debug info is read once, by the first who asks.
-fn describe(rip: u64) -> Option<String> {
-    static SYMBOLS: LazyLock<Mutex<Option<Symbols>>> = LazyLock::new(|| Mutex::new(Symbols::of_this_process()));
+/// Looks up what the device's thread had no time for. The debug information is read once, by the first who asks.
+fn explain(fault: &mut FaultReport) {
+    static SYMBOLS: LazyLock<Mutex<Option<Symbols>>> = LazyLock::new(|| {
+        let symbols = Symbols::of_this_process();
+        let symbols = symbols.inspect_err(|error| tracing::warn!(%error, "fault reports have no function names"));
+        Mutex::new(symbols.ok())
+    });
     let symbols = SYMBOLS.lock().unwrap_or_else(PoisonError::into_inner);
-    symbols.as_ref().and_then(|symbols| symbols.describe(rip))
+    fault.explain(symbols.as_ref());
 }
 
 fn parse(line: &[u8]) -> Result<Command, String> {
@@ -195,6 +199,11 @@ fn parse(line: &[u8]) -> Result<Command, String> {
             Command::Inject { entry: entry(&name)?, injection: Injection { fault, point }, times }
         }
         Request::Call { entry: name } => Command::Call(entry(&name)?),
+        Request::Protect { entry: name, mode } => {
+            Command::Protect(name.as_deref().map(entry).transpose()?, mode.parse::<Protect>()?)
+        }
+        Request::Release { entry: name } => Command::Release(name.as_deref().map(entry).transpose()?),
+        Request::Restart => Command::Restart,
     })
 }
 
@@ -210,6 +219,8 @@ mod tests {
             (&br#"{"version":2,"command":"status"}"#[..], "version 2"),
             (br#"{"version":1,"command":"reboot"}"#, "reboot"),
             (br#"{"version":1,"command":"call","entry":"jump"}"#, "set_rx_mode"),
+            (br#"{"version":1,"command":"protect","mode":"mostly"}"#, "suspicious"),
+            (br#"{"version":1,"command":"release","entry":"jail"}"#, "set_rx_mode"),
             (br#"{"version":1,"command":"inject","entry":"poll","fault":"x","point":"end","times":1}"#, "null-write"),
             (b"\xff\xfe", "not a request"),
             (b"", "not a request"),

@@ -5,7 +5,7 @@
 //! ```
 //!
 //! `drivers.rs` lists the drivers and what they drive; `device.rs` turns what a person typed into a bus;
-//! `control.rs` serves the socket, `client.rs` is its other end, `protocol.rs` what passes between them.
+//! `control.rs` serves the socket, `client.rs` is its other end, `protocol.rs` what passes between them; `show.rs` prints it for people.
 #![forbid(unsafe_code)]
 
 pub mod client;
@@ -13,3 +13,4 @@ pub mod control;
 pub mod device;
 pub mod drivers;
 pub mod protocol;
+pub mod show;

@@ -49,6 +49,22 @@ pub enum Request {
         /// Its name.
         entry: String,
     },
+    /// Change which calls are transactions.
+    Protect {
+        /// Name of the entry point; all if it is left out.
+        #[serde(default)]
+        entry: Option<String>,
+        /// `always`, `never` or `suspicious`.
+        mode: String,
+    },
+    /// Let an entry point out of quarantine.
+    Release {
+        /// Its name; all if it is left out.
+        #[serde(default)]
+        entry: Option<String>,
+    },
+    /// Restart the driver within the daemon.
+    Restart,
 }
 
 /// The answer.

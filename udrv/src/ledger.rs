@@ -39,8 +39,6 @@ pub struct Ledger {
     pub dma: [DmaPiece; MAX_DMA],
     /// Bytes of the region that are given out, from its start.
     pub dma_used: u32,
-    /// 1 after `open`, 0 after `stop`: what a restart replays.
-    pub open: u32,
     /// Who has each packet buffer.
     pub buffers: [u8; BUFFERS],
 }
@@ -54,7 +52,6 @@ impl Ledger {
             known: [0; MAX_REGISTERS / 32],
             dma: [DmaPiece::default(); MAX_DMA],
             dma_used: 0,
-            open: 0,
             buffers: [FREE; BUFFERS],
         }
     }

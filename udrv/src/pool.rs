@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use fgft::Refusal;
+use fgft::regions::RegionName;
 use udrv_bus::{BusError, DmaMapping, PciFunction};
 use udrv_driver::Error;
 
@@ -36,6 +37,8 @@ pub enum PoolError {
 pub struct Pool {
     region: Arc<DmaRegion>,
     iova: u64,
+    /// For reports of faults.
+    _name: RegionName,
 }
 
 impl Pool {
@@ -48,7 +51,9 @@ impl Pool {
         let region = Arc::new(DmaRegion::new(size, fgft::device_key())?);
         let iova = IovaAllocator::new(&bus.iova_ranges()?).alloc(size, 4096)?;
         bus.map_dma(DmaMapping { iova, memory: region.clone() })?;
-        Ok(Pool { region, iova })
+        let start = region.host_address();
+        let _name = fgft::regions::name_region(start..start + size, format!("DMA memory of {}", bus.name()));
+        Ok(Pool { region, iova, _name })
     }
 
     /// Takes the mapping back. The device must not master the bus any more.

@@ -10,7 +10,7 @@ use udrv_driver::{Cx, Error, Injection, State};
 use crate::host::{Gate, Host};
 use crate::ledger::Ledger;
 
-/// Runs `f` as a transaction. The caller commits or rolls back.
+/// Runs `f` as a transaction, with `check` of the state before and after it. The caller commits or rolls back.
 ///
 /// # Errors
 /// The fault that ended it.
@@ -18,11 +18,23 @@ pub(crate) fn transact<S: State, T: Words>(
     domain: &mut Domain<S, Ledger>,
     host: &mut Host,
     injection: Option<Injection>,
+    check: impl Fn(&S) -> Result<(), &'static str> + Copy,
     f: impl Fn(&mut Cx<'_, S>) -> Result<T, Error> + Copy,
 ) -> Result<abi::Reply, Fault> {
-    // SAFETY: `f` is Copy and calls an entry point of a driver. Drivers are no_std, forbid unsafe code and see only
+    // SAFETY: `check` and `f` are Copy and call code of a driver. Drivers are no_std, forbid unsafe code and see only
     // udrv-driver: they hold no locks and no threads, own nothing that must be dropped, cannot name host
     // memory other than through what they are given, and their panics do not unwind (the engine sees to that).
     // The Cx ends with the call.
-    unsafe { domain.run(host, |state| abi::encode(f(&mut Cx::new(state, &Gate, injection)))) }
+    unsafe {
+        domain.run(host, |state| {
+            if let Err(what) = check(state) {
+                return abi::encode_broken(true, what);
+            }
+            let reply = abi::encode(f(&mut Cx::new(state, &Gate, injection)));
+            match check(state) {
+                Ok(()) => reply,
+                Err(what) => abi::encode_broken(false, what),
+            }
+        })
+    }
 }

@@ -10,6 +10,7 @@ use udrv_bus::{BusError, PciFunction, Width};
 use udrv_driver::{Error, Kind, RegisterInfo};
 
 use crate::ledger::{Ledger, MAX_REGISTERS};
+use crate::write_log::{RegisterWrite, Undone, WriteLog};
 
 /// Doorbells that one call may ring, registers that it may write: more is a driver gone wild.
 const MAX_STAGED: usize = 256;
@@ -53,6 +54,7 @@ pub struct Window {
     /// Causes that failed calls consumed, by register: pending until a call that commits consumes them.
     carry: Vec<u32>,
     needs_restore: bool,
+    writes: WriteLog,
     accesses: Accesses,
     last_error: Option<String>,
 }
@@ -111,6 +113,7 @@ impl Window {
             seen: Vec::with_capacity(carry.len()),
             carry,
             needs_restore: false,
+            writes: WriteLog::default(),
             accesses: Accesses::default(),
             last_error: None,
         }
@@ -200,6 +203,7 @@ impl Window {
                     Some(old) => stage(&mut self.journal, index, old)?,
                     None => self.needs_restore = true, // nothing known to write back
                 }
+                self.writes.note(index, value, old.map_or(Undone::NeedsRestore, Undone::WrittenBack));
                 Ok(self.device_write(register, value).inspect(|_| ledger.set_shadow(index, value)))
             }
             Kind::ReadOnly | Kind::ReadClears => Err(Refusal(format!("{register} is not written"))),
@@ -212,14 +216,17 @@ impl Window {
                 }
                 let consumed = value & self.seen_in(index);
                 stage(&mut self.consumed, index, consumed)?;
+                self.writes.note(index, value, Undone::PresentedAgain);
                 Ok(self.device_write(register, value))
             }
             Kind::Doorbell => {
                 stage(&mut self.staged, index, value)?;
+                self.writes.note(index, value, Undone::NeverHappened);
                 Ok(Ok(0))
             }
             Kind::Command => {
                 self.needs_restore = true;
+                self.writes.note(index, value, Undone::NeedsRestore);
                 Ok(self.device_write(register, value))
             }
         }
@@ -233,6 +240,7 @@ impl Window {
         self.journal.clear();
         self.seen.clear();
         self.needs_restore = false;
+        self.writes.clear();
         let mut staged = std::mem::take(&mut self.staged);
         let mut rung = true;
         for (index, value) in staged.drain(..) {
@@ -246,6 +254,7 @@ impl Window {
     /// `restore` is needed, for the journal cannot undo all of it.
     pub fn abort(&mut self) -> bool {
         self.staged.clear();
+        self.writes.clear();
         self.seen.clear();
         for (index, bits) in self.consumed.drain(..) {
             self.carry[usize::from(index)] |= bits;
@@ -257,6 +266,30 @@ impl Window {
         }
         self.journal = journal;
         needs_restore
+    }
+
+    /// The last writes of the call under way, oldest first, and how many there were before them. For its report: to be
+    /// asked before [`Window::abort`].
+    #[must_use]
+    pub fn writes(&self) -> (Vec<RegisterWrite>, usize) {
+        let (kept, earlier) = self.writes.kept();
+        let one = |(index, value, undone): (u8, u32, Undone)| RegisterWrite {
+            register: self.registers[usize::from(index)].to_string(),
+            value,
+            undone,
+        };
+        (kept.map(one).collect(), earlier)
+    }
+
+    /// Forgets everything about calls: before the driver starts from nothing.
+    pub fn forget(&mut self) {
+        self.journal.clear();
+        self.staged.clear();
+        self.consumed.clear();
+        self.seen.clear();
+        self.carry.fill(0);
+        self.needs_restore = false;
+        self.writes.clear();
     }
 
     /// Causes that are pending in a register that is acknowledged by writing; takes note of them.

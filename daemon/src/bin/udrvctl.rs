@@ -4,10 +4,9 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use udrv::net::Status;
-use udrv::report::FaultReport;
 use udrv_daemon::client::{ClientError, ask, only_device};
 use udrv_daemon::protocol::{Request, Response, runtime_directory};
+use udrv_daemon::show;
 
 /// Looks at and controls devices that udrvd drives.
 #[derive(Parser)]
@@ -34,6 +33,9 @@ enum Action {
         /// Only those with a higher number.
         #[arg(long, default_value_t = 0)]
         after: u64,
+        /// All that is known: backtrace, processor registers, device registers written, time of each step.
+        #[arg(long)]
+        long: bool,
     },
     /// Make the driver fault: a real fault, in its own code.
     Inject {
@@ -49,6 +51,27 @@ enum Action {
         /// How many calls that reach the place, one after the other; 0 disarms.
         #[arg(long, default_value_t = 1)]
         times: u32,
+    },
+    /// Change which calls of the driver are transactions, from the next one on.
+    Protect {
+        /// The device.
+        device: String,
+        /// always, never (a fault ends the daemon) or suspicious (after the first fault).
+        mode: String,
+        /// Entry point, for example poll. Left out: all of them.
+        entry: Option<String>,
+    },
+    /// Let an entry point out of quarantine.
+    Release {
+        /// The device.
+        device: String,
+        /// Entry point. Left out: all of them.
+        entry: Option<String>,
+    },
+    /// Restart the driver: probe the device anew and replay its configuration.
+    Restart {
+        /// The device. May be left out if there is one.
+        device: Option<String>,
     },
     /// Call an entry point now, with the values in force.
     Call {
@@ -75,12 +98,17 @@ fn run(arguments: &Arguments) -> Result<(), String> {
     let or_only = |device: &Option<String>| device.clone().map_or_else(|| only_device(&directory), Ok);
     let (device, request) = match &arguments.action {
         Action::Status { device } => (or_only(device), Request::Status),
-        Action::Faults { device, after } => (or_only(device), Request::Faults { after: *after }),
+        Action::Faults { device, after, .. } => (or_only(device), Request::Faults { after: *after }),
         Action::Inject { device, entry, fault, at, times } => {
             let (entry, fault, point) = (entry.clone(), fault.clone(), at.clone());
             (Ok(device.clone()), Request::Inject { entry, fault, point, times: *times })
         }
         Action::Call { device, entry } => (Ok(device.clone()), Request::Call { entry: entry.clone() }),
+        Action::Protect { device, mode, entry } => {
+            (Ok(device.clone()), Request::Protect { entry: entry.clone(), mode: mode.clone() })
+        }
+        Action::Release { device, entry } => (Ok(device.clone()), Request::Release { entry: entry.clone() }),
+        Action::Restart { device } => (or_only(device), Request::Restart),
     };
     let answer = device.and_then(|device| ask(&directory, &device, request)).map_err(|e: ClientError| e.to_string())?;
     match answer {
@@ -90,67 +118,14 @@ fn run(arguments: &Arguments) -> Result<(), String> {
             Ok(())
         }
         Response::Status { status } => {
-            print_status(&status);
+            print!("{}", show::status(&status));
             Ok(())
         }
         Response::Faults { faults } => {
-            print_faults(&faults);
+            let long = matches!(arguments.action, Action::Faults { long: true, .. });
+            print!("{}", show::faults(&faults, long));
             Ok(())
         }
         Response::Done => Ok(()),
-    }
-}
-
-fn print_status(s: &Status) {
-    let link = match (s.link_up, s.full_duplex) {
-        (false, _) => "down".to_owned(),
-        (true, full) => format!("up, {} Mbit/s, {} duplex", s.link_speed, if full { "full" } else { "half" }),
-    };
-    println!("device      {} (driver {}, udrvd {})", s.device, s.driver, s.pid);
-    println!("interface   {}, {}", s.endpoint, s.mac);
-    println!("link        {link}");
-    println!("protection  {}, isolation: {}", if s.protected { "on" } else { "off" }, s.isolation);
-    println!(
-        "received    {} frames, {} bytes, {} dropped",
-        s.traffic.rx_frames, s.traffic.rx_bytes, s.traffic.rx_dropped
-    );
-    println!(
-        "sent        {} frames, {} bytes, {} dropped, {} lost",
-        s.traffic.tx_frames, s.traffic.tx_bytes, s.traffic.tx_dropped, s.traffic.tx_lost
-    );
-    if let Some(c) = s.chip {
-        println!(
-            "chip        {} receive errors, {} missed, {} receiver resets, {} transmit errors, {} collisions",
-            c.rx_errors, c.rx_missed, c.rx_resets, c.tx_errors, c.collisions
-        );
-    }
-    println!("registers   {} reads, {} writes", s.register_accesses.0, s.register_accesses.1);
-    println!("faults      {}", s.faults);
-    println!("\n{:<16}{:>12}{:>10}{:>10}", "entry point", "calls", "faults", "errors");
-    for (name, c) in &s.entries {
-        println!("{name:<16}{:>12}{:>10}{:>10}", c.calls, c.faults, c.errors);
-    }
-}
-
-fn print_faults(faults: &[FaultReport]) {
-    if faults.is_empty() {
-        println!("no faults");
-    }
-    for f in faults {
-        let injected =
-            f.injected.as_ref().map_or(String::new(), |(fault, point)| format!(", injected {fault} at {point}"));
-        println!("#{} {} in {}{injected}: {}", f.number, f.kind, f.entry, f.text);
-        if let Some(source) = &f.source {
-            println!("    {source}");
-        }
-        let next = f.to_next_frame.map_or("none yet".to_owned(), |t| format!("{:.1} us", t as f64 / 1e3));
-        println!(
-            "    rung {:?}, error after {:.1} us, next frame {next}, {} frames lost, {} register reads, {} writes",
-            f.rung,
-            f.to_error as f64 / 1e3,
-            f.frames_lost,
-            f.reads,
-            f.writes
-        );
     }
 }

@@ -4,7 +4,9 @@
 use std::error::Error;
 use std::io::{self, IsTerminal};
 use std::os::fd::AsFd;
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
@@ -13,10 +15,13 @@ use signal_hook::iterator::Signals;
 use tracing_subscriber::EnvFilter;
 use udrv::endpoint::{NetEndpoint, SocketEndpoint, Tap};
 use udrv::net::{Command, Commander, Options, commands};
+use udrv::supervisor::ladder::{LadderConfig, Recovery};
+use udrv::supervisor::policy::Protect;
+use udrv::supervisor::quarantine::QuarantineConfig;
 use udrv_daemon::control::ControlSocket;
 use udrv_daemon::device::DeviceName;
 use udrv_daemon::{drivers, protocol};
-use udrv_driver::MacAddress;
+use udrv_driver::{Entry, MacAddress};
 
 /// Runs a device with a driver in user space, whose faults it survives.
 #[derive(Parser)]
@@ -48,15 +53,46 @@ struct Run {
     /// CPU time that one call of the driver may use, in milliseconds.
     #[arg(long, default_value_t = 10, value_name = "MS", value_parser = clap::value_parser!(u64).range(1..=60_000))]
     deadline: u64,
-    /// Call the driver without protection: a fault ends the daemon.
-    #[arg(long)]
-    unprotected: bool,
+    /// Which calls of the driver are transactions: always, never (a fault ends the daemon) or suspicious (after a first
+    /// fault). ENTRY=MODE for one entry point, and several with commas.
+    #[arg(long, value_name = "[ENTRY=]MODE", value_delimiter = ',', default_value = "always")]
+    protect: Vec<ProtectArgument>,
+    /// List of suspicious entry points, a file that is kept up to date and outlives the daemon.
+    #[arg(long, value_name = "FILE")]
+    suspects: Option<PathBuf>,
+    /// What is done about a fault: ladder (the least that helps), or restart (always restart the driver).
+    #[arg(long, default_value = "ladder", value_name = "WAY")]
+    recovery: Recovery,
+    /// The same fault at the same place so often within ten seconds puts an entry point into quarantine; 0: never.
+    #[arg(long, default_value_t = QuarantineConfig::default().faults, value_name = "FAULTS")]
+    quarantine: u32,
+    /// Committed states kept, to go back to when an older one proves to be spoilt.
+    #[arg(long, default_value_t = 8, value_name = "N", value_parser = clap::value_parser!(u8).range(2..=64))]
+    generations: u8,
     /// Leave the other end of a model's wire empty.
     #[arg(long)]
     no_far_host: bool,
     /// Log lines as JSON.
     #[arg(long)]
     log_json: bool,
+}
+
+/// `never`, or `poll=never`.
+#[derive(Clone, Copy)]
+struct ProtectArgument {
+    entry: Option<Entry>,
+    mode: Protect,
+}
+
+impl FromStr for ProtectArgument {
+    type Err = String;
+    fn from_str(text: &str) -> Result<ProtectArgument, String> {
+        let (entry, mode) = match text.split_once('=') {
+            Some((entry, mode)) => (Some(entry.parse().map_err(|e| format!("'{entry}': {e}"))?), mode),
+            None => (None, text),
+        };
+        Ok(ProtectArgument { entry, mode: mode.parse()? })
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -127,12 +163,21 @@ fn drive(run: &Run) -> Result<(), Box<dyn Error>> {
             (Box::new(endpoint), None)
         }
     };
-    let options = Options {
-        protect: !run.unprotected,
+    let mut options = Options {
+        suspects: run.suspects.clone(),
+        ladder: LadderConfig { recovery: run.recovery, ..LadderConfig::default() },
+        quarantine: QuarantineConfig { faults: run.quarantine, ..QuarantineConfig::default() },
+        generations: usize::from(run.generations),
         deadline: Duration::from_millis(run.deadline),
         mac: run.mac,
         ..Options::default()
     };
+    for ProtectArgument { entry, mode } in &run.protect {
+        match entry {
+            Some(entry) => options.protect_entries.push((*entry, *mode)),
+            None => options.protect = *mode,
+        }
+    }
     let (commander, inbox) = commands()?;
     stop_on_signals(commander.clone())?;
     control.serve(commander)?;

@@ -18,6 +18,8 @@ use udrv::dma::DmaRegion;
 use udrv::endpoint::{EndpointError, NetEndpoint, Received, Sent};
 use udrv::net::{Answer, Command, NetDevice, Options};
 use udrv::report::{FaultReport, Rung};
+use udrv::supervisor::policy::Protect;
+use udrv::supervisor::quarantine::QuarantineConfig;
 use udrv_bus::{PciFunction, Width};
 use udrv_driver::{Entry, InjectedFault, Injection, Point};
 use udrv_tests::frames::Way;
@@ -170,7 +172,10 @@ impl Bench {
         let (to_make, taken) = (Arc::<AtomicU64>::default(), Arc::<AtomicU64>::default());
         let nothing = File::open("/dev/null").expect("/dev/null");
         let mill = Mill { frame: down, to_make: to_make.clone(), taken: taken.clone(), nothing };
-        let options = Options { protect, ..Options::default() };
+        // the same fault at the same place, again and again, is what is measured
+        let quarantine = QuarantineConfig { faults: 0, ..QuarantineConfig::default() };
+        let protect = if protect { Protect::Always } else { Protect::Never };
+        let options = Options { protect, quarantine, ..Options::default() };
         let device = NetDevice::start(Box::new(model), Box::new(mill), options).expect("the device starts");
         Bench { device, card, station: Station::new(far), up, sent: Vec::new(), to_make, taken, _wire: wire }
     }

@@ -5,7 +5,7 @@
 //! - [`frames`]: numbered frames, and the judge that finds bad, missing and repeated ones;
 //! - [`spy`]: the card with a back door, so that a test can look at registers without the driver;
 //! - [`host`]: the host's end of the endpoint;
-//! - [`bare`]: a card of plain registers for drivers that are only tests.
+//! - [`bare`]: a card of plain registers for drivers that are only tests, and [`wayward`], one of those.
 //!
 //! ```
 //! use udrv_tests::frames::{Judge, Way};
@@ -21,6 +21,7 @@ pub mod frames;
 pub mod host;
 pub mod rig;
 pub mod spy;
+pub mod wayward;
 
 use std::time::{Duration, Instant};
 

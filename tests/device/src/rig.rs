@@ -14,6 +14,7 @@ use model_wire::{Station, Wire, WireConfig};
 use rtl8139::Rtl8139;
 use udrv::net::{Answer, Command, Commander, DeviceError, NetDevice, Options, Status, commands};
 use udrv::report::FaultReport;
+use udrv::supervisor::quarantine::QuarantineConfig;
 use udrv_driver::{Entry, InjectedFault, Injection, Point};
 
 use crate::host::{self, HostEnd};
@@ -68,11 +69,13 @@ fn deadline() -> Duration {
     given.map_or(Options::default().deadline, |ms| Duration::from_millis(ms.parse().expect("milliseconds")))
 }
 
-/// Options for tests: what waits for seconds in earnest waits for fractions of one.
+/// Options for tests: what waits for seconds in earnest waits for fractions of one, and no entry point is put aside, for
+/// injected faults repeat themselves.
 #[must_use]
 pub fn quick() -> Options {
     let moment = Duration::from_millis(50);
-    Options { tx_timeout: moment, look: moment, deadline: deadline(), ..Options::default() }
+    let quarantine = QuarantineConfig { faults: 0, ..QuarantineConfig::default() };
+    Options { tx_timeout: moment, look: moment, deadline: deadline(), quarantine, ..Options::default() }
 }
 
 fn build(

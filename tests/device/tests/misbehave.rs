@@ -338,7 +338,11 @@ fn a_transmitter_that_hangs_is_started_anew_by_tx_timeout() {
         let mut traffic = Traffic::new();
         traffic.send(&rig, 12);
         let timeouts = |rig: &Rig| {
-            rig.status().entries.iter().find(|(name, _)| name == Entry::TxTimeout.name()).map_or(0, |(_, c)| c.calls)
+            rig.status()
+                .entries
+                .iter()
+                .find(|(name, _)| name == Entry::TxTimeout.name())
+                .map_or(0, |(_, c)| c.counters.calls)
         };
         wait_until("tx_timeout is called, again and again", || timeouts(&rig) >= 2);
         assert!(rig.status().traffic.tx_lost >= 8, "they are counted");

@@ -6,6 +6,7 @@ use std::cell::Cell;
 
 use model_rtl8139::Config;
 use udrv::net::Options;
+use udrv::supervisor::policy::Protect;
 use udrv_tests::frames::{LONGEST, Way};
 use udrv_tests::rig::Hand;
 
@@ -78,7 +79,7 @@ fn protected() {
 
 #[test]
 fn unprotected() {
-    frames_cost_no_allocation(Options { protect: false, ..Options::default() });
+    frames_cost_no_allocation(Options { protect: Protect::Never, ..Options::default() });
 }
 
 #[test]

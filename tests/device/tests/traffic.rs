@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use model_rtl8139::{Config, Variant, regs};
 use udrv::net::{Answer, Command, Options};
+use udrv::supervisor::policy::Protect;
 use udrv_bus::Width;
 use udrv_driver::{Entry, MacAddress};
 use udrv_tests::frames::{CARD, Judge, PEER, Way};
@@ -248,7 +249,10 @@ fn a_device_is_started_again_on_the_card_as_it_was_left() {
 #[test]
 fn protection_costs_no_access_to_the_device() {
     let run = |protect| {
-        let mut hand = Hand::new(Options { protect, ..Options::default() }, Config::default());
+        let mut hand = Hand::new(
+            Options { protect: if protect { Protect::Always } else { Protect::Never }, ..Options::default() },
+            Config::default(),
+        );
         for number in 0..200 {
             hand.around.host.send(&Way::Down.frame(number));
             hand.around.station.inject(&Way::Up.frame(number));

@@ -99,3 +99,33 @@ pub fn decode<T: Words>(reply: &Reply) -> Option<Result<T, Error>> {
     let [status, words @ ..] = *reply;
     if status == 0 { T::from_words(words).map(Ok) } else { Error::from_word(status).map(Err) }
 }
+
+/// Status words of a call whose state did not hold what `check` asks: no encoded [`Error`] has them.
+const BROKEN_BEFORE: u64 = 0xfe;
+/// See [`BROKEN_BEFORE`].
+const BROKEN_AFTER: u64 = 0xff;
+
+/// What did not hold, as it crosses the border: an allegation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Broken {
+    /// Before the call, so not by its doing.
+    pub before: bool,
+    /// Where its text is.
+    pub address: u64,
+    /// Bytes of it.
+    pub length: u64,
+}
+
+/// Encodes that `what` did not hold of the state, `before` the call or after it.
+#[must_use]
+pub fn encode_broken(before: bool, what: &'static str) -> Reply {
+    let status = if before { BROKEN_BEFORE } else { BROKEN_AFTER };
+    [status, what.as_ptr() as u64, what.len() as u64, 0, 0, 0, 0, 0]
+}
+
+/// Whether a reply says that the state did not hold.
+#[must_use]
+pub fn decode_broken(reply: &Reply) -> Option<Broken> {
+    let [status @ (BROKEN_BEFORE | BROKEN_AFTER), address, length, ..] = *reply else { return None };
+    Some(Broken { before: status == BROKEN_BEFORE, address, length })
+}

@@ -42,9 +42,20 @@ impl Entry {
         Entry::Restore,
     ];
 
+    /// The names of [`Entry::ALL`], in that order.
+    pub const NAMES: &'static [&'static str] = &{
+        let mut names = [""; Entry::ALL.len()];
+        let mut i = 0;
+        while i < names.len() {
+            names[i] = Entry::ALL[i].name();
+            i += 1;
+        }
+        names
+    };
+
     /// As in the source: `set_rx_mode`.
     #[must_use]
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Entry::Probe => "probe",
             Entry::Open => "open",

@@ -1,23 +1,19 @@
-//! One entry point as a transaction, and the ladder when it faults.
+//! One entry point as a transaction.
+//!
+//! [`NetDevice::attempt`] runs it once and puts back what a fault has left; [`NetDevice::call`] adds what is done about
+//! the fault (`recover.rs`); [`NetDevice::entry`] and [`NetDevice::must`] make the call again.
 
 use std::time::Instant;
 
-use fgft::{Fault, FaultKind};
+use fgft::Fault;
 use udrv_driver::abi::{self, Words};
-use udrv_driver::{Cx, Entry, Error, Injection, NetDriver};
+use udrv_driver::{Cx, Entry, Error, Injection, NetDriver, TxFrame};
 
 use super::{DeviceError, NetDevice};
 use crate::endpoint::Sent;
-use crate::host::{Direct, Host};
-use crate::report::{FaultReport, Rung, injected};
+use crate::host::{BUDGET, Direct, Host};
+use crate::supervisor::quarantine::Version;
 use crate::transact::transact;
-
-/// Attempts of `restore` before the device is given up: a restore may itself fault.
-const RESTORE_ATTEMPTS: u32 = 3;
-/// Faults in a row, with no call that worked between them, after which rung 1 is not trusted any more.
-const RESTORE_AFTER: u32 = 8;
-/// Faults in a row after which the device is given up.
-const GIVE_UP_AFTER: u32 = 24;
 
 /// How a call of an entry point failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -28,6 +24,21 @@ pub enum CallError {
     /// It faulted; nothing of it has happened.
     #[error("fault: {0}")]
     Fault(String),
+    /// It was not called: it has repeated a fault too often, and there is no second version that works.
+    #[error("in quarantine, for it has faulted at the same place again and again; udrvctl release lets it out")]
+    Quarantined,
+}
+
+/// What ended an attempt.
+pub(super) enum Failure {
+    /// The engine stopped it.
+    Fault(Fault),
+    /// It returned what cannot be.
+    Malformed,
+    /// It left a state that does not pass the driver's own check.
+    BrokenState(String),
+    /// The state did not pass before the call: it was spoilt earlier.
+    SpoiltEarlier(String),
 }
 
 impl<D: NetDriver> NetDevice<D> {
@@ -70,6 +81,28 @@ impl<D: NetDriver> NetDevice<D> {
         }
     }
 
+    /// Gives a frame to the driver, to the version of `transmit` that is in use.
+    pub(super) fn call_transmit(&mut self, frame: TxFrame) -> Result<(), CallError> {
+        let offered = Some(frame.buffer);
+        match (self.version(Entry::Transmit), D::ALTERNATES.transmit) {
+            (Version::Alternate, Some(second)) => {
+                self.call_version(Entry::Transmit, true, offered, move |cx| second(cx, frame), |(), _| true)
+            }
+            _ => self.call(Entry::Transmit, offered, move |cx| D::transmit(cx, frame), |(), _| true),
+        }
+    }
+
+    /// Polls, with the version of `poll` that is in use.
+    pub(super) fn call_poll(&mut self) -> Result<u32, CallError> {
+        let valid = |n: &u32, host: &Host| *n as usize == host.delivered.len();
+        match (self.version(Entry::Poll), D::ALTERNATES.poll) {
+            (Version::Alternate, Some(second)) => {
+                self.call_version(Entry::Poll, true, None, move |cx| second(cx, BUDGET), valid)
+            }
+            _ => self.call(Entry::Poll, None, |cx| D::poll(cx, BUDGET), valid),
+        }
+    }
+
     /// The error of a device that was given up, if this one was.
     pub(super) fn given_up(&self) -> Option<DeviceError> {
         let reason = self.failed.clone()?;
@@ -88,7 +121,14 @@ impl<D: NetDriver> NetDevice<D> {
         DeviceError::Entry { device: self.name.clone(), entry, source, detail }
     }
 
-    /// Calls an entry point once. `offered` is the buffer of the frame that it is given, if any.
+    /// The version of `entry` that is in use.
+    #[inline]
+    pub(super) fn version(&mut self, entry: Entry) -> Version {
+        let host = &self.host;
+        self.quarantine.version(entry as usize, || host.now())
+    }
+
+    /// Calls the first version of an entry point once. `offered` is the buffer of the frame that it is given, if any.
     pub(super) fn call<T: Words>(
         &mut self,
         entry: Entry,
@@ -96,55 +136,104 @@ impl<D: NetDriver> NetDevice<D> {
         f: impl Fn(&mut Cx<'_, D::State>) -> Result<T, Error> + Copy,
         valid: impl Fn(&T, &Host) -> bool,
     ) -> Result<T, CallError> {
-        let injection = self.take_armed(entry);
-        self.host.begin(offered, injection);
-        self.counters.of(entry).calls += 1;
-        let reply = self.run_entry(injection, f);
-        self.arm_again_unless_fired(entry, injection);
-        let answer = match reply {
-            Ok(reply) => match abi::decode::<T>(&reply) {
-                Some(Ok(value)) if !valid(&value, &self.host) => Err(malformed()),
-                // it keeps the buffer and gives the frame back: one of both is a lie
-                Some(Err(_)) if offered.is_some_and(|buffer| self.domain.ledger().keeps(buffer)) => Err(malformed()),
-                Some(answer) => Ok(answer),
-                None => Err(malformed()),
-            },
-            Err(fault) => Err(fault),
-        };
-        match answer {
+        if self.version(entry) != Version::First {
+            return Err(CallError::Quarantined);
+        }
+        self.call_version(entry, false, offered, f, valid)
+    }
+
+    fn call_version<T: Words>(
+        &mut self,
+        entry: Entry,
+        alternate: bool,
+        offered: Option<u32>,
+        f: impl Fn(&mut Cx<'_, D::State>) -> Result<T, Error> + Copy,
+        valid: impl Fn(&T, &Host) -> bool,
+    ) -> Result<T, CallError> {
+        // faults are injected into the first versions
+        let injection = if alternate { None } else { self.take_armed(entry) };
+        match self.attempt(entry, offered, injection, f, valid) {
             Ok(answer) => {
-                self.faults_in_a_row = 0;
-                self.commit();
-                if answer.is_err() {
-                    self.counters.of(entry).errors += 1;
-                }
+                self.ladder.call_worked();
                 answer.map_err(CallError::Driver)
             }
-            Err(fault) => Err(CallError::Fault(self.recover(entry, injection, fault))),
+            Err(failure) => Err(CallError::Fault(self.recover(entry, alternate, injection, failure))),
         }
     }
 
-    /// Runs driver code, protected or not.
-    fn run_entry<T: Words>(
+    /// Runs an entry point once, as its policy says, and commits what it did. After a failure memory and device are as
+    /// the call has left them.
+    pub(super) fn attempt<T: Words>(
         &mut self,
+        entry: Entry,
+        offered: Option<u32>,
         injection: Option<Injection>,
         f: impl Fn(&mut Cx<'_, D::State>) -> Result<T, Error> + Copy,
-    ) -> Result<abi::Reply, Fault> {
-        if self.options.protect {
-            transact(&mut self.domain, &mut self.host, injection, f)
+        valid: impl Fn(&T, &Host) -> bool,
+    ) -> Result<Result<T, Error>, Failure> {
+        self.host.begin(offered, injection);
+        let protect = self.policy.protects(entry as usize);
+        self.accounts.call(entry as usize, protect);
+        let reply = if protect {
+            transact(&mut self.domain, &mut self.host, injection, D::check, f)
         } else {
-            let memory = self.domain.memory().clone();
-            let host = &mut self.host;
-            Ok(self.domain.run_unprotected(|state, ledger| {
-                let services = Direct::new(host, ledger, memory);
-                abi::encode(f(&mut Cx::new(state, &services, injection)))
-            }))
+            Ok(self.run_unprotected(entry, injection, f))
+        };
+        self.arm_again_unless_fired(entry, injection);
+        let reply = reply.map_err(Failure::Fault)?;
+        let answer = match abi::decode::<T>(&reply) {
+            Some(Ok(value)) if !valid(&value, &self.host) => return Err(Failure::Malformed),
+            // it keeps the buffer and gives the frame back: one of both is a lie
+            Some(Err(_)) if offered.is_some_and(|buffer| self.domain.ledger().keeps(buffer)) => {
+                return Err(Failure::Malformed);
+            }
+            Some(answer) => answer,
+            None => return Err(self.broken(&reply)),
+        };
+        if protect {
+            self.domain.commit();
         }
+        self.release_output();
+        if answer.is_err() {
+            self.accounts.error(entry as usize);
+        }
+        Ok(answer)
     }
 
-    /// The call has returned and is right: state and ledger are kept, frames go up, doorbells ring.
-    fn commit(&mut self) {
-        self.domain.commit();
+    /// A plain call. What ends the process in it finds its entry point on the list of suspects next time.
+    fn run_unprotected<T: Words>(
+        &mut self,
+        entry: Entry,
+        injection: Option<Injection>,
+        f: impl Fn(&mut Cx<'_, D::State>) -> Result<T, Error> + Copy,
+    ) -> abi::Reply {
+        if let Some(suspects) = &self.suspects {
+            suspects.running(entry as usize);
+        }
+        let memory = self.domain.memory().clone();
+        let host = &mut self.host;
+        let reply = self.domain.run_unprotected(|state, ledger| {
+            let services = Direct::new(host, ledger, memory);
+            abi::encode(f(&mut Cx::new(state, &services, injection)))
+        });
+        if let Some(suspects) = &self.suspects {
+            suspects.done();
+        }
+        reply
+    }
+
+    /// What a reply means that is no answer.
+    fn broken(&self, reply: &abi::Reply) -> Failure {
+        let Some(broken) = abi::decode_broken(reply) else { return Failure::Malformed };
+        let mut text = [0; 120];
+        let text = &mut text[..broken.length.min(120) as usize];
+        let read = self.domain.memory().read(broken.address, text);
+        let text = read.map_or_else(|refusal| refusal.0, |()| String::from_utf8_lossy(text).into_owned());
+        if broken.before { Failure::SpoiltEarlier(text) } else { Failure::BrokenState(text) }
+    }
+
+    /// The call has returned and is right: frames go up, doorbells ring.
+    fn release_output(&mut self) {
         for (place, length) in self.host.delivered.drain(..) {
             match self.endpoint.send_from(self.host.pool.region(), place, length as usize) {
                 Ok(Sent::Done) => {
@@ -170,98 +259,7 @@ impl<D: NetDriver> NetDevice<D> {
         }
     }
 
-    /// Rung 1, and rung 2 if the journal cannot undo it all. Gives the fault in words.
-    fn recover(&mut self, entry: Entry, injection: Option<Injection>, fault: Fault) -> String {
-        // `restore` below is a call of its own and starts anew
-        let injected_at = self.host.injected_at;
-        let began = injected_at.unwrap_or_else(Instant::now);
-        let accesses = self.host.window.accesses();
-        let lost = self.traffic.tx_lost;
-        self.faults_in_a_row += 1;
-        self.counters.of(entry).faults += 1;
-        self.domain.rollback();
-        let mut restore = self.host.window.abort() || self.faults_in_a_row >= RESTORE_AFTER;
-        // before probe there is nothing to restore, and after quiesce nothing shall run
-        restore &= !matches!(entry, Entry::Probe | Entry::Quiesce);
-        let mut rung = Rung::Abort;
-        let mut restoring = 0;
-        if restore {
-            let start = Instant::now();
-            rung = self.restore();
-            restoring = start.elapsed().as_nanos() as u64;
-        }
-        if self.faults_in_a_row >= GIVE_UP_AFTER {
-            rung = Rung::GaveUp;
-        }
-        let to_error = began.elapsed().as_nanos() as u64;
-        let at = self.host.now();
-        let after = self.host.window.accesses();
-        let report = FaultReport {
-            rung,
-            recovered: rung != Rung::GaveUp,
-            restoring,
-            frames_lost: self.traffic.tx_lost - lost,
-            reads: after.reads - accesses.reads,
-            writes: after.writes - accesses.writes,
-            at,
-            ..report(entry, injection.filter(|_| injected_at.is_some()), &fault, to_error)
-        };
-        let text = report.text.clone();
-        if rung == Rung::GaveUp {
-            self.failed = Some(format!("{entry}: {text}"));
-        }
-        self.reports.add(report);
-        text
-    }
-
-    /// Rung 2: the driver's `restore`, verified against the device.
-    pub(super) fn restore(&mut self) -> Rung {
-        let mut faults = Vec::new();
-        let rung = self.try_restore(&mut faults);
-        for fault in faults {
-            self.reports.add(FaultReport { rung, recovered: rung != Rung::GaveUp, at: self.host.now(), ..fault });
-        }
-        rung
-    }
-
-    /// `faults` gets a report of each attempt that faulted.
-    fn try_restore(&mut self, faults: &mut Vec<FaultReport>) -> Rung {
-        for attempt in 1..=RESTORE_ATTEMPTS {
-            let start = Instant::now();
-            let injection = self.take_armed(Entry::Restore);
-            self.host.begin(None, injection);
-            self.counters.of(Entry::Restore).calls += 1;
-            let reply = self.run_entry(injection, |cx| D::restore(cx));
-            self.arm_again_unless_fired(Entry::Restore, injection);
-            match reply.map(|reply| abi::decode::<()>(&reply)) {
-                Ok(Some(Ok(()))) => {
-                    self.commit();
-                    match self.host.window.verify(self.domain.ledger()) {
-                        Ok(()) => return Rung::Restore,
-                        Err(difference) => tracing::warn!(device = %self.name, attempt, "after restore {difference}"),
-                    }
-                }
-                Ok(Some(Err(error))) => {
-                    self.counters.of(Entry::Restore).errors += 1;
-                    self.domain.rollback();
-                    self.host.window.abort();
-                    tracing::warn!(device = %self.name, attempt, %error, "restore failed");
-                }
-                other => {
-                    self.counters.of(Entry::Restore).faults += 1;
-                    let began = self.host.injected_at;
-                    self.domain.rollback();
-                    self.host.window.abort();
-                    let to_error = began.unwrap_or(start).elapsed().as_nanos() as u64;
-                    let fault = other.err().unwrap_or_else(malformed);
-                    faults.push(report(Entry::Restore, injection.filter(|_| began.is_some()), &fault, to_error));
-                }
-            }
-        }
-        Rung::GaveUp
-    }
-
-    fn take_armed(&mut self, entry: Entry) -> Option<Injection> {
+    pub(super) fn take_armed(&mut self, entry: Entry) -> Option<Injection> {
         let (wanted, injection, left) = self.armed?;
         if wanted != entry {
             return None;
@@ -281,33 +279,30 @@ impl<D: NetDriver> NetDevice<D> {
     }
 }
 
-/// A report of what `fault` itself says; what was done about it is the caller's to fill in.
-fn report(entry: Entry, injection: Option<Injection>, fault: &Fault, to_error: u64) -> FaultReport {
-    let source = match &fault.kind {
-        FaultKind::Panic { location: Some(at), .. } => Some(format!("{}:{}", crate::symbols::tail(&at.file), at.line)),
-        _ => None,
-    };
-    FaultReport {
-        number: 0,
-        entry: entry.name().to_owned(),
-        kind: fault.kind.name().to_owned(),
-        text: fault.to_string(),
-        injected: injection.map(|i| injected(i.fault, i.point)),
-        rip: fault.registers.as_ref().map(|r| r.rip),
-        source,
-        rung: Rung::Abort,
-        recovered: true,
-        to_error,
-        restoring: 0,
-        to_next_frame: None,
-        frames_lost: 0,
-        reads: 0,
-        writes: 0,
-        at: 0,
+impl Failure {
+    /// A short stable name.
+    pub(super) fn kind(&self) -> &'static str {
+        match self {
+            Failure::Fault(fault) => fault.kind.name(),
+            Failure::Malformed => "malformed-result",
+            Failure::BrokenState(_) => "broken-state",
+            Failure::SpoiltEarlier(_) => "spoilt-earlier",
+        }
     }
 }
 
-fn malformed() -> Fault {
-    let reason = "the entry point returned what cannot be".to_owned();
-    Fault { kind: FaultKind::Refused { reason }, registers: None }
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Failure::Fault(fault) => fault.fmt(f),
+            Failure::Malformed => f.write_str("the entry point returned what cannot be"),
+            Failure::BrokenState(what) => write!(f, "the call leaves a state that does not hold: {what}"),
+            Failure::SpoiltEarlier(what) => write!(f, "the state was spoilt before this call: {what}"),
+        }
+    }
+}
+
+/// Nanoseconds since `start`.
+pub(super) fn since(start: Instant) -> u64 {
+    start.elapsed().as_nanos() as u64
 }

@@ -8,8 +8,13 @@ use nix::sys::eventfd::{EfdFlags, EventFd};
 use serde::{Deserialize, Serialize};
 use udrv_driver::{Entry, Injection, NetDriver};
 
+use super::restart::Recorded;
 use super::{DeviceError, NetDevice};
-use crate::report::{EntryCounters, FaultReport};
+use crate::report::FaultReport;
+use crate::supervisor::accounting::{EntryCounters, Reliability};
+use crate::supervisor::ladder::Recovery;
+use crate::supervisor::policy::Protect;
+use crate::supervisor::quarantine::Version;
 
 /// A command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +34,12 @@ pub enum Command {
     },
     /// Calls an entry point now, with the values in force.
     Call(Entry),
+    /// Changes the protection of an entry point, or of all, from the next call on.
+    Protect(Option<Entry>, Protect),
+    /// Lets an entry point out of quarantine, or all.
+    Release(Option<Entry>),
+    /// Restarts the driver: rung 3 of the ladder.
+    Restart,
     /// Stop.
     Stop,
 }
@@ -78,6 +89,31 @@ pub struct ChipCounters {
     pub collisions: u64,
 }
 
+/// An entry point and its calls.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EntryStatus {
+    /// Its policy.
+    pub protect: Protect,
+    /// What that comes to now: its calls are transactions.
+    pub protected: bool,
+    /// Its counters.
+    #[serde(flatten)]
+    pub counters: EntryCounters,
+}
+
+/// An entry point in quarantine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QuarantineStatus {
+    /// Which.
+    pub entry: String,
+    /// The driver's second version is called; else its calls get an error.
+    pub alternate: bool,
+    /// Nanoseconds since the device was started.
+    pub since: u64,
+    /// Nanoseconds until it is released; `None`: by command only.
+    pub left: Option<u64>,
+}
+
 /// State of a device.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Status {
@@ -99,8 +135,10 @@ pub struct Status {
     pub full_duplex: bool,
     /// `protection-keys` or `rollback-only`.
     pub isolation: String,
-    /// Entry points run as transactions.
+    /// Every entry point runs as a transaction.
     pub protected: bool,
+    /// Which ladder is climbed after a fault.
+    pub recovery: Recovery,
     /// Panics keep their message.
     pub panic_messages: bool,
     /// This process.
@@ -115,8 +153,14 @@ pub struct Status {
     pub chip: Option<ChipCounters>,
     /// Faults so far.
     pub faults: u64,
-    /// Calls by entry point.
-    pub entries: Vec<(String, EntryCounters)>,
+    /// Times that the driver was restarted in this process.
+    pub restarts: u64,
+    /// All entry points.
+    pub entries: Vec<(String, EntryStatus)>,
+    /// Those in quarantine.
+    pub quarantine: Vec<QuarantineStatus>,
+    /// What the faults come to.
+    pub reliability: Reliability,
     /// Register reads and writes that reached the device.
     pub register_accesses: (u64, u64),
     /// Memory of the host that no fault may touch is as it was.
@@ -204,12 +248,29 @@ impl<D: NetDriver> NetDevice<D> {
                     Err(error) => Answer::Refused(error.to_string()),
                 }
             }
+            Command::Protect(entry, mode) => {
+                each(entry, |entry| self.policy.set(entry as usize, mode));
+                Answer::Done
+            }
+            Command::Release(entry) => {
+                let mut released = 0;
+                each(entry, |entry| released += u32::from(self.quarantine.release(entry as usize)));
+                match entry {
+                    Some(entry) if released == 0 => Answer::Refused(format!("{entry} is not in quarantine")),
+                    _ => Answer::Done,
+                }
+            }
+            Command::Restart => {
+                self.restart_now()?;
+                self.pump_endpoint()?;
+                Answer::Done
+            }
             Command::Stop => Answer::Done,
         })
     }
 
     fn call_with_values_in_force(&mut self, entry: Entry) -> Result<(), DeviceError> {
-        let (mac, mode) = (self.mac, self.rx_mode);
+        let Recorded { mac, rx_mode: mode, .. } = self.recorded;
         match entry {
             Entry::Open | Entry::Stop => {
                 let stopped = self.must(Entry::Stop, |cx| D::stop(cx));
@@ -260,27 +321,59 @@ impl<D: NetDriver> NetDevice<D> {
             collisions: s.collisions,
         });
         let accesses = self.host.window.accesses();
+        let uptime = self.host.now();
         Status {
             device: self.name.clone(),
             driver: D::NAME.to_owned(),
             endpoint: self.endpoint.name(),
-            mac: self.mac.to_string(),
+            mac: self.recorded.mac.to_string(),
             permanent_mac: self.permanent_mac.to_string(),
             link_up: self.link.up,
             link_speed: self.link.speed,
             full_duplex: self.link.full_duplex,
             isolation: fgft::init().map_or("none", fgft::Isolation::name).to_owned(),
-            protected: self.options.protect,
+            protected: Entry::ALL.iter().all(|entry| self.policy.protects(*entry as usize)),
+            recovery: self.options.ladder.recovery,
             panic_messages: fgft::panics_are_wrapped(),
             pid: std::process::id(),
-            uptime: self.host.now(),
+            uptime,
             state_bytes: (size_of::<D::State>(), size_of::<crate::ledger::Ledger>()),
             traffic: self.traffic,
             chip,
             faults: self.reports.count(),
-            entries: self.counters.named(),
+            restarts: self.restarts,
+            entries: self.entry_status(),
+            quarantine: self.quarantine_status(uptime),
+            reliability: self.accounts.reliability(uptime),
             register_accesses: (accesses.reads, accesses.writes),
             canary_intact: self.canary.iter().all(|word| *word == super::CANARY),
         }
+    }
+
+    fn entry_status(&self) -> Vec<(String, EntryStatus)> {
+        let one = |(entry, counters): (Entry, &EntryCounters)| {
+            let (protect, protected) = (self.policy.mode(entry as usize), self.policy.protects(entry as usize));
+            (entry.name().to_owned(), EntryStatus { protect, protected, counters: counters.clone() })
+        };
+        Entry::ALL.into_iter().zip(self.accounts.all()).map(one).collect()
+    }
+
+    fn quarantine_status(&self, now: u64) -> Vec<QuarantineStatus> {
+        let list = self.quarantine.list(now).into_iter();
+        let one = |q: crate::supervisor::quarantine::Quarantined| QuarantineStatus {
+            entry: Entry::NAMES[q.entry].to_owned(),
+            alternate: q.version == Version::Alternate,
+            since: q.since,
+            left: q.left,
+        };
+        list.map(one).collect()
+    }
+}
+
+/// Does it for the one that is named, or for all.
+fn each(entry: Option<Entry>, mut f: impl FnMut(Entry)) {
+    match entry {
+        Some(entry) => f(entry),
+        None => Entry::ALL.into_iter().for_each(f),
     }
 }

@@ -5,14 +5,17 @@
 //!   endpoint <--send on commit-- [driver] <--poll-- ring <-- device
 //! ```
 //!
-//! `call.rs` runs one entry point as a transaction and recovers when it faults; `traffic.rs` moves frames;
-//! `event_loop.rs` waits for the device, the endpoint and commands; this file starts and stops.
+//! `call.rs` runs one entry point as a transaction, `recover.rs` and `restart.rs` do what a fault calls for; `traffic.rs`
+//! moves frames; `event_loop.rs` waits for the device, the endpoint and commands; this file starts and stops.
 
 mod call;
 mod command;
 mod event_loop;
+mod recover;
+mod restart;
 mod traffic;
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use fgft::{Domain, DomainConfig, StateKind};
@@ -21,20 +24,37 @@ use udrv_bus::{BarInfo, BusError, PciFunction, PciId, ResetKind, Width};
 use udrv_driver::{Entry, Injection, Link, MacAddress, NetDriver, RxMode};
 
 pub use call::CallError;
-pub use command::{Answer, Command, Commander, Inbox, Status, Traffic, commands};
+pub use command::{Answer, Command, Commander, EntryStatus, Inbox, QuarantineStatus, Status, Traffic, commands};
+
+use restart::Recorded;
 
 use crate::endpoint::{EndpointError, NetEndpoint};
 use crate::host::Host;
 use crate::ledger::Ledger;
 use crate::pool::{Pool, PoolError};
-use crate::report::{Counters, Reports};
+use crate::report::Reports;
+use crate::supervisor::accounting::Accounts;
+use crate::supervisor::ladder::{Ladder, LadderConfig};
+use crate::supervisor::policy::{Policy, Protect};
+use crate::supervisor::quarantine::{Quarantine, QuarantineConfig};
+use crate::supervisor::suspects::{Suspects, SuspectsError};
 use crate::window::Window;
 
 /// How a device is run.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Entry points run as transactions. Off: a fault ends the process, as in a kernel.
-    pub protect: bool,
+    /// Which entry points run as transactions.
+    pub protect: Protect,
+    /// Those for which it is different.
+    pub protect_entries: Vec<(Entry, Protect)>,
+    /// The list of suspicious entry points, a file. `None`: this process remembers them for itself.
+    pub suspects: Option<PathBuf>,
+    /// How far the ladder is climbed, and when.
+    pub ladder: LadderConfig,
+    /// When an entry point is put aside.
+    pub quarantine: QuarantineConfig,
+    /// Committed states kept, 2 to 64: how far back late detection can go.
+    pub generations: usize,
     /// CPU time that one call may use.
     pub deadline: Duration,
     /// Address to use instead of the chip's own.
@@ -49,7 +69,12 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Options {
-            protect: true,
+            protect: Protect::Always,
+            protect_entries: Vec::new(),
+            suspects: None,
+            ladder: LadderConfig::default(),
+            quarantine: QuarantineConfig::default(),
+            generations: 8,
             deadline: Duration::from_millis(10),
             mac: None,
             tx_timeout: Duration::from_secs(5),
@@ -113,6 +138,9 @@ pub enum DeviceError {
     /// The endpoint failed.
     #[error(transparent)]
     Endpoint(#[from] EndpointError),
+    /// The list of suspects cannot be used.
+    #[error(transparent)]
+    Suspects(#[from] SuspectsError),
     /// An entry point failed where that cannot be passed on.
     #[error("{device}: {entry} failed: {source}{detail}")]
     Entry {
@@ -155,9 +183,8 @@ pub struct NetDevice<D: NetDriver> {
     endpoint: Box<dyn NetEndpoint>,
     irq: EventFd,
     options: Options,
-    mac: MacAddress,
     permanent_mac: MacAddress,
-    rx_mode: RxMode,
+    recorded: Recorded,
     link: Link,
     /// A frame that the driver had no room for: its buffer and length.
     waiting: Option<(u32, u32)>,
@@ -166,12 +193,14 @@ pub struct NetDevice<D: NetDriver> {
     armed: Option<(Entry, Injection, u32)>,
     /// Where injected wild writes go where protection keys stop them.
     canary: Box<[u64; 64]>,
-    counters: Counters,
+    policy: Policy,
+    suspects: Option<Suspects>,
+    ladder: Ladder,
+    quarantine: Quarantine,
+    accounts: Accounts,
     reports: Reports,
+    restarts: u64,
     traffic: Traffic,
-    faults_in_a_row: u32,
-    /// Restores because of what the device did: since when they are counted, and how many.
-    restores: (Instant, u32),
     /// A poll that could have gone on was broken off.
     more: bool,
     failed: Option<String>,
@@ -200,6 +229,9 @@ impl<D: NetDriver> NetDevice<D> {
     ) -> Result<Self, DeviceError> {
         let isolation = fgft::init()?;
         let name = bus.name();
+        let (policy, suspects) = policy(&options)?;
+        let ladder = Ladder::new(options.ladder.clone());
+        let quarantine = Quarantine::new(options.quarantine.clone(), Entry::ALL.len());
         identify::<D>(&mut *bus, &name)?;
         let (bar, info) = choose_bar::<D>(&mut *bus, &name)?;
         let in_bus = |source| DeviceError::Bus { device: name.clone(), source };
@@ -207,7 +239,8 @@ impl<D: NetDriver> NetDevice<D> {
         let pool = Pool::new(&mut *bus).map_err(|source| DeviceError::Pool { device: name.clone(), source })?;
         let window = Window::new(bus, bar, info.size, D::REGISTERS, pool.bus_range());
         let kind = StateKind { name: D::NAME, version: D::STATE_VERSION };
-        let config = DomainConfig { deadline: options.deadline, ..DomainConfig::new(kind) };
+        let images = options.generations.clamp(2, 64);
+        let config = DomainConfig { deadline: options.deadline, images, ..DomainConfig::new(kind) };
         let domain = Domain::new(&config, D::new_state(), Ledger::new())?;
         let irq = EventFd::from_value_and_flags(0, EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)
             .map_err(|e| DeviceError::System { operation: "eventfd", source: e.into() })?;
@@ -218,19 +251,25 @@ impl<D: NetDriver> NetDevice<D> {
             endpoint,
             irq,
             options,
-            mac: MacAddress::default(),
             permanent_mac: MacAddress::default(),
-            rx_mode: RxMode { promiscuous: false, multicast: u64::MAX },
+            recorded: Recorded {
+                mac: MacAddress::default(),
+                rx_mode: RxMode { promiscuous: false, multicast: u64::MAX },
+                open: false,
+            },
             link: Link::default(),
             waiting: None,
             sending_since: None,
             armed: None,
             canary: Box::new([CANARY; 64]),
-            counters: Counters::default(),
+            policy,
+            suspects,
+            ladder,
+            quarantine,
+            accounts: Accounts::new(Entry::ALL.len()),
             reports: Reports::default(),
+            restarts: 0,
             traffic: Traffic::default(),
-            faults_in_a_row: 0,
-            restores: (Instant::now(), 0),
             more: false,
             failed: None,
             stopped: false,
@@ -254,10 +293,11 @@ impl<D: NetDriver> NetDevice<D> {
         let mastering = set_command(self.host.window.bus(), PCI_BUS_MASTER, 0);
         mastering.map_err(|source| self.bus_error(source))?;
         let mac = self.options.mac.unwrap_or(self.permanent_mac);
+        self.recorded.mac = mac;
         self.entry(Entry::SetMac, move |cx| D::set_mac(cx, mac))?;
-        self.mac = mac;
-        let mode = self.rx_mode;
+        let mode = self.recorded.rx_mode;
         self.entry(Entry::SetRxMode, move |cx| D::set_rx_mode(cx, mode))?;
+        self.recorded.open = true;
         self.entry(Entry::Open, |cx| D::open(cx))?;
         self.endpoint.set_mac(mac.0)?;
         self.update_link()?;
@@ -274,7 +314,7 @@ impl<D: NetDriver> NetDevice<D> {
     /// The station address in force.
     #[must_use]
     pub fn mac(&self) -> MacAddress {
-        self.mac
+        self.recorded.mac
     }
 
     /// Stops the device: stop, quiesce, bus mastering off, interrupts off, reset, unmap; in this order.
@@ -289,6 +329,7 @@ impl<D: NetDriver> NetDevice<D> {
         if std::mem::replace(&mut self.stopped, true) {
             return Ok(());
         }
+        self.recorded.open = false;
         let mut first = Ok(());
         let mut note = |result: Result<(), DeviceError>| {
             if let Err(error) = result {
@@ -330,6 +371,19 @@ impl<D: NetDriver> Drop for NetDevice<D> {
         // errors were logged; there is nobody left to tell
         let _ = self.quiet();
     }
+}
+
+/// What the options say of protection, with what the list of suspects adds.
+fn policy(options: &Options) -> Result<(Policy, Option<Suspects>), DeviceError> {
+    let mut policy = Policy::new(options.protect, Entry::ALL.len());
+    for (entry, mode) in &options.protect_entries {
+        policy.set(*entry as usize, *mode);
+    }
+    let suspects = options.suspects.as_deref().map(|path| Suspects::open(path, Entry::NAMES)).transpose()?;
+    for entry in suspects.iter().flat_map(Suspects::listed) {
+        policy.suspect(entry);
+    }
+    Ok((policy, suspects))
 }
 
 /// Reads the id and finds it in the driver's table.

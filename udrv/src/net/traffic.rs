@@ -1,6 +1,6 @@
 //! Moving frames, and noticing when they do not move.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use udrv_driver::{Entry, Error, Events, NetDriver, TxFrame};
 
@@ -8,7 +8,7 @@ use super::{CallError, DeviceError, NetDevice};
 use crate::endpoint::Received;
 use crate::host::BUDGET;
 use crate::pool::BUFFER_BYTES;
-use crate::report::Rung;
+use crate::supervisor::quarantine::Version;
 
 /// Smallest Ethernet frame without CRC; shorter ones are padded with zeros.
 const MIN_FRAME: usize = 60;
@@ -18,12 +18,6 @@ const MAX_FRAME: usize = 1518;
 const BATCH: usize = 32;
 /// Polls in a row before others get their turn: a flood of frames must not keep commands waiting.
 const POLLS: u32 = 8;
-/// Restores because of what the device did, within [`RESTORE_WINDOW`]: a device that needs more is given up, for
-/// restoring it does not help.
-const MAX_RESTORES: u32 = 32;
-/// See [`MAX_RESTORES`].
-const RESTORE_WINDOW: Duration = Duration::from_secs(1);
-
 impl<D: NetDriver> NetDevice<D> {
     /// Takes frames from the endpoint and gives them to the driver, until there is none, or no room.
     ///
@@ -72,11 +66,14 @@ impl<D: NetDriver> NetDevice<D> {
     /// Gives a frame to the driver. False: there is no room, the frame is still the caller's.
     fn send(&mut self, buffer: u32, length: u32) -> Result<bool, DeviceError> {
         let frame = TxFrame { buffer, length, bus_address: self.host.pool.buffer_address(buffer) };
-        let transmit = move |cx: &mut udrv_driver::Cx<'_, D::State>| D::transmit(cx, frame);
-        let mut result = self.call(Entry::Transmit, Some(buffer), transmit, |(), _| true);
+        let mut result = self.call_transmit(frame);
         if matches!(result, Err(CallError::Fault(_))) && self.failed.is_none() {
             // the frame never left: the doorbell was not rung
-            result = self.call(Entry::Transmit, Some(buffer), transmit, |(), _| true);
+            result = self.call_transmit(frame);
+        }
+        if matches!(result, Err(CallError::Fault(_))) && self.version(Entry::Transmit) == Version::Alternate {
+            // the second version has nothing to do with that
+            result = self.call_transmit(frame);
         }
         match result {
             Ok(()) => {
@@ -109,6 +106,8 @@ impl<D: NetDriver> NetDevice<D> {
             Err(DeviceError::Entry { source: CallError::Driver(error), .. }) => {
                 self.after_error(Entry::Interrupt, error)?
             }
+            // its causes stay as they are; there may be work
+            Err(DeviceError::Entry { source: CallError::Quarantined, .. }) => Events::POLL,
             other => other?,
         };
         if events.has(Events::POLL) || self.more {
@@ -139,8 +138,7 @@ impl<D: NetDriver> NetDevice<D> {
         self.more = false;
         let mut polls = 0;
         loop {
-            let valid = |n: &u32, host: &crate::host::Host| *n as usize == host.delivered.len();
-            match self.call(Entry::Poll, None, |cx| D::poll(cx, BUDGET), valid) {
+            match self.call_poll() {
                 Ok(n) => {
                     if n > 0 {
                         self.frame_went_through();
@@ -156,6 +154,8 @@ impl<D: NetDriver> NetDevice<D> {
                     self.after_error(Entry::Poll, error)?;
                     break;
                 }
+                // nothing is received; the rest of the device works
+                Err(CallError::Quarantined) => break,
                 Err(error) => return Err(self.entry_error(Entry::Poll, error)),
             }
         }
@@ -166,26 +166,6 @@ impl<D: NetDriver> NetDevice<D> {
             self.sending_since = Some(Instant::now());
         }
         Ok(())
-    }
-
-    /// The device did something wrong and the driver has said so: the chip may be half set up, so it is restored. A
-    /// device that has left cannot be.
-    fn after_error(&mut self, entry: Entry, error: Error) -> Result<Events, DeviceError> {
-        if error == Error::Gone {
-            return Err(self.entry_error(entry, CallError::Driver(error)));
-        }
-        tracing::warn!(device = %self.name, %entry, %error, "restoring the device");
-        self.traffic.restores += 1;
-        let (since, count) = &mut self.restores;
-        if since.elapsed() >= RESTORE_WINDOW {
-            (*since, *count) = (Instant::now(), 0);
-        }
-        *count += 1;
-        if *count > MAX_RESTORES || self.restore() == Rung::GaveUp {
-            self.failed = Some(format!("{entry}: {error}, and restore did not help"));
-            return Err(self.entry_error(entry, CallError::Driver(error)));
-        }
-        Ok(Events::NONE)
     }
 
     fn frame_went_through(&mut self) {
@@ -209,7 +189,7 @@ impl<D: NetDriver> NetDevice<D> {
     /// [`NetDevice::update_link`] where nobody asked: if it faults the link is what it was.
     fn refresh_link(&mut self) -> Result<(), DeviceError> {
         match self.update_link() {
-            Err(DeviceError::Entry { source: CallError::Fault(_), .. }) => Ok(()),
+            Err(DeviceError::Entry { source: CallError::Fault(_) | CallError::Quarantined, .. }) => Ok(()),
             other => other,
         }
     }

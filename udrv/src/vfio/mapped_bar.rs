@@ -10,6 +10,7 @@
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
+use fgft::regions::RegionName;
 use memmap2::{MmapOptions, MmapRaw};
 use udrv_bus::{BusError, Width};
 
@@ -24,6 +25,8 @@ const PAGE: u64 = 4096;
 #[derive(Debug)]
 pub(super) struct MappedBar {
     map: MmapRaw,
+    /// For reports of faults.
+    _name: RegionName,
 }
 
 impl MappedBar {
@@ -39,7 +42,9 @@ impl MappedBar {
         if let Some(key) = fgft::device_key() {
             crate::pkey::tag(&map, key).map_err(OpenError::io("pkey_mprotect of a BAR"))?;
         }
-        Ok(Some(MappedBar { map }))
+        let start = map.as_ptr() as u64;
+        let _name = fgft::regions::name_region(start..start + len as u64, "a mapped BAR of the device");
+        Ok(Some(MappedBar { map, _name }))
     }
 
     /// Loads from `offset`.

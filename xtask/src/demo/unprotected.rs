@@ -29,11 +29,11 @@ pub(super) fn try_all(stage: &Stage) -> Result<Vec<Unprotected>> {
 }
 
 fn try_one(stage: &Stage, fault: &'static str) -> Result<Unprotected> {
-    let (mut daemon, card) = stage.start(&format!("unprotected-{fault}.log"), &["--unprotected"])?;
+    let (mut daemon, card) = stage.start(&format!("unprotected-{fault}.log"), &["--protect", "never"])?;
     let mut control = daemon.connect(HANGS)?;
     let status = control.status()?;
     if status.protected {
-        return Err(Error::Wrong("udrvd --unprotected says that it is protected".to_owned()));
+        return Err(Error::Wrong("udrvd --protect never says that it is protected".to_owned()));
     }
     let streams = stage.streams(card, &status, Instant::now())?;
     wait::until(

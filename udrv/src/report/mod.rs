@@ -1,32 +1,73 @@
 //! Fault reports: what happened, what was done about it, and how long each step took.
+//!
+//! On the fault path only what is at hand is taken down. What has to be looked up (functions, lines, what lies at an
+//! address) is filled in when a report is asked for: [`FaultReport::explain`].
+
+mod explain;
+mod text;
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
+use fgft::Fault;
 use serde::{Deserialize, Serialize};
-use udrv_driver::{Entry, InjectedFault, Point};
+use udrv_driver::{InjectedFault, Point};
+
+use crate::write_log::RegisterWrite;
 
 /// Reports kept; older ones are dropped and only counted.
-const KEPT: usize = 512;
+const KEPT: usize = 256;
 
 /// How far the ladder was climbed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Rung {
     /// Memory and registers rolled back.
+    #[default]
     Abort,
     /// The driver's `restore`, verified against the device.
     Restore,
-    /// Neither was enough: the device is given up.
+    /// The driver was probed anew and its configuration replayed.
+    Restart,
+    /// None of it was enough: the device is given up.
     GaveUp,
 }
 
+impl Rung {
+    /// In words, for people.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Rung::Abort => "abort",
+            Rung::Restore => "restore",
+            Rung::Restart => "restart",
+            Rung::GaveUp => "gave up",
+        }
+    }
+}
+
+/// Where the time of a recovery went, in nanoseconds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Steps {
+    /// State and ledger copied back; with late detection, finding the generation.
+    pub memory: u64,
+    /// Registers written back.
+    pub registers: u64,
+    /// `restore` and its verification; 0 if it was not needed.
+    pub restore: u64,
+    /// Restart and replay, waits included; 0 if it was not needed.
+    pub restart: u64,
+}
+
 /// One fault. Times are nanoseconds.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct FaultReport {
     /// Counts from 1.
     pub number: u64,
     /// Entry point that faulted.
     pub entry: String,
+    /// The driver's second version of it was running.
+    pub alternate: bool,
     /// Kind of the fault, a short stable name.
     pub kind: String,
     /// The fault in words.
@@ -37,15 +78,29 @@ pub struct FaultReport {
     pub rip: Option<u64>,
     /// Place in the source, if known: from the panic, or found by the symboliser.
     pub source: Option<String>,
+    /// What lies at the address that was accessed, if one was.
+    pub lies_there: Option<String>,
+    /// General registers by name; empty for what did not trap.
+    pub registers: Vec<(String, u64)>,
+    /// Functions, innermost first.
+    pub backtrace: Vec<String>,
+    /// Register writes of the failed call, oldest first: the last ones, if there were many.
+    pub journal: Vec<RegisterWrite>,
+    /// Register writes before those.
+    pub earlier_writes: usize,
+    /// The state was spoilt before this call: so many generations back was a sound one. `None`: it was not.
+    pub generations_back: Option<u32>,
+    /// The entry point was put into quarantine for it.
+    pub quarantined: bool,
     /// How far the ladder was climbed.
     pub rung: Rung,
     /// All is well again.
     pub recovered: bool,
-    /// From the fault to the rollback's end, when the caller has its error. Injected faults are timed from before the
-    /// faulting instruction, others from the start of the call.
+    /// From the fault to the end of the recovery, when the caller has its error. Injected faults are timed from before
+    /// the faulting instruction, others from when the trap was back in the framework.
     pub to_error: u64,
-    /// Spent in `restore`; 0 if it was not needed.
-    pub restoring: u64,
+    /// Where that time went.
+    pub steps: Steps,
     /// From the fault to the next frame that went through; `None`: none yet.
     pub to_next_frame: Option<u64>,
     /// Frames that the fault has cost.
@@ -56,6 +111,9 @@ pub struct FaultReport {
     pub writes: u64,
     /// Since the device was started.
     pub at: u64,
+    /// What the engine has kept of it, until it is explained.
+    #[serde(skip)]
+    pub raw: Option<Arc<Fault>>,
 }
 
 /// What was injected, for the report.
@@ -114,8 +172,11 @@ impl Reports {
             return;
         }
         for r in self.list.iter().filter(|r| r.number > self.logged) {
-            let injected = r.injected.is_some();
-            tracing::warn!(device, number = r.number, entry = r.entry, rung = ?r.rung, injected, ns = r.to_error, "{}", r.text);
+            let (injected, rung) = (r.injected.is_some(), r.rung.name());
+            tracing::warn!(device, number = r.number, entry = r.entry, rung, injected, ns = r.to_error, "{}", r.text);
+            if r.quarantined {
+                tracing::warn!(device, entry = r.entry, "in quarantine: the same fault at the same place, repeatedly");
+            }
         }
         self.logged = self.count;
     }
@@ -124,34 +185,5 @@ impl Reports {
     #[must_use]
     pub fn count(&self) -> u64 {
         self.count
-    }
-}
-
-/// Counters of one entry point.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct EntryCounters {
-    /// Calls made.
-    pub calls: u64,
-    /// Calls that faulted.
-    pub faults: u64,
-    /// Calls that returned an ordinary error.
-    pub errors: u64,
-}
-
-/// Counters of all entry points.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Counters([EntryCounters; Entry::ALL.len()]);
-
-impl Counters {
-    /// Those of `entry`.
-    pub fn of(&mut self, entry: Entry) -> &mut EntryCounters {
-        &mut self.0[entry as usize]
-    }
-
-    /// All, with names, those that were called.
-    #[must_use]
-    pub fn named(&self) -> Vec<(String, EntryCounters)> {
-        let used = Entry::ALL.iter().zip(self.0).filter(|(_, c)| c.calls > 0);
-        used.map(|(e, c)| (e.name().to_owned(), c)).collect()
     }
 }

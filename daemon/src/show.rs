@@ -1,0 +1,125 @@
+//! What udrvctl prints for people.
+
+use std::fmt::{self, Write};
+
+use udrv::net::Status;
+use udrv::report::FaultReport;
+
+/// State and counters of a device.
+#[must_use]
+pub fn status(status: &Status) -> String {
+    let mut out = String::new();
+    // writing to a string does not fail
+    let _ = write_status(&mut out, status);
+    out
+}
+
+fn write_status(out: &mut String, s: &Status) -> fmt::Result {
+    let link = match (s.link_up, s.full_duplex) {
+        (false, _) => "down".to_owned(),
+        (true, full) => format!("up, {} Mbit/s, {} duplex", s.link_speed, if full { "full" } else { "half" }),
+    };
+    writeln!(out, "device      {} (driver {}, udrvd {})", s.device, s.driver, s.pid)?;
+    writeln!(out, "interface   {}, {}", s.endpoint, s.mac)?;
+    writeln!(out, "link        {link}")?;
+    let protection = match s.entries.iter().filter(|(_, e)| !e.protected).count() {
+        0 => "all entry points".to_owned(),
+        n if n == s.entries.len() => "off".to_owned(),
+        n => format!("{} of {} entry points", s.entries.len() - n, s.entries.len()),
+    };
+    writeln!(out, "protection  {protection}, recovery: {}, isolation: {}", s.recovery, s.isolation)?;
+    let t = s.traffic;
+    writeln!(out, "received    {} frames, {} bytes, {} dropped", t.rx_frames, t.rx_bytes, t.rx_dropped)?;
+    writeln!(
+        out,
+        "sent        {} frames, {} bytes, {} dropped, {} lost",
+        t.tx_frames, t.tx_bytes, t.tx_dropped, t.tx_lost
+    )?;
+    if let Some(c) = s.chip {
+        writeln!(
+            out,
+            "chip        {} receive errors, {} missed, {} receiver resets, {} transmit errors, {} collisions",
+            c.rx_errors, c.rx_missed, c.rx_resets, c.tx_errors, c.collisions
+        )?;
+    }
+    writeln!(out, "registers   {} reads, {} writes", s.register_accesses.0, s.register_accesses.1)?;
+    let r = s.reliability;
+    write!(out, "faults      {}, {} restarts", s.faults, s.restarts)?;
+    if let (Some(mttf), Some(mttr)) = (r.mttf, r.mttr) {
+        write!(out, "; time to failure {}, to repair {} (means)", time(mttf), time(mttr))?;
+        write!(out, "; available {:.5} %", 100.0 * r.availability)?;
+    }
+    writeln!(out)?;
+    for q in &s.quarantine {
+        let instead = if q.alternate { "its second version is called" } else { "its calls get an error" };
+        let left = q.left.map_or("until it is released".to_owned(), |left| format!("for {} more", time(left)));
+        writeln!(out, "quarantine  {}: {instead}, {left}", q.entry)?;
+    }
+    entries(out, s)
+}
+
+fn entries(out: &mut String, s: &Status) -> fmt::Result {
+    let head = ["calls", "errors", "faults", "time lost"];
+    writeln!(
+        out,
+        "\n{:<14} {:<14}{:>12}{:>8}{:>8}{:>12}  by kind; by rung",
+        "entry point", "protect", head[0], head[1], head[2], head[3]
+    )?;
+    for (name, e) in &s.entries {
+        let now = match (e.protect.name(), e.protected) {
+            ("suspicious", true) => "suspicious: on".to_owned(),
+            ("suspicious", false) => "suspicious".to_owned(),
+            (mode, _) => mode.to_owned(),
+        };
+        let c = &e.counters;
+        let lost = if c.lost == 0 { "-".to_owned() } else { time(c.lost) };
+        write!(out, "{name:<14} {now:<14}{:>12}{:>8}{:>8}{lost:>12}", c.calls, c.errors, c.faults)?;
+        let kinds: Vec<String> = c.kinds.iter().map(|(kind, count)| format!("{kind} {count}")).collect();
+        let rungs: Vec<String> = c.rungs.iter().map(|(rung, count)| format!("{} {count}", rung.name())).collect();
+        if !kinds.is_empty() {
+            write!(out, "  {}; {}", kinds.join(", "), rungs.join(", "))?;
+        }
+        writeln!(out)?;
+    }
+    Ok(())
+}
+
+/// Fault reports: two or three lines each, or all that is known.
+#[must_use]
+pub fn faults(faults: &[FaultReport], long: bool) -> String {
+    if faults.is_empty() {
+        return "no faults\n".to_owned();
+    }
+    if long {
+        return faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+    }
+    faults.iter().map(short).collect()
+}
+
+fn short(f: &FaultReport) -> String {
+    let injected = f.injected.as_ref().map_or(String::new(), |(fault, point)| format!(", injected {fault} at {point}"));
+    let mut out = format!("#{} {} in {}{injected}: {}\n", f.number, f.kind, f.entry, f.text);
+    if let Some(source) = &f.source {
+        let _ = writeln!(out, "    {source}");
+    }
+    let next = f.to_next_frame.map_or("none yet".to_owned(), time);
+    let _ = writeln!(
+        out,
+        "    {}, error after {}, next frame {next}, {} frames lost, {} register reads, {} writes",
+        f.rung.name(),
+        time(f.to_error),
+        f.frames_lost,
+        f.reads,
+        f.writes
+    );
+    out
+}
+
+/// Nanoseconds in the unit that suits them.
+fn time(ns: u64) -> String {
+    match ns {
+        0..1_000_000 => format!("{:.1} us", ns as f64 / 1e3),
+        1_000_000..1_000_000_000 => format!("{:.1} ms", ns as f64 / 1e6),
+        _ => format!("{:.1} s", ns as f64 / 1e9),
+    }
+}
