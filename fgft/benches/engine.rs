@@ -7,9 +7,13 @@
 
 use std::arch::{asm, global_asm};
 use std::hint::black_box;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use fgft::{Domain, DomainConfig, DomainMemory, Fault, FaultKind, Isolation, Refusal, StateKind, Upcalls};
+
+#[path = "engine/kinds.rs"]
+mod kinds;
 
 /// Linux maps nothing there: the faults of this benchmark.
 const NOWHERE: *const u32 = 0x18 as *const u32;
@@ -32,12 +36,16 @@ fn main() {
         protected_call::<32>(),
         protected_call::<512>(),
         protected_call::<2048>(),
+        generations(8),
+        generations(32),
+        call_after_quiet(),
         upcall(),
         fault_to_error::<32>(),
         fault_to_error::<512>(),
         fault_to_error::<2048>(),
         panic_to_error(),
     ]);
+    measures.extend(kinds::all());
     for measure in &mut measures {
         measure.iterations = (measure.iterations / shorter).max(10);
         (measure.run)(measure.iterations / 10 + 1); // warm up: caches, pages, the thread's signal stack
@@ -58,6 +66,8 @@ struct Measure {
     /// Operations in one iteration.
     operations: u64,
     run: Box<dyn FnMut(u64)>,
+    /// Instead of `run` for what times itself: time spent and operations made.
+    timed: Option<Box<dyn FnMut(u64) -> (Duration, u64)>>,
     samples: Vec<f64>,
 }
 
@@ -65,10 +75,15 @@ impl Measure {
     /// `operation` is run `iterations` times a round.
     fn new(name: impl Into<String>, iterations: u64, mut operation: impl FnMut() + 'static) -> Measure {
         let run = Box::new(move |n| (0..n).for_each(|_| operation()));
-        Measure { name: name.into(), iterations, operations: 1, run, samples: Vec::new() }
+        Measure { name: name.into(), iterations, operations: 1, run, timed: None, samples: Vec::new() }
     }
 
     fn sample(&mut self) {
+        if let Some(timed) = &mut self.timed {
+            let (spent, operations) = timed(self.iterations);
+            self.samples.push(spent.as_nanos() as f64 / operations as f64);
+            return;
+        }
         let start = Instant::now();
         (self.run)(self.iterations);
         self.samples.push(start.elapsed().as_nanos() as f64 / (self.iterations * self.operations) as f64);
@@ -88,6 +103,7 @@ fn parts(isolation: Isolation) -> Vec<Measure> {
         parts.push(wrpkru_pair());
     }
     parts.extend([
+        watchdog_words(),
         stack_switch(),
         memcpy::<256>(),
         memcpy::<4096>(),
@@ -195,6 +211,17 @@ fn signal_round_trip() -> Measure {
     })
 }
 
+/// What the watchdog costs each call: two stores, a load and a branch.
+fn watchdog_words() -> Measure {
+    let (sequence, awake) = (Box::new(AtomicU64::new(0)), Box::new(AtomicU64::new(1)));
+    Measure::new("watchdog_words", 100_000, move || {
+        let call = sequence.load(Relaxed) + 1;
+        black_box(&sequence).store(call, Relaxed);
+        assert!(black_box(&awake).load(Relaxed) != 0);
+        black_box(&sequence).store(call + 1, Relaxed);
+    })
+}
+
 /// Read-only and writable again, touched in between as a protected call would do.
 fn mprotect_pair() -> Measure {
     let mut page = Page::<4096>::boxed();
@@ -225,10 +252,14 @@ fn fork_and_wait() -> Measure {
     })
 }
 
-fn domain<const WORDS: usize>() -> Domain<[u64; WORDS]> {
+fn config() -> DomainConfig {
     let mut config = DomainConfig::new(StateKind { name: "bench", version: 1 });
     config.deadline = Duration::from_secs(1); // a slow machine shall be measured, not killed
-    Domain::new(&config, [0; WORDS], ()).expect("a domain")
+    config
+}
+
+fn domain<const WORDS: usize>() -> Domain<[u64; WORDS]> {
+    Domain::new(&config(), [0; WORDS], ()).expect("a domain")
 }
 
 fn count<const WORDS: usize>(domain: &mut Domain<[u64; WORDS]>) -> Result<u64, Fault> {
@@ -256,6 +287,34 @@ fn protected_call<const WORDS: usize>() -> Measure {
         black_box(count(&mut domain)).expect("no fault");
         domain.commit();
     })
+}
+
+/// As `protected_call_4096`, with so many images in the ring instead of two.
+fn generations(images: usize) -> Measure {
+    let mut config = config();
+    config.images = images;
+    let mut domain = Domain::new(&config, [0_u64; 512], ()).expect("a domain");
+    Measure::new(format!("generations_{images}"), 20_000, move || {
+        black_box(count(&mut domain)).expect("no fault");
+        domain.commit();
+    })
+}
+
+/// The first call after the watchdog has gone to sleep: it has to be woken.
+fn call_after_quiet() -> Measure {
+    let mut domain = domain::<1>();
+    let (mut spent, mut calls) = (Duration::ZERO, 0);
+    let run = Box::new(move |n| {
+        for _ in 0..n {
+            std::thread::sleep(Duration::from_millis(4)); // several of the watchdog's periods
+            let start = Instant::now();
+            black_box(count(&mut domain)).expect("no fault");
+            spent += start.elapsed();
+            calls += 1;
+        }
+        (std::mem::take(&mut spent), std::mem::take(&mut calls))
+    });
+    Measure { timed: Some(run), ..Measure::new("call_after_quiet", 60, || ()) }
 }
 
 fn fault_to_error<const WORDS: usize>() -> Measure {

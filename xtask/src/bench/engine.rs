@@ -19,6 +19,7 @@ const GROUPS: [(&str, &[(&str, &str)]); 3] = [
         "parts",
         &[
             ("wrpkru_pair", "wrpkru pair: shut the keys, open them"),
+            ("watchdog_words", "the watchdog's part of a call: two stores, a load"),
             ("stack_switch", "bare stack switch and back"),
             ("memcpy_256", "memcpy 256 B"),
             ("memcpy_4096", "memcpy 4 KiB"),
@@ -33,11 +34,20 @@ const GROUPS: [(&str, &[(&str, &str)]); 3] = [
             ("protected_call_256", "protected call, commit 256 B"),
             ("protected_call_4096", "protected call, commit 4 KiB"),
             ("protected_call_16384", "protected call, commit 16 KiB"),
+            ("generations_8", "the same with 4 KiB and 8 generations"),
+            ("generations_32", "the same with 4 KiB and 32 generations"),
+            ("call_after_quiet", "call that wakes the watchdog"),
             ("upcall", "upcall"),
             ("fault_to_error_256", "null write to error, 256 B restored"),
             ("fault_to_error_4096", "null write to error, 4 KiB restored"),
             ("fault_to_error_16384", "null write to error, 16 KiB restored"),
             ("panic_to_error_4096", "panic to error, 4 KiB restored"),
+            ("wild_to_error", "wild write to error, 4 KiB restored"),
+            ("division_to_error", "division by zero to error, 4 KiB restored"),
+            ("illegal_to_error", "illegal instruction to error, 4 KiB restored"),
+            ("overflow_to_error", "stack overflow of 256 KiB to error, 4 KiB restored"),
+            ("refusal_to_error", "refused upcall to error, 4 KiB restored"),
+            ("hang_to_error", "endless loop to error, its 5 ms of CPU time included"),
         ],
     ),
     (
@@ -51,9 +61,12 @@ const GROUPS: [(&str, &[(&str, &str)]); 3] = [
 ];
 
 /// A figure, the parts that it is held against, and how far above their sum it may be.
-const RATIOS: [(&str, &[&str], f64); 2] = [
+const RATIOS: [(&str, &[&str], f64); 5] = [
     ("protected_call_4096", &["wrpkru_pair", "stack_switch", "memcpy_4096"], 2.0),
     ("fault_to_error_4096", &["signal_round_trip", "memcpy_4096"], 2.0),
+    ("panic_to_error_4096", &["fault_to_error_4096"], 5.0),
+    ("generations_8", &["protected_call_4096"], f64::INFINITY),
+    ("generations_32", &["protected_call_4096"], f64::INFINITY),
 ];
 
 /// Runs the benchmark program and puts its figures in order.
@@ -121,7 +134,7 @@ mod tests {
     #[test]
     fn a_run_gives_figures_and_verdicts() {
         let section = section(&lines("protected_call_4096", "8.0,4.0,20.0")).unwrap();
-        assert_eq!(section.figures.len(), 18);
+        assert_eq!(section.figures.len(), 28);
         assert!(section.facts.contains("rollback-only"));
         // 8 / (2 + 2), the keys being absent
         assert_eq!((section.ratios[0].median(), section.ratios[0].is_met()), (2.0, true));
