@@ -184,10 +184,12 @@ impl NetDriver for Rtl8139 {
         if frame.length > tsd::LONGEST {
             return Err(Error::Unsupported);
         }
-        let slot = cx.state.tx.claim(frame.buffer).ok_or(Error::Busy)?;
+        let slot = cx.state.tx.free().ok_or(Error::Busy)?;
+        // a slot is claimed when nothing can fail any more: one without a buffer would be completed some day
         cx.regs.write(regs::TSAD[slot], frame.bus_address)?;
-        cx.point(Point::Middle);
         cx.net.keep(frame)?;
+        cx.state.tx.claim(frame.buffer);
+        cx.point(Point::Middle);
         cx.regs.write(regs::TSD[slot], cx.state.tx.command(frame.length))?;
         cx.point(Point::End);
         Ok(())

@@ -67,16 +67,17 @@ impl Slots {
         Slots { buffers: [0; SLOTS as usize], next: 0, used: 0, retries: 0, abort_reported: 0, early: EARLY_START }
     }
 
-    /// Puts `buffer` into the next slot and gives its number; `None` if all are in use.
-    pub(crate) fn claim(&mut self, buffer: u32) -> Option<usize> {
-        if self.used >= SLOTS {
-            return None;
-        }
-        let slot = (self.next % SLOTS) as usize;
-        self.buffers[slot] = buffer;
-        self.next = (self.next + 1) % SLOTS;
+    /// The slot to fill next; `None` if all are in use.
+    pub(crate) fn free(&self) -> Option<usize> {
+        (self.used < SLOTS).then_some((self.next % SLOTS) as usize)
+    }
+
+    /// Puts `buffer` into the slot that [`Slots::free`] gives.
+    pub(crate) fn claim(&mut self, buffer: u32) {
+        let slot = self.next % SLOTS;
+        self.buffers[slot as usize] = buffer;
+        self.next = (slot + 1) % SLOTS;
         self.used += 1;
-        Some(slot)
     }
 
     /// The slot that is in use for longest, and its buffer.
@@ -155,9 +156,10 @@ mod tests {
         let mut oldest = 0;
         for round in 0..1000_u32 {
             for i in 0..4 {
-                assert_eq!(slots.claim(round * 4 + i), Some(i as usize));
+                assert_eq!(slots.free(), Some(i as usize));
+                slots.claim(round * 4 + i);
             }
-            assert_eq!(slots.claim(9), None);
+            assert_eq!(slots.free(), None);
             for _ in 0..4 {
                 assert_eq!(slots.oldest(), Some(((oldest % 4) as usize, oldest)));
                 slots.release();
@@ -172,7 +174,10 @@ mod tests {
         for word in [0, 1, 4, 5, 0x7fff_ffff, u32::MAX] {
             let mut slots =
                 Slots { buffers: [word; 4], next: word, used: word, retries: word, abort_reported: word, early: word };
-            let _ = (slots.claim(1), slots.oldest(), slots.abort_is_news(), slots.retry(), slots.command(60));
+            if slots.free().is_some() {
+                slots.claim(1);
+            }
+            let _ = (slots.oldest(), slots.abort_is_news(), slots.retry(), slots.command(60));
             slots.raise_threshold();
             slots.release();
             slots.reset();

@@ -24,6 +24,8 @@ pub(crate) struct Trouble {
     pub(crate) rcr_restarts_ring: bool,
     /// A reset loads IDR anew, as in QEMU.
     pub(crate) reset_loads_mac: bool,
+    /// Accesses that go well before the bus refuses one, once.
+    pub(crate) fails_after: Option<u32>,
 }
 
 pub(crate) struct Chip {
@@ -178,15 +180,24 @@ impl Chip {
         }
     }
 
+    /// Counts an access down to the one that the bus refuses.
+    fn access(&mut self) -> Result<(), Error> {
+        let left = self.trouble.fails_after;
+        self.trouble.fails_after = left.and_then(|left| left.checked_sub(1));
+        if left == Some(0) { Err(Error::Bus) } else { Ok(()) }
+    }
+
     fn service(&mut self, request: Request, w: [u64; 4]) -> Result<u64, Error> {
         let (offset, width, value) = (w[0] as u16, w[1] as u8, w[2] as u32);
         match request {
             Request::RegisterRead => {
                 Chip::kind(offset, width);
+                self.access()?;
                 return Ok(self.read(offset, width).into());
             }
             Request::RegisterWrite => match Chip::kind(offset, width) {
                 Kind::Doorbell => self.staged.push((offset, width, value)),
+                _ if self.access().is_err() => return Err(Error::Bus),
                 Kind::Config | Kind::DmaAddress => {
                     self.undo.push((offset, width, self.get(offset, width)));
                     self.write(offset, width, value);

@@ -257,6 +257,49 @@ fn every_point_of_every_entry_is_reached_and_recovered_from() {
     }
 }
 
+fn call(fake: &mut Fake, entry: Entry) -> Result<(), Error> {
+    match entry {
+        Entry::Probe => fake.call(Rtl8139::probe).map(drop),
+        Entry::Open => fake.call(Rtl8139::open),
+        Entry::Stop => fake.call(Rtl8139::stop),
+        Entry::Transmit => fake.transmit(3, 90),
+        Entry::Interrupt => fake.call(Rtl8139::interrupt).map(drop),
+        Entry::Poll => fake.poll(16).map(drop),
+        Entry::Link => fake.call(Rtl8139::link).map(drop),
+        Entry::SetMac => fake.call(|cx| Rtl8139::set_mac(cx, MAC)),
+        Entry::SetRxMode => fake.call(|cx| Rtl8139::set_rx_mode(cx, RxMode { promiscuous: true, multicast: 7 })),
+        Entry::GetRingparam => fake.call(Rtl8139::get_ringparam).map(drop),
+        Entry::GetStats => fake.call(Rtl8139::get_stats).map(drop),
+        Entry::TxTimeout => fake.call(Rtl8139::tx_timeout),
+        Entry::Quiesce => fake.call(Rtl8139::quiesce),
+        Entry::Restore => fake.call(Rtl8139::restore),
+    }
+}
+
+/// A call that gives an error commits like any other: the driver knows then of no buffer that it does not keep.
+#[test]
+fn an_access_that_fails_leaves_nothing_that_restore_does_not_mend() {
+    for entry in Entry::ALL {
+        let mut failed = 0;
+        loop {
+            let mut fake = busy();
+            fake.chip.get_mut().trouble.fails_after = Some(failed);
+            let result = call(&mut fake, entry);
+            if fake.chip.get_mut().trouble.fails_after.take().is_some() {
+                assert_eq!(result, Ok(()), "{entry} {failed}");
+                break;
+            }
+            assert_eq!(result, Err(Error::Bus), "{entry} {failed}");
+            assert_eq!(fake.call(Rtl8139::restore), Ok(()));
+            assert!(fake.chip.get_mut().kept.is_empty(), "{entry} {failed}");
+            assert_eq!(fake.call(Rtl8139::open), Ok(()));
+            fake.assert_works();
+            failed += 1;
+        }
+        assert!(failed > 0, "{entry} makes no access");
+    }
+}
+
 #[test]
 fn abandoned_probe_and_open_leave_nothing_behind() {
     for point in Point::ALL {
