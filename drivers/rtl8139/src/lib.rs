@@ -28,7 +28,6 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
-use udrv_driver::zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 use udrv_driver::{
     Cx, Dma, Error, Events, Level, Link, MacAddress, NetDriver, Point, RegisterInfo, RingParam, RxMode, Stats, TxFrame,
 };
@@ -38,62 +37,19 @@ mod receive;
 pub mod regs;
 mod ring;
 mod setup;
+mod state;
 mod tx;
 mod version;
 
+pub use state::State;
+
 use regs::{isr, mii, msr, rcr, tcr, tsd};
+use state::Overflow;
 use tx::Fate;
 
 /// The driver. It has no values: what it remembers is [`State`].
 #[derive(Debug)]
 pub struct Rtl8139;
-
-/// What one failed call can spoil and one rollback mends.
-#[derive(Debug, Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
-#[zerocopy(crate = "udrv_driver::zerocopy")]
-#[repr(C)]
-pub struct State {
-    /// Counters since probe.
-    stats: Stats,
-    /// Hash of the multicast addresses to receive.
-    multicast: u64,
-    /// Since when the frame at the cursor has been under way, in microseconds; 0 if none is.
-    waiting: u64,
-    /// The receive ring; 0 before probe.
-    ring: Dma,
-    /// Where in the ring the next header stands.
-    cursor: u32,
-    /// Transmit slots.
-    tx: tx::Slots,
-    /// 1: between `open` and `stop`.
-    opened: u32,
-    /// 1: receive everything.
-    promiscuous: u32,
-    /// See [`Overflow`].
-    overflow: Overflow,
-    /// The station address in use.
-    mac: MacAddress,
-    reserved: [u8; 2],
-}
-
-/// How far an overflow of the ring has been dealt with.
-///
-/// RXOVW and FOVW may be cleared only after CAPR has given room back. CAPR is written when `poll` commits, so neither
-/// the `interrupt` before it nor `poll` itself can clear them: it is the `interrupt` after it that does. The cause is
-/// still pending, so that one comes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
-#[zerocopy(crate = "udrv_driver::zerocopy")]
-#[repr(transparent)]
-pub(crate) struct Overflow(u32);
-
-impl Overflow {
-    /// None is known.
-    pub(crate) const NONE: Overflow = Overflow(0);
-    /// `interrupt` has seen one and left it.
-    const SEEN: Overflow = Overflow(1);
-    /// `poll` has emptied the ring since, as far as its budget went.
-    const DRAINED: Overflow = Overflow(2);
-}
 
 impl NetDriver for Rtl8139 {
     const NAME: &'static str = "rtl8139";
@@ -115,19 +71,11 @@ impl NetDriver for Rtl8139 {
     type State = State;
 
     fn new_state() -> State {
-        State {
-            stats: Stats::default(),
-            multicast: 0,
-            waiting: 0,
-            ring: Dma(0),
-            cursor: 0,
-            tx: tx::Slots::new(),
-            opened: 0,
-            promiscuous: 0,
-            overflow: Overflow::NONE,
-            mac: MacAddress([0; 6]),
-            reserved: [0; 2],
-        }
+        State::new()
+    }
+
+    fn check(state: &State) -> Result<(), &'static str> {
+        state.check()
     }
 
     fn probe(cx: &mut Cx<'_, State>) -> Result<MacAddress, Error> {

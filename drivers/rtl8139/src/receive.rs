@@ -5,7 +5,8 @@
 use udrv_driver::{Cx, Error, Level, Micros};
 
 use crate::regs::{self, cr};
-use crate::{State, ring, setup};
+use crate::state::State;
+use crate::{ring, setup};
 
 /// For a frame to come into the ring once its header is there: the longest takes 1.2 ms on the wire at 10 Mbit/s, and
 /// less on the bus.

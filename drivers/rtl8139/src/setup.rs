@@ -6,7 +6,8 @@
 use udrv_driver::{Cx, Error, Micros};
 
 use crate::regs::{self, cr, cr9346, isr, rcr, tcr};
-use crate::{Overflow, State, ring, tx};
+use crate::state::{Overflow, State};
+use crate::{ring, tx};
 
 /// For CR to follow what was written: reset, receiver off, receiver on. The chip takes microseconds; this is what
 /// other drivers give it.

@@ -6,6 +6,7 @@
 use udrv_driver::zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::regs::tsd;
+use crate::state::holds;
 
 /// Slots of the chip.
 pub(crate) const SLOTS: u32 = 4;
@@ -33,7 +34,7 @@ pub(crate) struct Slots {
     next: u32,
     /// How many are in use.
     used: u32,
-    /// How often the oldest was tried again.
+    /// How often the oldest was tried again; one more than [`RETRIES`] when it was given up.
     retries: u32,
     /// 1: the chip has reported an abort (ISR.TER) since the last retry.
     abort_reported: u32,
@@ -65,6 +66,23 @@ impl Slots {
     /// All free, as after a reset.
     pub(crate) const fn new() -> Slots {
         Slots { buffers: [0; SLOTS as usize], next: 0, used: 0, retries: 0, abort_reported: 0, early: EARLY_START }
+    }
+
+    /// What holds of them between calls: see `state.rs`.
+    pub(crate) fn check(&self) -> Result<(), &'static str> {
+        holds(self.next < SLOTS, "tx.next: no slot")?;
+        holds(self.used <= SLOTS, "tx.used: more than there are")?;
+        holds(self.retries <= RETRIES + 1, "tx.retries: too many")?;
+        holds(self.abort_reported <= 1, "tx.abort_reported: no flag")?;
+        holds((EARLY_START..=EARLY_WHOLE).contains(&self.early), "tx.early: out of bounds")?;
+        holds(self.all_different(), "tx.buffers: one in two slots")
+    }
+
+    /// Whether no buffer is in two of the slots in use.
+    fn all_different(&self) -> bool {
+        // slots in use are those 1 to `used` behind `next`
+        let buffer = |behind: u32| self.buffers[(self.next.wrapping_sub(behind) % SLOTS) as usize];
+        (2..=self.used).all(|a| (1..a).all(|b| buffer(a) != buffer(b)))
     }
 
     /// The slot to fill next; `None` if all are in use.
@@ -112,7 +130,7 @@ impl Slots {
     /// Whether the oldest slot may be tried again; counts.
     pub(crate) fn retry(&mut self) -> bool {
         self.abort_reported = 0;
-        self.retries = self.retries.saturating_add(1);
+        self.retries = self.retries.saturating_add(1).min(RETRIES + 1);
         self.retries <= RETRIES
     }
 
@@ -181,6 +199,55 @@ mod tests {
             slots.raise_threshold();
             slots.release();
             slots.reset();
+        }
+    }
+
+    #[test]
+    fn whatever_is_done_the_check_holds() {
+        let mut slots = Slots::new();
+        assert_eq!(slots.check(), Ok(()));
+        // each digit is something that is done
+        for script in 0..7_u32.pow(7) {
+            let mut rest = script;
+            slots = Slots { next: script % SLOTS, ..Slots::new() };
+            for buffer in 0..7 {
+                match rest % 7 {
+                    0 | 1 if slots.free().is_some() => slots.claim(buffer),
+                    2 => slots.release(),
+                    3 => slots.note_abort(),
+                    4 if slots.oldest().is_some() => {
+                        slots.retry();
+                    }
+                    5 => slots.raise_threshold(),
+                    6 => slots.reset(),
+                    _ => {}
+                }
+                rest /= 7;
+                assert_eq!(slots.check(), Ok(()), "{script} {slots:?}");
+            }
+        }
+        for _ in 0..10 {
+            slots.retry();
+            slots.raise_threshold();
+            assert_eq!(slots.check(), Ok(()));
+        }
+    }
+
+    #[test]
+    fn each_clause_names_its_field() {
+        let right = Slots { buffers: [5, 6, 7, 5], used: 3, next: 3, ..Slots::new() };
+        assert_eq!(right.check(), Ok(()), "the last is not in use");
+        for (slots, what) in [
+            (Slots { next: 4, ..right }, "tx.next: no slot"),
+            (Slots { used: 5, ..right }, "tx.used: more than there are"),
+            (Slots { retries: RETRIES + 2, ..right }, "tx.retries: too many"),
+            (Slots { abort_reported: 2, ..right }, "tx.abort_reported: no flag"),
+            (Slots { early: 0, ..right }, "tx.early: out of bounds"),
+            (Slots { early: EARLY_WHOLE + 1, ..right }, "tx.early: out of bounds"),
+            (Slots { next: 0, used: 4, ..right }, "tx.buffers: one in two slots"),
+            (Slots { next: 1, used: 2, ..right }, "tx.buffers: one in two slots"),
+        ] {
+            assert_eq!(slots.check(), Err(what));
         }
     }
 

@@ -377,10 +377,11 @@ impl Fake {
         fake
     }
 
-    /// One call that commits, whatever it returns.
+    /// One call that commits, whatever it returns; the state is then one that may be.
     pub(crate) fn call<T>(&mut self, entry: impl FnOnce(&mut Cx<'_, State>) -> Result<T, Error>) -> Result<T, Error> {
         self.chip.get_mut().begin();
         let result = entry(&mut Cx::new(&mut self.state, &Border(&self.chip), None));
+        assert_eq!(Rtl8139::check(&self.state), Ok(()), "after a call that gives {:?}", result.as_ref().err());
         self.chip.get_mut().commit();
         result
     }
