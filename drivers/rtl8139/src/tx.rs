@@ -29,17 +29,17 @@ const EARLY_WHOLE: u32 = 56;
 #[repr(C)]
 pub(crate) struct Slots {
     /// The buffer in each slot; means something for those in use.
-    buffers: [u32; SLOTS as usize],
+    pub(crate) buffers: [u32; SLOTS as usize],
     /// The slot to fill next; its low two bits.
-    next: u32,
+    pub(crate) next: u32,
     /// How many are in use.
-    used: u32,
+    pub(crate) used: u32,
     /// How often the oldest was tried again; one more than [`RETRIES`] when it was given up.
-    retries: u32,
+    pub(crate) retries: u32,
     /// 1: the chip has reported an abort (ISR.TER) since the last retry.
-    abort_reported: u32,
+    pub(crate) abort_reported: u32,
     /// Early transmit threshold, units of 32 bytes.
-    early: u32,
+    pub(crate) early: u32,
 }
 
 /// What TSD says of a slot in use.

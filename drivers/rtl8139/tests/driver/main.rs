@@ -3,8 +3,12 @@
 //! Not the model (that knows nothing of drivers, and this nothing of buses), and not the framework: a call that is
 //! abandoned is one that panics here, and what would be undone is undone in a few lines.
 
+mod alternate;
 mod control;
 mod fake;
+mod garbage;
 mod lifecycle;
+mod random;
 mod receive;
 mod transmit;
+mod versions;

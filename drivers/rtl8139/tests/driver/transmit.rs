@@ -4,25 +4,27 @@ use rtl8139::{Rtl8139, regs};
 use udrv_driver::{Error, Events, NetDriver};
 
 use crate::fake::{Fake, bus_address};
+use crate::versions::{with_all, with_both_polls};
 
 use regs::tsd::{NCC_SHIFT, TABT, TOK, TUN};
 
 #[test]
 fn four_then_busy() {
-    let mut fake = Fake::opened();
-    for buffer in 0..4 {
-        assert_eq!(fake.transmit(buffer, 60 + buffer), Ok(()));
-    }
-    assert_eq!(fake.transmit(4, 60), Err(Error::Busy));
-    assert_eq!(fake.chip.get_mut().kept, [0, 1, 2, 3]);
-    for buffer in 0..4 {
-        assert_eq!(fake.chip.get_mut().send(TOK), (bus_address(buffer), 60 + buffer));
-    }
-    assert!(fake.interrupt().has(Events::POLL));
-    assert_eq!(fake.poll(0), Ok(0), "completions need no budget");
-    assert_eq!(fake.chip.get_mut().completed, [(0, true), (1, true), (2, true), (3, true)]);
-    assert_eq!(fake.transmit(4, 60), Ok(()));
-    assert_eq!(fake.stats().tx_frames, 4);
+    with_both_polls(|mut fake| {
+        for buffer in 0..4 {
+            assert_eq!(fake.transmit(buffer, 60 + buffer), Ok(()));
+        }
+        assert_eq!(fake.transmit(4, 60), Err(Error::Busy));
+        assert_eq!(fake.chip.get_mut().kept, [0, 1, 2, 3]);
+        for buffer in 0..4 {
+            assert_eq!(fake.chip.get_mut().send(TOK), (bus_address(buffer), 60 + buffer));
+        }
+        assert!(fake.interrupt().has(Events::POLL));
+        assert_eq!(fake.poll(0), Ok(0), "completions need no budget");
+        assert_eq!(fake.chip.get_mut().completed, [(0, true), (1, true), (2, true), (3, true)]);
+        assert_eq!(fake.transmit(4, 60), Ok(()));
+        assert_eq!(fake.stats().tx_frames, 4);
+    });
 }
 
 #[test]
@@ -37,94 +39,100 @@ fn too_long_is_refused_and_takes_no_slot() {
 /// TSD is read for those in use only, and in order: one that is done behind one that is not waits.
 #[test]
 fn completed_in_order() {
-    let mut fake = Fake::opened();
-    for buffer in 0..3 {
-        assert_eq!(fake.transmit(buffer, 60), Ok(()));
-    }
-    let chip = fake.chip.get_mut();
-    let second = chip.get(regs::TSD[1].offset(), 4);
-    chip.set(regs::TSD[1].offset(), 4, second | regs::tsd::OWN | TOK);
-    assert_eq!(fake.poll(1), Ok(0));
-    assert_eq!(fake.chip.get_mut().completed, []);
-    fake.chip.get_mut().send(TOK);
-    assert_eq!(fake.poll(1), Ok(0));
-    assert_eq!(fake.chip.get_mut().completed, [(0, true), (1, true)]);
+    with_both_polls(|mut fake| {
+        for buffer in 0..3 {
+            assert_eq!(fake.transmit(buffer, 60), Ok(()));
+        }
+        let chip = fake.chip.get_mut();
+        let second = chip.get(regs::TSD[1].offset(), 4);
+        chip.set(regs::TSD[1].offset(), 4, second | regs::tsd::OWN | TOK);
+        assert_eq!(fake.poll(1), Ok(0));
+        assert_eq!(fake.chip.get_mut().completed, []);
+        fake.chip.get_mut().send(TOK);
+        assert_eq!(fake.poll(1), Ok(0));
+        assert_eq!(fake.chip.get_mut().completed, [(0, true), (1, true)]);
+    });
 }
 
 #[test]
 fn underrun_is_sent_and_raises_the_threshold() {
-    let mut fake = Fake::opened();
-    let threshold = |fake: &Fake, slot: usize| fake.chip.borrow().get(regs::TSD[slot].offset(), 4) >> 16 & 0x3f;
-    assert_eq!(fake.transmit(0, 60), Ok(()));
-    let before = threshold(&fake, 0);
-    fake.chip.get_mut().send(TUN);
-    assert_eq!(fake.poll(1), Ok(0));
-    assert_eq!(fake.chip.get_mut().completed, [(0, true)]);
-    assert_eq!(fake.transmit(1, 60), Ok(()));
-    assert!(threshold(&fake, 1) > before);
+    with_both_polls(|mut fake| {
+        let threshold = |fake: &Fake, slot: usize| fake.chip.borrow().get(regs::TSD[slot].offset(), 4) >> 16 & 0x3f;
+        assert_eq!(fake.transmit(0, 60), Ok(()));
+        let before = threshold(&fake, 0);
+        fake.chip.get_mut().send(TUN);
+        assert_eq!(fake.poll(1), Ok(0));
+        assert_eq!(fake.chip.get_mut().completed, [(0, true)]);
+        assert_eq!(fake.transmit(1, 60), Ok(()));
+        assert!(threshold(&fake, 1) > before);
+    });
 }
 
 #[test]
 fn collisions_are_counted() {
-    let mut fake = Fake::opened();
-    assert_eq!(fake.transmit(0, 60), Ok(()));
-    fake.chip.get_mut().send(TOK | 7 << NCC_SHIFT);
-    assert_eq!(fake.poll(1), Ok(0));
-    assert_eq!(fake.stats().collisions, 7);
+    with_all(|mut fake| {
+        assert_eq!(fake.transmit(0, 60), Ok(()));
+        fake.chip.get_mut().send(TOK | 7 << NCC_SHIFT);
+        assert_eq!(fake.poll(1), Ok(0));
+        assert_eq!(fake.stats().collisions, 7);
+    });
 }
 
 #[test]
 fn an_aborted_frame_is_sent_again() {
-    let mut fake = Fake::opened();
-    for buffer in 0..2 {
-        assert_eq!(fake.transmit(buffer, 60), Ok(()));
-    }
-    fake.chip.get_mut().send(TABT);
-    assert!(fake.interrupt().has(Events::POLL));
-    assert_eq!(fake.poll(1), Ok(0));
-    assert_eq!(fake.chip.get_mut().kept, [0, 1], "the buffer stays with the chip");
-    assert_eq!(fake.chip.get_mut().send(TOK), (bus_address(0), 60), "the same again");
-    fake.chip.get_mut().send(TOK);
-    assert_eq!(fake.poll(1), Ok(0));
-    assert_eq!(fake.chip.get_mut().completed, [(0, true), (1, true)]);
-    assert_eq!(fake.stats().tx_errors, 0);
+    with_both_polls(|mut fake| {
+        for buffer in 0..2 {
+            assert_eq!(fake.transmit(buffer, 60), Ok(()));
+        }
+        fake.chip.get_mut().send(TABT);
+        assert!(fake.interrupt().has(Events::POLL));
+        assert_eq!(fake.poll(1), Ok(0));
+        assert_eq!(fake.chip.get_mut().kept, [0, 1], "the buffer stays with the chip");
+        assert_eq!(fake.chip.get_mut().send(TOK), (bus_address(0), 60), "the same again");
+        fake.chip.get_mut().send(TOK);
+        assert_eq!(fake.poll(1), Ok(0));
+        assert_eq!(fake.chip.get_mut().completed, [(0, true), (1, true)]);
+        assert_eq!(fake.stats().tx_errors, 0);
+    });
 }
 
 #[test]
 fn a_chip_that_leaves_tabt_standing_is_not_told_twice() {
-    let mut fake = Fake::opened();
-    assert_eq!(fake.transmit(0, 60), Ok(()));
-    fake.chip.get_mut().send(TABT);
-    fake.interrupt();
-    assert_eq!(fake.poll(1), Ok(0));
-    let chip = fake.chip.get_mut();
-    let status = chip.get(regs::TSD[0].offset(), 4);
-    chip.set(regs::TSD[0].offset(), 4, status | TABT);
-    let clears = |fake: &Fake| fake.chip.borrow().writes.iter().filter(|w| w.0 == 0x40 && w.1 & 1 != 0).count();
-    assert_eq!(clears(&fake), 1);
-    for _ in 0..10 {
+    with_all(|mut fake| {
+        assert_eq!(fake.transmit(0, 60), Ok(()));
+        fake.chip.get_mut().send(TABT);
+        fake.interrupt();
         assert_eq!(fake.poll(1), Ok(0));
-    }
-    assert_eq!(clears(&fake), 1);
+        let chip = fake.chip.get_mut();
+        let status = chip.get(regs::TSD[0].offset(), 4);
+        chip.set(regs::TSD[0].offset(), 4, status | TABT);
+        let clears = |fake: &Fake| fake.chip.borrow().writes.iter().filter(|w| w.0 == 0x40 && w.1 & 1 != 0).count();
+        assert_eq!(clears(&fake), 1);
+        for _ in 0..10 {
+            assert_eq!(fake.poll(1), Ok(0));
+        }
+        assert_eq!(clears(&fake), 1);
+    });
 }
 
 #[test]
 fn a_frame_that_aborts_for_ever_costs_a_restart_and_no_more() {
-    let mut fake = Fake::opened();
-    for buffer in 0..2 {
-        assert_eq!(fake.transmit(buffer, 60), Ok(()));
-    }
-    let mut rounds = 0;
-    while fake.chip.get_mut().completed.is_empty() {
-        fake.chip.get_mut().send(TABT);
-        assert!(fake.interrupt().has(Events::POLL));
-        assert_eq!(fake.poll(1), Ok(0));
-        rounds += 1;
-        assert!(rounds < 10);
-    }
-    assert_eq!(fake.chip.get_mut().completed, [(0, false), (1, false)]);
-    assert_eq!(fake.stats().tx_errors, 2);
-    fake.assert_works();
+    with_both_polls(|mut fake| {
+        for buffer in 0..2 {
+            assert_eq!(fake.transmit(buffer, 60), Ok(()));
+        }
+        let mut rounds = 0;
+        while fake.chip.get_mut().completed.is_empty() {
+            fake.chip.get_mut().send(TABT);
+            assert!(fake.interrupt().has(Events::POLL));
+            assert_eq!(fake.serve(1), 0);
+            rounds += 1;
+            assert!(rounds < 10);
+        }
+        assert_eq!(fake.chip.get_mut().completed, [(0, false), (1, false)]);
+        assert_eq!(fake.stats().tx_errors, 2);
+        fake.assert_works();
+    });
 }
 
 #[test]
@@ -142,18 +150,19 @@ fn tx_timeout_gives_back_and_goes_on() {
 fn no_status_panics_or_completes_what_is_not_kept() {
     // all combinations of the bits that the driver looks at, and some of the others
     for bits in 0..1 << 9 {
-        let mut fake = Fake::opened();
         let status = bits & 7 | (bits >> 3 & 7) << 13 | (bits >> 6 & 7) << 29 | (bits & 1) << 22;
-        for buffer in 0..4 {
-            assert_eq!(fake.transmit(buffer, 60), Ok(()));
-        }
-        for slot in regs::TSD {
-            fake.chip.get_mut().set(slot.offset(), 4, status);
-        }
-        for _ in 0..3 {
-            let _ = fake.poll(4);
-        }
-        let chip = fake.chip.get_mut();
-        assert!([0, 4].contains(&chip.completed.len()));
+        with_both_polls(|mut fake| {
+            for buffer in 0..4 {
+                assert_eq!(fake.transmit(buffer, 60), Ok(()));
+            }
+            for slot in regs::TSD {
+                fake.chip.get_mut().set(slot.offset(), 4, status);
+            }
+            for _ in 0..3 {
+                let _ = fake.poll(4);
+            }
+            let chip = fake.chip.get_mut();
+            assert!([0, 4].contains(&chip.completed.len()));
+        });
     }
 }
