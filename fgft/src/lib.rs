@@ -54,6 +54,7 @@ mod runtime;
 mod scene;
 #[cfg(feature = "symbols")]
 pub mod symbols;
+pub mod tracking;
 mod trap;
 mod upcall;
 mod watchdog;
