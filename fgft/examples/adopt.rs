@@ -9,6 +9,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::time::Duration;
 
 use fgft::{Domain, DomainConfig, StateKind};
 
@@ -23,7 +24,8 @@ const ROUNDS: u64 = 10;
 const LINE: u64 = 100;
 
 fn config() -> DomainConfig {
-    DomainConfig::new(StateKind { name: "adopt", version: 1 })
+    // a worker shall end by its kill and by nothing else
+    DomainConfig { deadline: Duration::from_secs(10), ..DomainConfig::new(StateKind { name: "adopt", version: 1 }) }
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -5,6 +5,8 @@
 //! `cargo run -p fgft --example c_function`
 #![allow(unsafe_code, reason = "calls C")]
 
+use std::time::Duration;
+
 use fgft::{Domain, DomainConfig, Fault, FaultKind, StateKind};
 use fgft_example_c::{Session, decoder_receive, decoder_receive_fixed};
 
@@ -14,7 +16,8 @@ const RECEIVE_BUFFER: usize = 3 + 65535;
 fn main() {
     let isolation = fgft::init().expect("the engine starts");
     println!("isolation: {}\n", isolation.name());
-    let config = DomainConfig::new(StateKind { name: "decoder", version: 1 });
+    let mut config = DomainConfig::new(StateKind { name: "decoder", version: 1 });
+    config.deadline = Duration::from_millis(50);
     let mut domain = Domain::<Session>::new(&config, Session::NEW, ()).expect("a domain");
     let mut buffer = vec![0; RECEIVE_BUFFER];
 

@@ -1,6 +1,7 @@
 //! The host's half: the memory that it lends to the plugin, and what it does when a call ends.
 
 use std::sync::atomic::AtomicU64;
+use std::time::Duration;
 
 use fgft::tracking::{Handle, Kind, Ranged, Rights, Table};
 use fgft::{Domain, DomainConfig, DomainMemory, FaultKind, Refusal, StateKind, Upcalls};
@@ -102,7 +103,8 @@ pub(crate) struct Plugin {
 impl Plugin {
     /// Loads it.
     pub(crate) fn new() -> Result<Plugin, fgft::InitError> {
-        let config = DomainConfig::new(StateKind { name: "bencode", version: 1 });
+        let mut config = DomainConfig::new(StateKind { name: "bencode", version: 1 });
+        config.deadline = Duration::from_millis(50);
         let domain = Domain::new(&config, Parser::NEW, Texts::new())?;
         Ok(Plugin { domain, memory: Memory { places: Vec::new() } })
     }

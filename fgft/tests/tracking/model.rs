@@ -1,6 +1,7 @@
 //! Random calls against a model: what the table says, what is released and when.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use fgft::tracking::{Handle, Owner, Rights, Table};
 use fgft::{Domain, DomainConfig, DomainMemory, FaultKind, Refusal, StateKind, Upcalls};
@@ -141,7 +142,8 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
     fn nothing_leaks_and_nothing_is_released_twice(calls in calls()) {
-        let config = DomainConfig::new(StateKind { name: "tracking", version: 1 });
+        let mut config = DomainConfig::new(StateKind { name: "tracking", version: 1 });
+        config.deadline = Duration::from_secs(10); // an emulated machine is slow
         let mut table = Things::new();
         table.set_quota(QUOTA);
         let mut domain = Domain::<u64, Things>::new(&config, 0, table).unwrap();
