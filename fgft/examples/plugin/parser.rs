@@ -1,5 +1,5 @@
-//! The plugin: reads bencode, the format of torrent files, in the manner of code that was only ever shown good documents.
-//! `i42e` is a number, `4:spam` a string, `l` … `e` a list, `d` … `e` a dictionary.
+//! The plugin: reads bencode, the format of torrent files, in the manner of code that was only ever shown good
+//! documents. `i42e` is a number, `4:spam` a string, `l` … `e` a list, `d` … `e` a dictionary.
 //!
 //! It runs inside. It knows nothing of transactions: it has a state of its own and three functions of its host.
 

@@ -8,8 +8,8 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// A slot of a table, and the tag that its object was given: what code inside holds instead of a pointer.
 ///
-/// One word, plain data, so it may be kept in a state and passed through an upcall. Until a table has looked it up it is
-/// an allegation. No tag is given twice, in no table and under no successor, so a handle of another table, of an
+/// One word, plain data, so it may be kept in a state and passed through an upcall. Until a table has looked it up it
+/// is an allegation. No tag is given twice, in no table and under no successor, so a handle of another table, of an
 /// object given back or of a call rolled back is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(transparent)]

@@ -135,7 +135,8 @@ impl From<LockError> for Refusal {
     }
 }
 
-/// The locks that the call under way holds, in the order in which it took them. Kept by the host that serves its upcalls.
+/// The locks that the call under way holds, in the order in which it took them. Kept by the host that serves its
+/// upcalls.
 ///
 /// Released when the call gives them back; on abort all, the last taken first ([`LockLog::release_all`], or by dropping
 /// the log). What the failed call has changed under a lock is the host's to undo before that.

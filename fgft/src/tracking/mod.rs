@@ -1,8 +1,8 @@
 //! What code inside has obtained from the host: logged, checked at each use, settled when the call ends.
 //!
-//! A [`Table`] lists objects of one [`Kind`] (buffers, timers, files), each under a [`Handle`]. Tables are plain data and
-//! live in the ledger of a [`Domain`](crate::Domain), so that a rollback puts them back by copying and a successor adopts
-//! them. What the copying cannot put back, the real thing behind an entry, is settled by the difference:
+//! A [`Table`] lists objects of one [`Kind`] (buffers, timers, files), each under a [`Handle`]. Tables are plain data
+//! and live in the ledger of a [`Domain`](crate::Domain), so that a rollback puts them back by copying and a successor
+//! adopts them. What the copying cannot put back, the real thing behind an entry, is settled by the difference:
 //!
 //! | the failed or finished call | abort: [`Table::settle_abort`] | commit: [`Table::settle_commit`] |
 //! |---|---|---|

@@ -59,8 +59,8 @@ struct Slot<K: Kind> {
 /// A field of a ledger, or all of it. It needs no alignment and has no padding, so it fits anywhere in a `repr(C)`
 /// struct. Finding a free slot takes time in proportion to `N`: meant for tens to hundreds.
 ///
-/// What takes a handle from code inside ([`Table::get`], [`Table::check`], [`Table::take`]) refuses one that does not name
-/// an object that is with the code inside. The rest is the host's.
+/// What takes a handle from code inside ([`Table::get`], [`Table::check`], [`Table::take`]) refuses one that does not
+/// name an object that is with the code inside. The rest is the host's.
 #[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub struct Table<K: Kind, const N: usize> {
@@ -222,8 +222,7 @@ impl<K: Kind, const N: usize> Table<K, N> {
         })
     }
 
-    /// The call is good: releases what was given back. Call it right before
-    /// [`Domain::commit`](crate::Domain::commit).
+    /// The call is good: releases what was given back. Call it right before [`Domain::commit`](crate::Domain::commit).
     ///
     /// For things that outlive the process it may matter that a kill between the two leaves an image in which they are
     /// not released yet: have `release` collect them, and release them behind the commit.
