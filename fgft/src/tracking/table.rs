@@ -252,8 +252,11 @@ impl<K: Kind, const N: usize> Table<K, N> {
         }
     }
 
-    /// For a rollback past the last commit: strikes out what that has brought back though it was released meanwhile.
-    /// `before` is a copy of the table from before that rollback. Code inside that still has such a handle is refused.
+    /// For a rollback past the last commit: strikes out what that has brought back though it was released meanwhile, so
+    /// that code inside that still has such a handle is refused. Call it between that rollback and the next call.
+    ///
+    /// `before` is a copy of the table from before the rollback. What it has and the older table has not is to be
+    /// released too: `before.settle_abort(&older, ..)`, once the older state is known to work.
     pub fn forget_released(&mut self, before: &Self) {
         for (slot, before) in self.slots.iter_mut().zip(&before.slots) {
             if slot.is_used() && !before.is_same(slot) {
