@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use udrv_driver::{Entry, Injection, NetDriver};
 
 use super::restart::Recorded;
-use super::{DeviceError, NetDevice};
+use super::{DeviceError, DeviceFaults, InterruptMode, NetDevice};
 use crate::report::FaultReport;
 use crate::supervisor::accounting::{EntryCounters, Reliability};
 use crate::supervisor::ladder::Recovery;
@@ -161,6 +161,10 @@ pub struct Status {
     pub quarantine: Vec<QuarantineStatus>,
     /// What the faults come to.
     pub reliability: Reliability,
+    /// What the device did wrong.
+    pub device_faults: DeviceFaults,
+    /// How the device's work is noticed.
+    pub interrupts: InterruptMode,
     /// Register reads and writes that reached the device.
     pub register_accesses: (u64, u64),
     /// Memory of the host that no fault may touch is as it was.
@@ -242,7 +246,7 @@ impl<D: NetDriver> NetDevice<D> {
                     // what was in flight may be lost, and nothing would call for the frame that waits
                     self.pump_endpoint()?;
                 }
-                match called {
+                match self.noted(called) {
                     Ok(()) => Answer::Done,
                     Err(error @ DeviceError::GaveUp { .. }) => return Err(error),
                     Err(error) => Answer::Refused(error.to_string()),
@@ -313,7 +317,8 @@ impl<D: NetDriver> NetDevice<D> {
     }
 
     fn status(&mut self) -> Status {
-        let chip = self.entry(Entry::GetStats, |cx| D::get_stats(cx)).ok().map(|s| ChipCounters {
+        let stats = self.entry(Entry::GetStats, |cx| D::get_stats(cx));
+        let chip = self.noted(stats).ok().map(|s| ChipCounters {
             rx_errors: s.rx_errors,
             rx_missed: s.rx_missed,
             rx_resets: s.rx_resets,
@@ -345,6 +350,8 @@ impl<D: NetDriver> NetDevice<D> {
             entries: self.entry_status(),
             quarantine: self.quarantine_status(uptime),
             reliability: self.accounts.reliability(uptime),
+            device_faults: self.device_faults(),
+            interrupts: self.interrupts.mode(),
             register_accesses: (accesses.reads, accesses.writes),
             canary_intact: self.canary.iter().all(|word| *word == super::CANARY),
         }

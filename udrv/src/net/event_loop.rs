@@ -33,10 +33,10 @@ impl<D: NetDriver> NetDevice<D> {
     }
 
     fn serve(&mut self, inbox: &Inbox) -> Result<(), DeviceError> {
-        let mut looked = Instant::now();
+        let mut ticked = Instant::now();
         loop {
             let room = if self.has_room() { PollFlags::POLLIN } else { PollFlags::empty() };
-            let timeout = if self.has_more() { PollTimeout::ZERO } else { wait(self.period(), looked) };
+            let timeout = if self.has_more() { PollTimeout::ZERO } else { self.timeout(ticked) };
             let mut fds = [
                 PollFd::new(self.irq.as_fd(), PollFlags::POLLIN),
                 PollFd::new(inbox.wake_fd(), PollFlags::POLLIN),
@@ -49,15 +49,16 @@ impl<D: NetDriver> NetDevice<D> {
             }
             let has = |fd: &PollFd<'_>| fd.revents().is_some_and(|r| !r.is_empty());
             let [irq, wake, frames] = [&fds[0], &fds[1], &fds[2]].map(has);
-            // by the clock: a device that is never quiet may still have stopped sending
-            if looked.elapsed() >= self.period() {
-                self.tick()?;
-                looked = Instant::now();
-            }
+            // before any look, which would take the interrupt's work
             if irq || self.has_more() {
-                // the count does not matter: causes are in the device
-                let _ = self.irq.read();
                 self.serve_interrupt()?;
+            }
+            // by the clock: a device that is never quiet may still have stopped sending
+            if ticked.elapsed() >= self.period() {
+                self.tick()?;
+                ticked = Instant::now();
+            } else if self.next_look().is_some_and(|next| self.clock() >= next) {
+                self.look()?;
             }
             if frames {
                 self.pump_endpoint()?;
@@ -88,10 +89,11 @@ impl<D: NetDriver> NetDevice<D> {
             }
         }
     }
-}
 
-/// What is left of `period` since `start`, in whole milliseconds and not too short: waking early is waking twice.
-fn wait(period: Duration, start: Instant) -> PollTimeout {
-    let left = period.saturating_sub(start.elapsed()).as_micros().div_ceil(1000);
-    PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX)
+    /// Time to the next tick or look, in whole milliseconds and not too short: waking early is waking twice.
+    fn timeout(&self, ticked: Instant) -> PollTimeout {
+        let tick = self.period().saturating_sub(ticked.elapsed());
+        let look = self.next_look().map_or(tick, |next| next.saturating_sub(self.clock()));
+        PollTimeout::try_from(tick.min(look).as_micros().div_ceil(1000)).unwrap_or(PollTimeout::MAX)
+    }
 }

@@ -6,13 +6,17 @@
 //! ```
 //!
 //! `call.rs` runs one entry point as a transaction, `recover.rs` and `restart.rs` do what a fault calls for; `traffic.rs`
-//! moves frames; `event_loop.rs` waits for the device, the endpoint and commands; this file starts and stops.
+//! moves frames; `serving.rs` serves the device, with `interrupts.rs` and `device_faults.rs` to say what to do when it
+//! does wrong; `event_loop.rs` waits for the device, the endpoint and commands; this file starts and stops.
 
 mod call;
 mod command;
+mod device_faults;
 mod event_loop;
+mod interrupts;
 mod recover;
 mod restart;
+mod serving;
 mod traffic;
 
 use std::path::PathBuf;
@@ -21,13 +25,16 @@ use std::time::{Duration, Instant};
 use fgft::{Domain, DomainConfig, StateKind};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use udrv_bus::{BarInfo, BusError, PciFunction, PciId, ResetKind, Width};
-use udrv_driver::{Entry, Injection, Link, MacAddress, NetDriver, RxMode};
+use udrv_driver::{Entry, Error, Injection, Link, MacAddress, NetDriver, RxMode};
 
 pub use call::CallError;
 pub use command::{Answer, Command, Commander, EntryStatus, Inbox, QuarantineStatus, Status, Traffic, commands};
+pub use device_faults::DeviceFaults;
+pub use interrupts::InterruptMode;
 
-use restart::Recorded;
-
+use self::device_faults::Restores;
+use self::interrupts::Interrupts;
+use self::restart::Recorded;
 use crate::endpoint::{EndpointError, NetEndpoint};
 use crate::host::Host;
 use crate::ledger::Ledger;
@@ -201,6 +208,16 @@ pub struct NetDevice<D: NetDriver> {
     reports: Reports,
     restarts: u64,
     traffic: Traffic,
+    /// What the device did wrong.
+    device_faults: DeviceFaults,
+    /// When it is restored for that.
+    restores: Restores,
+    /// What it did last, and where that was noticed.
+    erred: Option<(Entry, Error)>,
+    /// Whether its interrupt line is believed.
+    interrupts: Interrupts,
+    /// What the log says about that.
+    told_mode: InterruptMode,
     /// A poll that could have gone on was broken off.
     more: bool,
     failed: Option<String>,
@@ -244,6 +261,7 @@ impl<D: NetDriver> NetDevice<D> {
         let domain = Domain::new(&config, D::new_state(), Ledger::new())?;
         let irq = EventFd::from_value_and_flags(0, EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)
             .map_err(|e| DeviceError::System { operation: "eventfd", source: e.into() })?;
+        let look = options.look;
         let mut device = NetDevice {
             name,
             domain,
@@ -270,6 +288,11 @@ impl<D: NetDriver> NetDevice<D> {
             reports: Reports::default(),
             restarts: 0,
             traffic: Traffic::default(),
+            device_faults: DeviceFaults::default(),
+            restores: Restores::new(),
+            erred: None,
+            interrupts: Interrupts::new(look),
+            told_mode: InterruptMode::Line,
             more: false,
             failed: None,
             stopped: false,

@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use fgft::FaultKind;
-use udrv_driver::{Entry, Error, Events, Injection, NetDriver};
+use udrv_driver::{Entry, Error, Injection, NetDriver};
 
 use super::call::{Failure, since};
-use super::{CallError, DeviceError, NetDevice};
+use super::{DeviceError, NetDevice};
 use crate::report::{FaultReport, Rung, Steps, injected};
-use crate::supervisor::ladder::Step;
+use crate::supervisor::ladder::{Recovery, Step};
 use crate::supervisor::quarantine::Place;
 use crate::transact::transact;
 
@@ -218,28 +218,34 @@ impl<D: NetDriver> NetDevice<D> {
         Err(last)
     }
 
-    /// By command, or because `why`: rung 2 or more.
+    /// Rung 2 because the device erred, which `entry` has noticed. False: it did not work.
+    pub(super) fn restore_once(&mut self, entry: Entry) -> bool {
+        if self.options.ladder.recovery == Recovery::Restart {
+            return self.restart_for(entry);
+        }
+        let (start, mut nested) = (Instant::now(), Vec::new());
+        let restored = self.try_restore(&mut nested);
+        if let Err(why) = &restored {
+            tracing::warn!(device = %self.name, why, "restore failed");
+        }
+        for (entry, report) in nested {
+            self.file(entry, FaultReport { rung: Rung::Restore, recovered: restored.is_ok(), ..report });
+        }
+        self.accounts.lost(entry as usize, since(start));
+        restored.is_ok()
+    }
+
+    /// Rung 3 because the device erred. False: it is time to give up.
+    pub(super) fn restart_for(&mut self, entry: Entry) -> bool {
+        let step = self.ladder.after_failure(self.host.now());
+        self.climb_for(step, entry) != Rung::GaveUp
+    }
+
     fn climb_for(&mut self, step: Step, entry: Entry) -> Rung {
         let start = Instant::now();
         let rung = self.climb(step, &mut Steps::default());
         self.accounts.lost(entry as usize, since(start));
         rung
-    }
-
-    /// The device did something wrong and the driver has said so: the chip may be half set up, so it is restored. A
-    /// device that has left cannot be.
-    pub(super) fn after_error(&mut self, entry: Entry, error: Error) -> Result<Events, DeviceError> {
-        if error == Error::Gone {
-            return Err(self.entry_error(entry, CallError::Driver(error)));
-        }
-        tracing::warn!(device = %self.name, %entry, %error, "restoring the device");
-        self.traffic.restores += 1;
-        let step = self.ladder.after_device_error(self.host.now());
-        if self.climb_for(step, entry) == Rung::GaveUp {
-            self.failed = Some(format!("{entry}: {error}, and neither restore nor restart helped"));
-            return Err(self.entry_error(entry, CallError::Driver(error)));
-        }
-        Ok(Events::NONE)
     }
 
     /// Rung 3 by command.

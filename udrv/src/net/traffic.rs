@@ -1,8 +1,8 @@
-//! Moving frames, and noticing when they do not move.
+//! Moving frames.
 
 use std::time::Instant;
 
-use udrv_driver::{Entry, Error, Events, NetDriver, TxFrame};
+use udrv_driver::{Entry, Error, NetDriver, TxFrame};
 
 use super::{CallError, DeviceError, NetDevice};
 use crate::endpoint::Received;
@@ -18,6 +18,7 @@ const MAX_FRAME: usize = 1518;
 const BATCH: usize = 32;
 /// Polls in a row before others get their turn: a flood of frames must not keep commands waiting.
 const POLLS: u32 = 8;
+
 impl<D: NetDriver> NetDevice<D> {
     /// Takes frames from the endpoint and gives them to the driver, until there is none, or no room.
     ///
@@ -25,6 +26,9 @@ impl<D: NetDriver> NetDevice<D> {
     /// When the device was given up or the endpoint is broken.
     pub fn pump_endpoint(&mut self) -> Result<(), DeviceError> {
         for _ in 0..BATCH {
+            if self.restores.is_down() {
+                break;
+            }
             let Some((buffer, length)) = self.next_frame()? else { break };
             if !self.send(buffer, length)? {
                 self.waiting = Some((buffer, length));
@@ -37,7 +41,7 @@ impl<D: NetDriver> NetDevice<D> {
     /// Whether a frame from the endpoint could be taken now.
     #[must_use]
     pub fn has_room(&self) -> bool {
-        self.waiting.is_none() && self.domain.ledger().free_buffer(None).is_some()
+        self.waiting.is_none() && !self.restores.is_down() && self.domain.ledger().free_buffer(None).is_some()
     }
 
     fn next_frame(&mut self) -> Result<Option<(u32, u32)>, DeviceError> {
@@ -80,11 +84,16 @@ impl<D: NetDriver> NetDevice<D> {
                 self.traffic.tx_bytes += u64::from(length);
                 self.sending_since.get_or_insert_with(Instant::now);
                 self.frame_went_through();
+                self.frame_was_given();
                 Ok(true)
             }
             Err(CallError::Driver(Error::Busy)) => Ok(false),
             Err(error) => {
                 self.traffic.tx_dropped += 1;
+                if let CallError::Driver(error) = error {
+                    self.after_error(Entry::Transmit, error)?;
+                    return Ok(true);
+                }
                 if self.failed.is_some() {
                     return Err(self.entry_error(Entry::Transmit, error));
                 }
@@ -96,35 +105,6 @@ impl<D: NetDriver> NetDevice<D> {
         }
     }
 
-    /// Serves the device's interrupt: causes, frames both ways, link; then unmasks the line. Causes that have come
-    /// meanwhile hold the line up, and it fires again.
-    ///
-    /// # Errors
-    /// When the device is gone or was given up.
-    pub fn serve_interrupt(&mut self) -> Result<(), DeviceError> {
-        let events = match self.must(Entry::Interrupt, |cx| D::interrupt(cx)) {
-            Err(DeviceError::Entry { source: CallError::Driver(error), .. }) => {
-                self.after_error(Entry::Interrupt, error)?
-            }
-            // its causes stay as they are; there may be work
-            Err(DeviceError::Entry { source: CallError::Quarantined, .. }) => Events::POLL,
-            other => other?,
-        };
-        if events.has(Events::POLL) || self.more {
-            self.poll_all()?;
-        }
-        if events.has(Events::ERROR) {
-            self.after_error(Entry::Interrupt, Error::Bus)?;
-        }
-        if events.has(Events::LINK) {
-            self.refresh_link()?;
-        }
-        // frames that waited for a slot
-        self.pump_endpoint()?;
-        let unmasked = self.host.window.bus().unmask_intx();
-        unmasked.map_err(|source| self.bus_error(source))
-    }
-
     /// Whether a poll was broken off that could have gone on: [`NetDevice::serve_interrupt`] goes on with it.
     #[must_use]
     pub fn has_more(&self) -> bool {
@@ -133,7 +113,7 @@ impl<D: NetDriver> NetDevice<D> {
 
     /// Polls until the driver has no more, or others want their turn. A poll that faults is made again: its work is
     /// still there.
-    fn poll_all(&mut self) -> Result<(), DeviceError> {
+    pub(super) fn poll_all(&mut self) -> Result<(), DeviceError> {
         let before = self.domain.ledger().kept();
         self.more = false;
         let mut polls = 0;
@@ -184,40 +164,6 @@ impl<D: NetDriver> NetDevice<D> {
         self.endpoint.set_carrier(link.up)?;
         self.link = link;
         Ok(())
-    }
-
-    /// [`NetDevice::update_link`] where nobody asked: if it faults the link is what it was.
-    fn refresh_link(&mut self) -> Result<(), DeviceError> {
-        match self.update_link() {
-            Err(DeviceError::Entry { source: CallError::Fault(_) | CallError::Quarantined, .. }) => Ok(()),
-            other => other,
-        }
-    }
-
-    /// What is done from time to time: interrupts that were lost, frames that do not get sent, the link.
-    ///
-    /// # Errors
-    /// As for [`NetDevice::serve_interrupt`].
-    pub fn tick(&mut self) -> Result<(), DeviceError> {
-        // a cause is in the device whether it was announced or not
-        self.serve_interrupt()?;
-        if self.is_sending() {
-            // and a slot is free whether there is a cause for it or not
-            self.poll_all()?;
-        }
-        if self.sending_since.is_some_and(|since| since.elapsed() >= self.options.tx_timeout) {
-            tracing::warn!(device = %self.name, "the device has stopped sending");
-            self.sending_since = None;
-            match self.must(Entry::TxTimeout, |cx| D::tx_timeout(cx)) {
-                Err(DeviceError::Entry { source: CallError::Driver(error), .. }) => {
-                    self.after_error(Entry::TxTimeout, error)?;
-                }
-                other => other?,
-            }
-        }
-        // a slot that was freed here is announced by nobody
-        self.pump_endpoint()?;
-        self.refresh_link()
     }
 
     /// Whether frames are with the device.

@@ -2,8 +2,8 @@
 //!
 //! ```text
 //!   1 abort     memory and registers put back          each fault
-//!   2 restore   the driver's `restore`, verified       the journal cannot undo the call; faults in a row; device errors
-//!   3 restart   probe anew, replay the configuration   restore failed, did not help, or is asked for too often
+//!   2 restore   the driver's `restore`, verified       the journal cannot undo the call; faults in a row
+//!   3 restart   probe anew, replay the configuration   restore failed or did not help
 //!   - give up   the device is left quiet               restarts did not help
 //! ```
 //!
@@ -66,10 +66,6 @@ pub struct LadderConfig {
     pub restore_after: u32,
     /// Faults in a row after which rung 2 is not trusted any more.
     pub restart_after: u32,
-    /// Restores within [`LadderConfig::restore_window`] that errors of the device may cause.
-    pub restores: u32,
-    /// See [`LadderConfig::restores`].
-    pub restore_window: Duration,
     /// Restarts within [`LadderConfig::restart_window`].
     pub restarts: u32,
     /// See [`LadderConfig::restarts`].
@@ -84,8 +80,6 @@ impl Default for LadderConfig {
             recovery: Recovery::Ladder,
             restore_after: 8,
             restart_after: 16,
-            restores: 32,
-            restore_window: Duration::from_secs(1),
             restarts: 6,
             restart_window: Duration::from_secs(60),
             back_off: Duration::from_millis(10),
@@ -111,7 +105,6 @@ pub enum Step {
 pub struct Ladder {
     config: LadderConfig,
     in_a_row: u32,
-    restores: Rate,
     restarts: Rate,
 }
 
@@ -119,7 +112,7 @@ impl Ladder {
     /// At its foot.
     #[must_use]
     pub fn new(config: LadderConfig) -> Ladder {
-        Ladder { config, in_a_row: 0, restores: Rate::default(), restarts: Rate::default() }
+        Ladder { config, in_a_row: 0, restarts: Rate::default() }
     }
 
     /// A call worked: what faulted before is over.
@@ -137,14 +130,6 @@ impl Ladder {
         if unclean || self.in_a_row >= self.config.restore_after { Step::Restore } else { Step::Abort }
     }
 
-    /// The device did something that cannot be, and the driver says so.
-    pub fn after_device_error(&mut self, now: u64) -> Step {
-        let limit = self.config.restores as usize;
-        let window = self.config.restore_window.as_nanos() as u64;
-        let restores = self.restores.note(now, window, limit);
-        if self.config.recovery == Recovery::Restart || restores > limit { self.restart(now) } else { Step::Restore }
-    }
-
     /// A restore did not bring the device to where it should be, or a restart did not work.
     pub fn after_failure(&mut self, now: u64) -> Step {
         self.restart(now)
@@ -153,7 +138,6 @@ impl Ladder {
     /// A restart worked: the lower rungs may be tried again. Restarts themselves are still counted.
     pub fn restarted(&mut self) {
         self.in_a_row = 0;
-        self.restores.clear();
     }
 
     fn restart(&mut self, now: u64) -> Step {
@@ -222,17 +206,6 @@ mod tests {
         for i in 0..1000 {
             assert_eq!(ladder.after_failure(i * 61 * SECOND), Step::Restart(Duration::ZERO));
         }
-    }
-
-    #[test]
-    fn a_device_that_wants_too_many_restores_is_restarted_and_then_given_up() {
-        let mut ladder = Ladder::new(LadderConfig::default());
-        let steps: Vec<Step> = (0..).map(|i| ladder.after_device_error(i)).take(40).collect();
-        assert!(steps[..32].iter().all(|s| *s == Step::Restore));
-        assert!(matches!(steps[32], Step::Restart(_)));
-        assert_eq!(steps[38], Step::GiveUp);
-        let mut slow = Ladder::new(LadderConfig::default());
-        assert!((0..1000).all(|i| slow.after_device_error(i * SECOND / 30) == Step::Restore));
     }
 
     #[test]

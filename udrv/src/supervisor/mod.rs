@@ -26,11 +26,6 @@ impl Rate {
         self.times.push_back(now);
         self.times.len()
     }
-
-    /// As if nothing had happened.
-    pub(crate) fn clear(&mut self) {
-        self.times.clear();
-    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,259 @@
+//! Serving the device: when its line fires, when the clock says so, and when it errs.
+//!
+//! When the line is believed is decided in `interrupts.rs`, when the device is restored in `device_faults.rs`.
+
+use std::time::Duration;
+
+use udrv_bus::Width;
+use udrv_driver::{Entry, Error, Events, NetDriver};
+
+use super::device_faults::{Restores, Verdict};
+use super::interrupts::{Found, InterruptMode};
+use super::{
+    CallError, DeviceError, DeviceFaults, NetDevice, PCI_BUS_MASTER, PCI_INTX_DISABLE, PCI_IO, PCI_MEMORY, set_command,
+};
+
+/// Reads of the vendor id, after pauses that double from a millisecond, before a device that reads as all ones is taken
+/// for gone: 127 ms. A device in a reset of its own is back sooner.
+const VENDOR_READS: u32 = 8;
+
+impl<D: NetDriver> NetDevice<D> {
+    /// Serves the device's interrupt: causes, frames both ways, link; then unmasks the line, unless it does not stop.
+    /// Causes that have come meanwhile hold the line up, and it fires again.
+    ///
+    /// Nothing is lost by a call when no interrupt has come.
+    ///
+    /// # Errors
+    /// When the device is gone or was given up.
+    pub fn serve_interrupt(&mut self) -> Result<(), DeviceError> {
+        let fired = self.line_has_fired();
+        let found = self.serve_device(false)?;
+        let now = self.clock();
+        if fired {
+            self.interrupts.fired(now, found);
+        } else if found.frames > 0 {
+            self.interrupts.worked(now);
+        }
+        self.unmask();
+        Ok(())
+    }
+
+    /// Looks at the device because the clock says so: a cause is in the device whether it was announced or not, and so
+    /// are frames.
+    ///
+    /// # Errors
+    /// As for [`NetDevice::serve_interrupt`].
+    pub(super) fn look(&mut self) -> Result<(), DeviceError> {
+        let known = self.has_more();
+        let found = self.serve_device(true)?;
+        // after the look: work that came while looking was announced
+        let fired = self.line_has_fired();
+        let now = self.clock();
+        self.interrupts.looked(now, found, fired, known);
+        self.unmask();
+        Ok(())
+    }
+
+    /// What is done from time to time: interrupts that were lost, frames that do not get sent, the link.
+    ///
+    /// # Errors
+    /// As for [`NetDevice::serve_interrupt`].
+    pub fn tick(&mut self) -> Result<(), DeviceError> {
+        self.look()?;
+        if self.restores.is_down() {
+            return Ok(());
+        }
+        if self.sending_since.is_some_and(|since| since.elapsed() >= self.options.tx_timeout) {
+            tracing::warn!(device = %self.name, "the device has stopped sending");
+            self.sending_since = None;
+            match self.must(Entry::TxTimeout, |cx| D::tx_timeout(cx)) {
+                Err(DeviceError::Entry { source: CallError::Driver(error), .. }) => {
+                    self.after_error(Entry::TxTimeout, error)?;
+                }
+                other => other?,
+            }
+        }
+        // a slot that was freed here is announced by nobody
+        self.pump_endpoint()?;
+        self.refresh_link()?;
+        Ok(())
+    }
+
+    /// When the device is to be looked at or restored next, if that is before the next [`NetDevice::tick`].
+    pub(super) fn next_look(&self) -> Option<Duration> {
+        [self.interrupts.next_look(), self.restores.due()].into_iter().flatten().min()
+    }
+
+    /// Time since the start.
+    pub(super) fn clock(&self) -> Duration {
+        Duration::from_nanos(self.host.now())
+    }
+
+    /// A frame was given to the device: its completion, and an answer, are to be expected.
+    pub(super) fn frame_was_given(&mut self) {
+        if self.interrupts.by_clock() {
+            let now = self.clock();
+            self.interrupts.worked(now);
+        }
+    }
+
+    /// Passes `result` on and counts the device's error in it, where nothing is done about it.
+    pub(super) fn noted<T>(&mut self, result: Result<T, DeviceError>) -> Result<T, DeviceError> {
+        if let Err(DeviceError::Entry { source: CallError::Driver(error), .. }) = &result {
+            self.device_faults.note(*error);
+        }
+        result
+    }
+
+    /// What the device did wrong, until now.
+    pub(super) fn device_faults(&self) -> DeviceFaults {
+        let counts = self.interrupts.counts(self.clock());
+        DeviceFaults {
+            interrupts_lost: counts.lost,
+            interrupt_storms: counts.storms,
+            polled_ms: counts.polled.as_millis() as u64,
+            ..self.device_faults
+        }
+    }
+
+    /// Whether the line has fired since this was asked last. How often does not matter: causes are in the device.
+    fn line_has_fired(&self) -> bool {
+        self.irq.read().is_ok()
+    }
+
+    /// Unmasks the line if it is to be open. Where that fails the device is polled.
+    fn unmask(&mut self) {
+        self.tell_mode();
+        if !self.interrupts.is_open() {
+            return;
+        }
+        if let Err(error) = self.host.window.bus().unmask_intx() {
+            tracing::warn!(device = %self.name, %error, "the interrupt line cannot be unmasked; polling");
+            self.device_faults.bus += 1;
+            let now = self.clock();
+            self.interrupts.unmask_failed(now);
+        }
+    }
+
+    /// Logs how work is noticed, when that has changed.
+    fn tell_mode(&mut self) {
+        let mode = self.interrupts.mode();
+        if std::mem::replace(&mut self.told_mode, mode) != mode {
+            let why = match mode {
+                InterruptMode::Line => "the interrupt line works again",
+                InterruptMode::Polled => "interrupts do not come; polling",
+                InterruptMode::Masked => "interrupts do not stop; masking the line and polling",
+            };
+            tracing::warn!(device = %self.name, "{why}");
+        }
+    }
+
+    /// Serves causes, frames both ways and the link. `all`: frames are looked for whatever the causes say.
+    fn serve_device(&mut self, all: bool) -> Result<Found, DeviceError> {
+        if self.restores.due().is_some_and(|due| self.clock() >= due) {
+            self.restore_device()?;
+        }
+        if self.restores.is_down() {
+            self.more = false;
+            return Ok(Found::default());
+        }
+        let before = self.frames();
+        let events = match self.must(Entry::Interrupt, |cx| D::interrupt(cx)) {
+            Err(DeviceError::Entry { source: CallError::Driver(error), .. }) => {
+                self.after_error(Entry::Interrupt, error)?;
+                // it cannot say what there is to do, so all may be
+                Events::POLL
+            }
+            // likewise, and its causes stay as they are
+            Err(DeviceError::Entry { source: CallError::Quarantined, .. }) => Events::POLL,
+            other => other?,
+        };
+        if !self.restores.is_down() && (all || events.has(Events::POLL) || self.more) {
+            self.poll_all()?;
+        }
+        if events.has(Events::ERROR) {
+            self.after_error(Entry::Interrupt, Error::Bus)?;
+        }
+        let link = !self.restores.is_down() && events.has(Events::LINK) && self.refresh_link()?;
+        // frames that waited for a slot
+        self.pump_endpoint()?;
+        let frames = self.frames() - before;
+        if frames > 0 {
+            self.restores.frames_moved();
+        }
+        Ok(Found { frames, link })
+    }
+
+    /// Frames that the device has received and sent.
+    fn frames(&self) -> u64 {
+        self.traffic.rx_frames + self.traffic.rx_dropped + self.traffic.tx_frames
+    }
+
+    /// [`NetDevice::update_link`] where nobody asked: if that fails the link is what it was. True: it is another.
+    fn refresh_link(&mut self) -> Result<bool, DeviceError> {
+        let before = self.link;
+        match self.update_link() {
+            Err(DeviceError::Entry { source: CallError::Fault(_) | CallError::Quarantined, .. }) => Ok(false),
+            Err(DeviceError::Entry { source: CallError::Driver(error), .. }) => {
+                self.after_error(Entry::Link, error)?;
+                Ok(false)
+            }
+            other => other.map(|()| self.link != before),
+        }
+    }
+
+    /// The device did something wrong and the driver has said so: the chip may be half set up, so it is restored. A
+    /// device that has left cannot be.
+    pub(super) fn after_error(&mut self, entry: Entry, error: Error) -> Result<(), DeviceError> {
+        let device_erred = self.device_faults.note(error);
+        if !device_erred && matches!(entry, Entry::Transmit | Entry::Link) {
+            return Ok(()); // refused, and all is as before
+        }
+        if error == Error::Gone && !self.answers() {
+            return Err(self.entry_error(entry, CallError::Driver(error)));
+        }
+        let now = self.clock();
+        self.erred = Some((entry, error));
+        match self.restores.wanted(now, matches!(entry, Entry::Poll | Entry::TxTimeout)) {
+            Verdict::Now => {
+                tracing::warn!(device = %self.name, %entry, %error, "restoring the device");
+                self.restore_device()
+            }
+            Verdict::Later => Ok(()),
+            Verdict::GiveUp => self.restart_or_give_up("restoring it does not help"),
+        }
+    }
+
+    fn restore_device(&mut self) -> Result<(), DeviceError> {
+        self.traffic.restores += 1;
+        let worked = self.restore_once(self.erred.map_or(Entry::Restore, |(entry, _)| entry));
+        let now = self.clock();
+        if self.restores.done(now, worked) { self.restart_or_give_up("it cannot be restored") } else { Ok(()) }
+    }
+
+    /// Rung 3 for a device that rung 2 does not help.
+    fn restart_or_give_up(&mut self, why: &str) -> Result<(), DeviceError> {
+        let (entry, error) = self.erred.unwrap_or((Entry::Restore, Error::Gone));
+        tracing::warn!(device = %self.name, why, "restarting");
+        if self.restart_for(entry) {
+            self.restores = Restores::new();
+            return Ok(());
+        }
+        self.failed = Some(format!("{entry}: {error}, {why}, and neither does a restart"));
+        Err(self.entry_error(entry, CallError::Driver(error)))
+    }
+
+    /// Whether the device answers, if only after a while. One that does may have lost what lets it answer.
+    fn answers(&mut self) -> bool {
+        let bus = self.host.window.bus();
+        for attempt in 0..VENDOR_READS {
+            if attempt > 0 {
+                std::thread::sleep(Duration::from_millis(1 << (attempt - 1)));
+            }
+            if bus.config_read(0, Width::U16).is_ok_and(|vendor| vendor != 0xffff) {
+                return set_command(bus, PCI_IO | PCI_MEMORY | PCI_BUS_MASTER, PCI_INTX_DISABLE).is_ok();
+            }
+        }
+        false
+    }
+}
