@@ -190,7 +190,8 @@ impl Chip {
             self.isr |= isr::TIMEOUT;
         }
         let on = &self.trouble.on;
-        let asserted = self.causes() & self.imr != 0 && !on.interrupt_lost && !on.gone;
+        let wanted = self.causes() & self.imr != 0 || on.intx_stuck;
+        let asserted = wanted && !on.interrupt_lost && !on.gone;
         self.pci.set_intx(asserted);
         if asserted && !self.intx.masked && !self.pci.has(command::INTX_DISABLE) {
             self.signal();

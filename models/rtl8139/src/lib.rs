@@ -84,6 +84,6 @@ mod tx;
 pub use config::{Clock, Config, Variant};
 pub use counters::Counters;
 pub use filter::multicast_bit;
-pub use misbehave::{BadHeader, Garbage, Misbehave};
+pub use misbehave::{AllOnes, BadHeader, Garbage, Misbehave};
 pub use model::{Rtl8139Handle, Rtl8139Model};
 pub use pci::ID;

@@ -16,6 +16,15 @@ pub struct Garbage {
     pub one_in: u32,
 }
 
+/// Reads that answer all ones though the card is there: its configuration space still says who it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AllOnes {
+    /// Registers that read so: inclusive ranges of byte offsets. A read that touches one is all ones.
+    pub offsets: Vec<std::ops::RangeInclusive<u8>>,
+    /// So many reads, then it is over by itself; `None`: for good.
+    pub reads: Option<u32>,
+}
+
 /// What is written over the header of received frames.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct BadHeader {
@@ -31,6 +40,10 @@ pub struct Misbehave {
     /// The card is pulled out: every read, configuration space too, is all ones; writes, DMA, frames and interrupts
     /// vanish.
     pub gone: bool,
+    /// The same for so many accesses, then it is over by itself. Writes among them are lost.
+    pub gone_for: u32,
+    /// Some registers read as all ones.
+    pub all_ones: Option<AllOnes>,
     /// Reads of some registers are random.
     pub garbage: Option<Garbage>,
     /// Received frames get a wrong header.
@@ -41,6 +54,8 @@ pub struct Misbehave {
     pub reset_hangs: bool,
     /// ISR bits that are always set: with IMR an interrupt storm.
     pub isr_stuck: u16,
+    /// INTx is always asserted, whatever ISR and IMR say: nothing that a driver does silences it.
+    pub intx_stuck: bool,
     /// INTx is never asserted.
     pub interrupt_lost: bool,
     /// A started transmission does nothing: no frame, no OWN, no TOK, no interrupt.
@@ -81,14 +96,38 @@ impl Trouble {
         }
     }
 
+    /// Whether this access finds no card.
+    pub(crate) fn is_absent(&mut self) -> bool {
+        let for_now = self.on.gone_for > 0;
+        self.on.gone_for = self.on.gone_for.saturating_sub(1);
+        self.on.gone || for_now
+    }
+
+    /// Whether a read of `len` bytes at `offset` is all ones.
+    pub(crate) fn is_all_ones(&mut self, offset: u8, len: u8) -> bool {
+        let Some(AllOnes { offsets, reads }) = &mut self.on.all_ones else { return false };
+        if !touches(offsets, offset, len) || *reads == Some(0) {
+            return false;
+        }
+        *reads = reads.map(|left| left - 1);
+        true
+    }
+
     /// Random bits for a read of `len` bytes at `offset`, if it shall lie.
     pub(crate) fn garbage(&mut self, offset: u8, len: u8) -> Option<u32> {
         let garbage = self.on.garbage.as_ref()?;
-        let last = offset.saturating_add(len - 1);
-        let hit = garbage.offsets.iter().any(|r| offset <= *r.end() && last >= *r.start());
-        if !hit || garbage.one_in == 0 || self.rng.below(u64::from(garbage.one_in)) != 0 {
+        if !touches(&garbage.offsets, offset, len)
+            || garbage.one_in == 0
+            || self.rng.below(u64::from(garbage.one_in)) != 0
+        {
             return None;
         }
         Some(self.rng.next_u64() as u32)
     }
+}
+
+/// Whether an access of `len` bytes at `offset` touches one of `ranges`.
+fn touches(ranges: &[std::ops::RangeInclusive<u8>], offset: u8, len: u8) -> bool {
+    let last = offset.saturating_add(len - 1);
+    ranges.iter().any(|r| offset <= *r.end() && last >= *r.start())
 }

@@ -153,7 +153,7 @@ impl PciFunction for Rtl8139Model {
         fit(|| "configuration space".into(), CONFIG_SIZE, offset.into(), width)?;
         let mut chip = self.card.chip();
         chip.counters.config_reads += 1;
-        if chip.trouble.on.gone {
+        if chip.trouble.is_absent() {
             return Ok(width.all_ones());
         }
         Ok(chip.pci.read(offset, width.bytes()))
@@ -163,7 +163,7 @@ impl PciFunction for Rtl8139Model {
         fit(|| "configuration space".into(), CONFIG_SIZE, offset.into(), width)?;
         let mut chip = self.card.chip();
         chip.counters.config_writes += 1;
-        if !chip.trouble.on.gone {
+        if !chip.trouble.is_absent() {
             chip.pci.write(offset, width.bytes(), value);
             // Bus mastering or the interrupt disable bit may have changed.
             chip.run_transmitter();
@@ -184,12 +184,15 @@ impl PciFunction for Rtl8139Model {
         let chip = &mut *chip;
         spend(chip.config.read_cost);
         chip.counters.register_reads += 1;
-        if chip.trouble.on.gone || !chip.pci.has(decode) {
+        if chip.trouble.is_absent() || !chip.pci.has(decode) {
             return Ok(width.all_ones());
         }
         chip.settle();
         let lanes = lanes(offset, width);
         let value = chip.read_lanes(offset & !3, lanes) >> (8 * (offset & 3));
+        if chip.trouble.is_all_ones(offset, width.bytes() as u8) {
+            return Ok(width.all_ones());
+        }
         let lie = chip.trouble.garbage(offset, width.bytes() as u8);
         Ok(lie.unwrap_or(value) & width.all_ones())
     }
@@ -201,7 +204,7 @@ impl PciFunction for Rtl8139Model {
         let chip = &mut *chip;
         spend(chip.config.write_cost);
         chip.counters.register_writes += 1;
-        if chip.trouble.on.gone || !chip.pci.has(decode) {
+        if chip.trouble.is_absent() || !chip.pci.has(decode) {
             return Ok(());
         }
         let shift = 8 * (offset & 3);

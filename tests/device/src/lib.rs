@@ -3,6 +3,7 @@
 //! - [`rig`]: a device that runs on a thread of its own, as in udrvd ([`rig::Rig`]), or that the test turns by hand
 //!   ([`rig::Hand`]);
 //! - [`frames`]: numbered frames, and the judge that finds bad, missing and repeated ones;
+//! - [`traffic`]: such frames both ways through a rig;
 //! - [`spy`]: the card with a back door, so that a test can look at registers without the driver;
 //! - [`host`]: the host's end of the endpoint;
 //! - [`bare`]: a card of plain registers for drivers that are only tests, and [`wayward`], one of those.
@@ -21,6 +22,7 @@ pub mod frames;
 pub mod host;
 pub mod rig;
 pub mod spy;
+pub mod traffic;
 pub mod wayward;
 
 use std::time::{Duration, Instant};

@@ -1,17 +1,26 @@
 //! The card with a back door: the device has one end, the test looks in at the other.
 
-use std::os::fd::BorrowedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use model_rtl8139::{Rtl8139Model, regs};
 use udrv_bus::{BarInfo, BusError, DmaMapping, PciFunction, ResetKind, Width};
 
 /// The card as the device has it.
-pub struct Spied(Arc<Mutex<Rtl8139Model>>);
+pub struct Spied(Arc<Mutex<Rtl8139Model>>, Arc<Mutex<Line>>);
 
 /// The back door. It keeps the card open after the device has let go of it, so that the test sees how it was left.
 #[derive(Clone)]
-pub struct Spy(Arc<Mutex<Rtl8139Model>>);
+pub struct Spy(Arc<Mutex<Rtl8139Model>>, Arc<Mutex<Line>>);
+
+/// The interrupt line between card and device, as others may touch it.
+#[derive(Default)]
+struct Line {
+    event: Option<OwnedFd>,
+    /// Rung by a neighbour, and not unmasked since.
+    masked: bool,
+    unmask_fails: bool,
+}
 
 /// What of the chip must be the same before and after a fault: what the driver has set up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,8 +47,8 @@ pub const BUS_MASTER: u32 = 1 << 2;
 /// Opens the back door of a card.
 #[must_use]
 pub fn spy(card: Rtl8139Model) -> (Spied, Spy) {
-    let card = Arc::new(Mutex::new(card));
-    (Spied(card.clone()), Spy(card))
+    let (card, line) = (Arc::new(Mutex::new(card)), Arc::<Mutex<Line>>::default());
+    (Spied(card.clone(), line.clone()), Spy(card, line))
 }
 
 impl Spy {
@@ -80,6 +89,27 @@ impl Spy {
         }
     }
 
+    /// Fires the line as a neighbour that shares it would. False: it is masked, for nobody has served it since.
+    ///
+    /// # Panics
+    /// When the eventfd is broken.
+    #[must_use]
+    pub fn ring_as_neighbour(&self) -> bool {
+        let mut line = self.1.lock().unwrap_or_else(PoisonError::into_inner);
+        if line.masked {
+            return false;
+        }
+        let Some(event) = &line.event else { return false };
+        nix::unistd::write(event, &1_u64.to_ne_bytes()).expect("the line's eventfd");
+        line.masked = true;
+        true
+    }
+
+    /// From now on unmasking the line fails, or works.
+    pub fn let_unmask_fail(&self, fails: bool) {
+        self.1.lock().unwrap_or_else(PoisonError::into_inner).unmask_fails = fails;
+    }
+
     /// RE and TE of CR.
     #[must_use]
     pub fn enables(&self) -> u32 {
@@ -90,6 +120,10 @@ impl Spy {
 impl Spied {
     fn card(&self) -> MutexGuard<'_, Rtl8139Model> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn line(&self) -> MutexGuard<'_, Line> {
+        self.1.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -122,12 +156,19 @@ impl PciFunction for Spied {
         self.card().unmap_dma(iova, size)
     }
     fn enable_intx(&mut self, event: BorrowedFd<'_>) -> Result<(), BusError> {
+        self.line().event = event.try_clone_to_owned().ok();
         self.card().enable_intx(event)
     }
     fn unmask_intx(&mut self) -> Result<(), BusError> {
+        if self.line().unmask_fails {
+            let source = std::io::Error::from_raw_os_error(nix::libc::EIO);
+            return Err(BusError::Io { operation: "unmask of INTx".into(), source });
+        }
+        self.line().masked = false;
         self.card().unmask_intx()
     }
     fn disable_intx(&mut self) -> Result<(), BusError> {
+        self.line().event = None;
         self.card().disable_intx()
     }
     fn reset(&mut self) -> Result<ResetKind, BusError> {

@@ -9,10 +9,8 @@ use udrv_driver::Entry;
 use udrv_tests::frames::{Judge, Way};
 use udrv_tests::rig::{Rig, quick, turn};
 use udrv_tests::spy::BUS_MASTER;
+use udrv_tests::traffic::{BOUND, Traffic};
 use udrv_tests::wait_until;
-
-/// What a start, an end or a recovery may take. Real deadlines in the driver are 10 ms; this machine may be busy.
-const BOUND: Duration = Duration::from_secs(5);
 
 /// Starts a device on a card that misbehaves from the start, and says how long it took.
 fn start(trouble: impl FnOnce(&mut Misbehave)) -> (Result<Rig, DeviceError>, Duration) {
@@ -20,70 +18,6 @@ fn start(trouble: impl FnOnce(&mut Misbehave)) -> (Result<Rig, DeviceError>, Dur
     let begin = Instant::now();
     let rig = Rig::start_in(turn, quick(), Config::default(), trouble);
     (rig, begin.elapsed())
-}
-
-/// Frames both ways: what arrives is right and in order; how many arrive is told.
-struct Traffic {
-    down: Judge,
-    up: Judge,
-    sent: u64,
-    buffer: Vec<u8>,
-}
-
-impl Traffic {
-    fn new() -> Traffic {
-        Traffic { down: Judge::new(Way::Down), up: Judge::new(Way::Up), sent: 0, buffer: vec![0; 2048] }
-    }
-
-    fn send(&mut self, rig: &Rig, count: u64) {
-        for _ in 0..count {
-            // a device that has stopped takes nothing, and its endpoint fills up: that is fine here
-            let _ = rig.around.host.try_send(&Way::Down.frame(self.sent));
-            rig.around.station.inject(&Way::Up.frame(self.sent));
-            self.sent += 1;
-        }
-    }
-
-    fn take(&mut self, rig: &Rig) {
-        for frame in rig.around.station.drain() {
-            self.down.take(&frame.data).expect("down");
-        }
-        while let Some(length) = rig.around.host.try_receive(&mut self.buffer) {
-            self.up.take(&self.buffer[..length]).expect("up");
-        }
-    }
-
-    /// Sends until a frame that was sent after now arrives in each direction.
-    fn flows(&mut self, rig: &Rig, what: &str) {
-        let (begin, from) = (Instant::now(), self.sent);
-        while self.down.next() <= from || self.up.next() <= from {
-            assert!(begin.elapsed() < BOUND, "{what}: nothing flows: {:#?}", rig.status());
-            self.send(rig, 1);
-            let pause = Instant::now() + Duration::from_millis(1);
-            while Instant::now() < pause {
-                self.take(rig);
-            }
-        }
-    }
-
-    /// Sends for a while, whatever becomes of it, and makes sure that the device still answers, or has ended.
-    fn endure(&mut self, rig: &Rig, time: Duration, judge: bool) {
-        let end = Instant::now() + time;
-        while Instant::now() < end && !rig.has_ended() {
-            if !rig.around.host.try_send(&Way::Down.frame(self.sent)) {
-                std::thread::yield_now();
-            }
-            rig.around.station.inject(&Way::Up.frame(self.sent));
-            self.sent += 1;
-            if judge {
-                self.take(rig);
-            } else {
-                let _ = rig.around.station.drain();
-                while rig.around.host.try_receive(&mut self.buffer).is_some() {}
-            }
-            let _ = rig.ask(Command::Faults(u64::MAX));
-        }
-    }
 }
 
 /// The device has ended by itself, within bounds and with one line of its own; the card is quiet.

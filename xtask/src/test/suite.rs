@@ -37,6 +37,7 @@ pub(super) const ENGINE_BACKPORTS: Suite = Suite { scenario: "engine-backports",
 pub(super) const DEVICE: Suite = Suite {
     scenario: "device-6.1",
     tests: &[
+        ("udrv-tests", "device_faults"),
         ("udrv-tests", "faults"),
         ("udrv-tests", "misbehave"),
         ("udrv-tests", "rules"),

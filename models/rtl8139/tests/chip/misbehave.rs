@@ -1,7 +1,7 @@
 //! Each way to fail, on and off again.
 
 use model_rtl8139::regs::{self, cr, isr, rcr, tsd};
-use model_rtl8139::{BadHeader, Garbage};
+use model_rtl8139::{AllOnes, BadHeader, Garbage};
 use udrv_bus::{PciFunction, Width};
 
 use crate::bench::{Bench, MAC, frame};
@@ -22,6 +22,28 @@ fn gone() {
     assert_eq!(b.interrupts(), 0);
     b.handle.misbehave(|m| m.gone = false);
     assert_eq!(b.r32(regs::TSD0), tsd::OWN, "the write was lost");
+}
+
+#[test]
+fn gone_for_a_while() {
+    let (mut b, _station) = Bench::new();
+    b.handle.misbehave(|m| m.gone_for = 3);
+    assert_eq!(b.r16(regs::ISR), 0xffff);
+    assert_eq!(b.nic.config_read(0, Width::U16).unwrap(), 0xffff);
+    b.w16(regs::IMR, 7);
+    assert_eq!((b.r16(regs::IMR), b.nic.config_read(0, Width::U16).unwrap()), (0, 0x10ec), "the write was lost");
+}
+
+#[test]
+fn all_ones_stay_in_their_registers_and_end() {
+    let (mut b, _station) = Bench::new();
+    let cr = || vec![regs::CR..=regs::CR];
+    b.handle.misbehave(|m| m.all_ones = Some(AllOnes { offsets: cr(), reads: None }));
+    assert!((0..100).all(|_| b.r8(regs::CR) == 0xff && b.r16(regs::ISR) == 0));
+    assert_eq!(b.nic.config_read(0, Width::U16).unwrap(), 0x10ec, "the card is there");
+    b.handle.misbehave(|m| m.all_ones = Some(AllOnes { offsets: cr(), reads: Some(2) }));
+    assert_eq!([b.r8(regs::CR), b.r8(regs::CR)], [0xff; 2]);
+    assert_eq!(b.r8(regs::CR), cr::BUFE);
 }
 
 #[test]
@@ -90,6 +112,22 @@ fn interrupt_storm() {
     b.w16(regs::IMR, 0);
     b.nic.unmask_intx().unwrap();
     assert_eq!(b.interrupts(), 101, "IMR stops it");
+}
+
+#[test]
+fn intx_stuck() {
+    let (mut b, _) = Bench::new();
+    b.enable_line();
+    b.handle.misbehave(|m| m.intx_stuck = true);
+    for n in 1..=100 {
+        assert_eq!((b.interrupts(), b.r16(regs::ISR), b.r16(regs::IMR)), (n, 0, 0), "no cause, and nothing enabled");
+        b.take_interrupt();
+        b.nic.unmask_intx().unwrap();
+    }
+    b.handle.misbehave(|m| m.intx_stuck = false);
+    b.take_interrupt();
+    b.nic.unmask_intx().unwrap();
+    assert_eq!(b.interrupts(), 101);
 }
 
 #[test]
