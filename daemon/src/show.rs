@@ -43,6 +43,20 @@ fn write_status(out: &mut String, s: &Status) -> fmt::Result {
         )?;
     }
     writeln!(out, "registers   {} reads, {} writes", s.register_accesses.0, s.register_accesses.1)?;
+    let d = s.device_faults;
+    writeln!(
+        out,
+        "interrupts  {}; {} lost, {} storms, polled for {} ms",
+        s.interrupts.name(),
+        d.interrupts_lost,
+        d.interrupt_storms,
+        d.polled_ms
+    )?;
+    writeln!(
+        out,
+        "misbehaved  {} reads gone, {} nonsense, {} timeouts, {} bus errors",
+        d.gone, d.nonsense, d.timeout, d.bus
+    )?;
     let r = s.reliability;
     write!(out, "faults      {}, {} restarts", s.faults, s.restarts)?;
     if let (Some(mttf), Some(mttr)) = (r.mttf, r.mttr) {

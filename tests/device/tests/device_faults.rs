@@ -220,7 +220,7 @@ fn a_neighbour_on_the_line_starves_nobody() {
             }
             std::thread::sleep(WHILE); // measured, not waited for
             traffic.ping(&rig, 100);
-            assert_eq!(rig.status().device_faults.interrupt_storms, u64::from(mode == InterruptMode::Masked));
+            assert_eq!(rig.status().device_faults.interrupt_storms > 0, mode == InterruptMode::Masked);
             drop(stop);
             neighbour.join().expect("a neighbour")
         });

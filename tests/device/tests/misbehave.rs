@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use model_rtl8139::{BadHeader, Config, Garbage, Misbehave};
-use udrv::net::{Answer, Command, DeviceError};
+use udrv::net::DeviceError;
 use udrv_driver::Entry;
 use udrv_tests::frames::{Judge, Way};
 use udrv_tests::rig::{Rig, quick, turn};
@@ -216,27 +216,12 @@ fn a_storm_of_interrupts_does_not_keep_commands_waiting() {
             };
             for _ in 0..20 {
                 let begin = Instant::now();
-                let answer = rig.ask(Command::Status);
+                let _ = rig.status();
                 assert!(begin.elapsed() < BOUND, "{bits:#x}");
-                match answer {
-                    Some(Answer::Status(_)) => {}
-                    None if rig.has_ended() => break,
-                    None => wait_until("it has ended", || rig.has_ended()),
-                    other => panic!("{other:?}"),
-                }
             }
-            if rig.has_ended() {
-                let message = rig.stop().0.expect_err("ended by itself").to_string();
-                assert!(message.contains("given up") || message.contains("gone"), "{bits:#x}: {message}");
-                assert!(bits & 0x8000 != 0, "only a bus error, or a chip that reads as absent, is reason to end");
-                continue;
-            }
-            if bits & 0x8000 == 0 {
-                let mut traffic = Traffic::new();
-                traffic.flows(&rig, "in the storm");
-            }
+            Traffic::new().flows(&rig, "in the storm");
             rig.around.bench.misbehave(|m| m.isr_stuck = 0);
-            let _ = rig.stop();
+            rig.stop().0.expect("stops");
         }
     }
 }
