@@ -110,14 +110,17 @@ pub(crate) unsafe extern "C" fn handle(signal: i32, info: *mut libc::siginfo_t, 
             }
             if watchdog || by_kernel {
                 let record = (*context).trap.get();
-                (*record).signal = signal;
-                (*record).code = code;
-                (*record).address = (*info).si_addr() as u64;
-                (*record).error = registers[libc::REG_ERR as usize] as u64;
-                // si_pkey of the kernel's siginfo: after si_addr and an 8-byte hole
-                (*record).pkey = info.cast::<u8>().add(32).cast::<u32>().read();
-                (*record).registers = registers.map(|r| r as u64);
-                (*context).left.store(if watchdog { LEFT_HANG } else { LEFT_TRAP }, Relaxed);
+                // The first counts: the watchdog's signals are queued, and the next may hit the way out itself.
+                if (*record).signal == 0 {
+                    (*record).signal = signal;
+                    (*record).code = code;
+                    (*record).address = (*info).si_addr() as u64;
+                    (*record).error = registers[libc::REG_ERR as usize] as u64;
+                    // si_pkey of the kernel's siginfo: after si_addr and an 8-byte hole
+                    (*record).pkey = info.cast::<u8>().add(32).cast::<u32>().read();
+                    (*record).registers = registers.map(|r| r as u64);
+                    (*context).left.store(if watchdog { LEFT_HANG } else { LEFT_TRAP }, Relaxed);
+                }
                 registers[libc::REG_RIP as usize] = fgft_recover as *const () as i64;
                 registers[libc::REG_RSP as usize] = (*context).saved_rsp.load(Relaxed) as i64;
                 registers[libc::REG_EFL as usize] = 0x202; // interrupts on, all else clear
@@ -139,7 +142,7 @@ pub(crate) unsafe extern "C" fn handle(signal: i32, info: *mut libc::siginfo_t, 
 }
 
 impl TrapRecord {
-    /// Before a call: so that a verdict of the watchdog during an upcall shows no old registers.
+    /// Before a call: no trap yet.
     pub(crate) fn forget(&mut self) {
         self.signal = 0;
     }

@@ -23,6 +23,8 @@ const ENGINE_TESTS: &[(&str, &str)] = &[
     ("fgft", "faults"),
     ("fgft", "wild"),
     ("fgft", "images"),
+    ("fgft", "generations"),
+    ("fgft", "report"),
     ("fgft", "storm"),
     ("fgft", "growth"),
     // a test of the engine that must be linked without its build script's help
