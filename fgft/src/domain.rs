@@ -227,7 +227,7 @@ impl<S: Plain, L: Plain> Domain<S, L> {
         let mut frame = Frame { f: ManuallyDrop::new(f), state: self.state, result: self.scratch.cast::<R>() };
         let context = &*self.context;
         context.left.store(0, Relaxed);
-        context.thread.store(thread_id(), Relaxed);
+        context.thread.store(runtime::thread_id(), Relaxed);
         self.open = true;
         // SAFETY: the cells belong to this thread while it runs the call; `service` and `frame` outlive it; the
         // note is ours between calls. `f` is the caller's promise.
@@ -393,14 +393,4 @@ unsafe extern "C" fn foot<S: Plain, R: Plain, F: FnOnce(&mut S) -> R>(frame: *mu
         Ok(value) => unsafe { result.write(value) },
         Err(payload) => leave_with_payload(payload),
     }
-}
-
-fn thread_id() -> i32 {
-    thread_local! {
-        static ID: i32 = {
-            // SAFETY: no arguments, cannot fail.
-            unsafe { libc::gettid() }
-        };
-    }
-    ID.with(|id| *id)
 }

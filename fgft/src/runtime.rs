@@ -192,6 +192,17 @@ fn attach_slow(thread: &mut ThreadState, key: Option<Key>) -> Result<(), InitErr
     Ok(())
 }
 
+/// The kernel's number of this thread.
+pub(crate) fn thread_id() -> i32 {
+    thread_local! {
+        static ID: i32 = {
+            // SAFETY: no arguments, cannot fail.
+            unsafe { libc::gettid() }
+        };
+    }
+    ID.with(|id| *id)
+}
+
 /// Signature that glibc registers its area with (x86).
 const RSEQ_SIGNATURE: u32 = 0x5305_3053;
 const RSEQ_UNREGISTER: i32 = 1;
