@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32};
 
 use crate::asm::{fgft_current, fgft_recover, fgft_trap_entry, fgft_trap_entry_keys};
 use crate::context::{Context, LEFT_HANG, LEFT_TRAP, TrapRecord};
-use crate::{keys, mmio};
+use crate::{keys, mmio, watchdog};
 
 /// The signals that a fault in a driver raises.
 const TRAPS: [i32; 5] = [libc::SIGSEGV, libc::SIGBUS, libc::SIGFPE, libc::SIGILL, libc::SIGTRAP];
@@ -104,11 +104,11 @@ pub(crate) unsafe extern "C" fn handle(signal: i32, info: *mut libc::siginfo_t, 
         let code = (*info).si_code;
         let by_kernel = code > 0;
         if !context.is_null() && was_inside(&*context, &*frame) {
-            let watchdog = signal == watchdog_signal();
-            if watchdog && (*context).kill.load(Relaxed) != (*context).sequence.load(Relaxed) {
+            let verdict = signal == watchdog_signal();
+            if verdict && !watchdog::is_condemned(&*context) {
                 return; // late: that call is over
             }
-            if watchdog || by_kernel {
+            if verdict || by_kernel {
                 let record = (*context).trap.get();
                 // The first counts: the watchdog's signals are queued, and the next may hit the way out itself.
                 if (*record).signal == 0 {
@@ -119,7 +119,7 @@ pub(crate) unsafe extern "C" fn handle(signal: i32, info: *mut libc::siginfo_t, 
                     // si_pkey of the kernel's siginfo: after si_addr and an 8-byte hole
                     (*record).pkey = info.cast::<u8>().add(32).cast::<u32>().read();
                     (*record).registers = registers.map(|r| r as u64);
-                    (*context).left.store(if watchdog { LEFT_HANG } else { LEFT_TRAP }, Relaxed);
+                    (*context).left.store(if verdict { LEFT_HANG } else { LEFT_TRAP }, Relaxed);
                 }
                 registers[libc::REG_RIP as usize] = fgft_recover as *const () as i64;
                 registers[libc::REG_RSP as usize] = (*context).saved_rsp.load(Relaxed) as i64;

@@ -3,40 +3,40 @@
 //! One thread a process. Each domain's context has a sequence number, odd while a call is under way. Every
 //! millisecond the watchdog looks: the same odd number as before, and the thread has used more CPU time since
 //! than the deadline allows: it stores `kill = sequence` and sends that thread a signal. The handler, and the way
-//! out of an upcall, compare the two: a verdict that comes late fits no later call.
+//! out of an upcall, compare the two.
 //!
-//! While nothing runs the watchdog sleeps on a futex: a call that finds `AWAKE` false wakes it. The call stores its
-//! sequence number and then reads `AWAKE`; the watchdog clears `AWAKE`, has every CPU pass a barrier
-//! (membarrier) and then reads the sequence numbers: one of the two sees the other, at no cost to the call.
+//! While nothing runs the watchdog sleeps on a futex, and a call that begins wakes it. Its half of the fence between
+//! the two is membarrier, so the call's half costs nothing.
+//!
+//! `protocol.rs` has the order of it all, this file what it takes from Linux.
+
+mod protocol;
 
 use std::io;
+use std::sync::atomic; // those of `protocol.rs`
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::sync::atomic::{AtomicBool, AtomicU32, compiler_fence};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::Duration;
 
+use self::protocol::{Line, System, Watch};
 use crate::context::Context;
 use crate::trap;
 
-/// How often it looks: the resolution of deadlines.
+/// How often it looks: the resolution of deadlines. After one quiet look it goes to sleep: a process that makes a call
+/// now and then is woken three times by the watchdog for each (called, looked, looked again). Waking it costs a
+/// call that comes after a quiet millisecond one system call.
 const PERIOD: Duration = Duration::from_millis(1);
-/// Quiet looks in a row before it goes to sleep. One: a process that makes a call now and then is then woken three
-/// times by the watchdog for each (called, looked, looked again). Waking it costs a call that comes after a quiet
-/// millisecond one system call.
-const QUIET_LOOKS: u32 = 1;
-
-struct Watched {
-    context: Weak<Context>,
-    /// The odd number seen last, and the thread's CPU time then, in nanoseconds.
-    seen: Option<(u64, u64)>,
-    /// Sequence number at the last look.
-    last: u64,
-}
 
 static WATCHED: Mutex<Vec<Watched>> = Mutex::new(Vec::new());
 static STARTED: Mutex<bool> = Mutex::new(false);
 static AWAKE: AtomicU32 = AtomicU32::new(1);
 static MEMBARRIER: AtomicBool = AtomicBool::new(false);
+
+struct Watched {
+    context: Weak<Context>,
+    watch: Watch,
+}
 
 fn watched() -> MutexGuard<'static, Vec<Watched>> {
     WATCHED.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
@@ -44,7 +44,7 @@ fn watched() -> MutexGuard<'static, Vec<Watched>> {
 
 /// Puts a domain under watch until its context is dropped.
 pub(crate) fn watch(context: &Arc<Context>) {
-    watched().push(Watched { context: Arc::downgrade(context), seen: None, last: 0 });
+    watched().push(Watched { context: Arc::downgrade(context), watch: Watch::default() });
 }
 
 /// Starts the thread if it does not run yet.
@@ -61,52 +61,32 @@ pub(crate) fn start() -> io::Result<()> {
 /// Marks the start of a call: after this the watchdog sees it. Returns the call's sequence number.
 #[inline]
 pub(crate) fn begin(context: &Context) -> u64 {
-    let sequence = context.sequence.load(Relaxed).wrapping_add(1);
-    context.sequence.store(sequence, Relaxed);
-    compiler_fence(SeqCst); // the processor's part is the watchdog's membarrier
-    if AWAKE.load(Relaxed) == 0 {
-        wake();
-    }
-    sequence
+    line(context).begin(&AWAKE, &Linux)
 }
 
 /// Marks the end of a call.
 #[inline]
 pub(crate) fn end(context: &Context, sequence: u64) {
-    context.sequence.store(sequence.wrapping_add(1), Relaxed);
+    line(context).end(sequence);
 }
 
-#[cold]
-fn wake() {
-    AWAKE.store(1, SeqCst);
-    // SAFETY: a futex call on a static.
-    unsafe { libc::syscall(libc::SYS_futex, AWAKE.as_ptr(), libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG, 1) };
+/// Whether the call under way shall end.
+pub(crate) fn is_condemned(context: &Context) -> bool {
+    line(context).is_condemned()
 }
 
-fn membarrier(command: i32) -> bool {
-    // SAFETY: takes no pointers.
-    unsafe { libc::syscall(libc::SYS_membarrier, command, 0, 0) == 0 }
+#[inline]
+fn line(context: &Context) -> Line<'_> {
+    let Context { sequence, kill, thread, deadline, .. } = context;
+    Line { sequence, kill, thread, deadline }
 }
 
 fn run() {
     block_all_signals();
-    let mut quiet = 0;
     loop {
-        if look() {
-            quiet = 0;
-        } else {
-            quiet += 1;
-        }
         // without membarrier there is no safe way to sleep without a fence in every call: stay awake
-        if quiet >= QUIET_LOOKS && MEMBARRIER.load(Relaxed) {
-            AWAKE.store(0, SeqCst);
-            membarrier(libc::MEMBARRIER_CMD_PRIVATE_EXPEDITED);
-            if look() {
-                AWAKE.store(1, SeqCst);
-            } else {
-                sleep_until_woken();
-            }
-            quiet = 0;
+        if !look() && MEMBARRIER.load(Relaxed) {
+            protocol::sleep(&AWAKE, &Linux, look);
         }
         std::thread::sleep(PERIOD);
     }
@@ -117,7 +97,7 @@ fn look() -> bool {
     let mut busy = false;
     watched().retain_mut(|w| match w.context.upgrade() {
         Some(context) => {
-            busy |= w.look(&context);
+            busy |= w.watch.look(line(&context), &Linux);
             true
         }
         None => false,
@@ -125,49 +105,49 @@ fn look() -> bool {
     busy
 }
 
-impl Watched {
-    fn look(&mut self, context: &Context) -> bool {
-        let now = context.sequence.load(Relaxed);
-        let moved = now != self.last;
-        self.last = now;
-        if now.is_multiple_of(2) {
-            self.seen = None;
-            return moved;
-        }
-        let thread = context.thread.load(Relaxed);
-        let Some(cpu) = thread_cpu_time(thread) else { return true };
-        match self.seen {
-            Some((sequence, since)) if sequence == now => {
-                if cpu.saturating_sub(since) >= context.deadline.load(Relaxed) {
-                    context.kill.store(now, SeqCst);
-                    // Sent again at each look while the call lasts: one that lands in an upcall is ignored there.
-                    // SAFETY: a signal to a thread of this process; if it is gone the call fails.
-                    unsafe { libc::syscall(libc::SYS_tgkill, libc::getpid(), thread, trap::watchdog_signal()) };
-                }
-            }
-            _ => self.seen = Some((now, cpu)),
-        }
-        true
-    }
-}
+struct Linux;
 
-/// CPU time that thread `tid` has used, nanoseconds.
-fn thread_cpu_time(tid: i32) -> Option<u64> {
-    // clock id of a thread's scheduler time: kernel ABI, CPUCLOCK_PERTHREAD_MASK | CPUCLOCK_SCHED
-    let clock = (!tid << 3) | 4 | 2;
-    // SAFETY: fills a timespec.
-    unsafe {
-        let mut time = std::mem::zeroed::<libc::timespec>();
-        (libc::clock_gettime(clock, &mut time) == 0).then(|| time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64)
+impl System for Linux {
+    #[inline]
+    fn light_fence(&self) {
+        compiler_fence(SeqCst); // the processor's part is the watchdog's membarrier
     }
-}
 
-fn sleep_until_woken() {
-    while AWAKE.load(SeqCst) == 0 {
+    fn heavy_fence(&self) {
+        membarrier(libc::MEMBARRIER_CMD_PRIVATE_EXPEDITED);
+    }
+
+    fn wait(&self, awake: &AtomicU32) {
         let operation = libc::FUTEX_WAIT | libc::FUTEX_PRIVATE_FLAG;
-        // SAFETY: a futex call on a static, no timeout.
-        unsafe { libc::syscall(libc::SYS_futex, AWAKE.as_ptr(), operation, 0, std::ptr::null::<libc::timespec>()) };
+        // SAFETY: a futex call on a live word, no timeout.
+        unsafe { libc::syscall(libc::SYS_futex, awake.as_ptr(), operation, 0, std::ptr::null::<libc::timespec>()) };
     }
+
+    fn wake(&self, awake: &AtomicU32) {
+        // SAFETY: a futex call on a live word.
+        unsafe { libc::syscall(libc::SYS_futex, awake.as_ptr(), libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG, 1) };
+    }
+
+    fn cpu_time(&self, thread: i32) -> Option<u64> {
+        // clock id of a thread's scheduler time: kernel ABI, CPUCLOCK_PERTHREAD_MASK | CPUCLOCK_SCHED
+        let clock = (!thread << 3) | 4 | 2;
+        // SAFETY: fills a timespec.
+        unsafe {
+            let mut time = std::mem::zeroed::<libc::timespec>();
+            let done = libc::clock_gettime(clock, &mut time) == 0;
+            done.then(|| time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64)
+        }
+    }
+
+    fn signal(&self, thread: i32) {
+        // SAFETY: a signal to a thread of this process; if it is gone the call fails.
+        unsafe { libc::syscall(libc::SYS_tgkill, libc::getpid(), thread, trap::watchdog_signal()) };
+    }
+}
+
+fn membarrier(command: i32) -> bool {
+    // SAFETY: takes no pointers.
+    unsafe { libc::syscall(libc::SYS_membarrier, command, 0, 0) == 0 }
 }
 
 fn block_all_signals() {
