@@ -14,7 +14,8 @@
 //!
 //! Every way back (return, upcall, trap) reloads what it needs from the [`Context`], found through `fs`, after
 //! `wrpkru(0)`; nothing is believed that the driver could have written. `wrpkru` takes eax = value,
-//! ecx = edx = 0. What a fault report unwinds (`symbols`) is told by the `.cfi` lines; DWARF calls rbp 6 and rip 16. Flags AC, NT and TF, the direction flag, mxcsr and the x87 control word are put back.
+//! ecx = edx = 0. What a fault report unwinds (`symbols`) is told by the `.cfi` lines; DWARF calls rbp 6 and rip 16. Flags AC, NT and TF, the direction flag, mxcsr and the x87 control word are put back. An x87 exception
+//! is raised by the next x87 instruction: `fwait` makes that one the driver's.
 
 use std::arch::global_asm;
 use std::mem::offset_of;
@@ -85,6 +86,8 @@ global_asm!(
     "wrpkru",
     "2:",
     "call r8",
+    "fwait", // a pending x87 exception traps here, inside
+    "emms",  // and the x87 stack is left empty
     // Back from the driver, perhaps. Nothing is believed but fs.
     "xor r8d, r8d",
     "jmp 3f",
@@ -167,6 +170,8 @@ global_asm!(
     ".type fgft_upcall, @function",
     "fgft_upcall:",
     ".cfi_startproc",
+    "fwait", // as on the way out
+    "emms",
     "push rbp",
     ".cfi_adjust_cfa_offset 8",
     ".cfi_rel_offset 6, 0",
