@@ -2,6 +2,8 @@
 #![allow(dead_code, reason = "each test file uses some of it")]
 #![allow(unsafe_code, reason = "these are the faults")]
 
+pub(crate) mod thread;
+
 use std::arch::asm;
 
 use fgft::{Domain, DomainConfig, Fault, FaultKind, StateKind};
