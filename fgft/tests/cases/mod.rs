@@ -114,6 +114,7 @@ impl Stand {
         self.sometimes_commit();
         let (places, body) = (&self.places, case.body);
         self.domain.set_deadline(if matches!(case.end, End::Hang) { SHORT } else { LONG });
+        thread::mark_errno();
         // SAFETY: the closure owns nothing; its faults are what is tested.
         let result = unsafe {
             self.domain.run(&mut self.host, |words| {
@@ -134,6 +135,7 @@ impl Stand {
         self.domain.rollback();
         self.check_memory(name);
         if thorough {
+            // nothing above touches errno
             assert_eq!(Thread::now(), self.thread, "{name}: the thread is not as before");
             host::calculates_rightly();
             self.places.check_heap(name);

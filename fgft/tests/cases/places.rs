@@ -5,8 +5,8 @@ use std::thread::JoinHandle;
 
 use fgft::Domain;
 
-use crate::common::Words;
 use crate::common::thread::Thread;
+use crate::common::{Words, mappings};
 
 const HEAP_WORDS: usize = 4096;
 const PATTERN: u64 = 0x6865_6170;
@@ -101,16 +101,6 @@ fn unmapped() -> u64 {
 
 fn mapping_of(address: u64) -> (u64, u64) {
     mappings().into_iter().find(|(from, to)| (*from..*to).contains(&address)).expect("a mapping of the stack")
-}
-
-/// All mappings of this process.
-pub(crate) fn mappings() -> Vec<(u64, u64)> {
-    let maps = std::fs::read_to_string("/proc/self/maps").expect("procfs");
-    let range = |line: &str| {
-        let (from, to) = line.split_once(' ')?.0.split_once('-')?;
-        Some((u64::from_str_radix(from, 16).ok()?, u64::from_str_radix(to, 16).ok()?))
-    };
-    maps.lines().map(|line| range(line).expect("a range")).collect()
 }
 
 /// A page whose file has been cut: what a BAR is after its device has left.

@@ -86,7 +86,7 @@ impl Rng {
 
 /// How many calls a stress test makes: `FGFT_STORM_CALLS`.
 pub(crate) fn calls() -> u64 {
-    std::env::var("FGFT_STORM_CALLS").map_or(20_000, |v| v.parse().expect("FGFT_STORM_CALLS is a number"))
+    number("FGFT_STORM_CALLS", 20_000)
 }
 
 /// One call of a random kind, faulting or not, committed or rolled back; `expected` follows what must be the state.
@@ -121,4 +121,19 @@ pub(crate) fn one_call(d: &mut Domain<Words>, rng: &mut Rng, expected: &mut Word
         (kind, other) => panic!("kind {kind}: {other:?}"),
     }
     d.rollback();
+}
+
+/// All mappings of this process.
+pub(crate) fn mappings() -> Vec<(u64, u64)> {
+    let maps = std::fs::read_to_string("/proc/self/maps").expect("procfs");
+    let range = |line: &str| {
+        let (from, to) = line.split_once(' ')?.0.split_once('-')?;
+        Some((u64::from_str_radix(from, 16).ok()?, u64::from_str_radix(to, 16).ok()?))
+    };
+    maps.lines().map(|line| range(line).expect("a range")).collect()
+}
+
+/// A number from the environment.
+pub(crate) fn number(name: &str, default: u64) -> u64 {
+    std::env::var(name).map_or(default, |v| v.parse().unwrap_or_else(|_| panic!("{name}={v} is not a number")))
 }
