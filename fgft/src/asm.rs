@@ -13,9 +13,10 @@
 //! ```
 //!
 //! Every way back (return, upcall, trap) reloads what it needs from the [`Context`], found through `fs`, after
-//! `wrpkru(0)`; nothing is believed that the driver could have written. `wrpkru` takes eax = value,
-//! ecx = edx = 0. What a fault report unwinds (`symbols`) is told by the `.cfi` lines; DWARF calls rbp 6 and rip 16. Flags AC, NT and TF, the direction flag, mxcsr and the x87 control word are put back. An x87 exception
-//! is raised by the next x87 instruction: `fwait` makes that one the driver's.
+//! `wrpkru(0)`; nothing is believed that the driver could have written. `wrpkru` takes eax = value, ecx = edx = 0. Flags
+//! AC, NT and TF, the direction flag, mxcsr and the x87 control word are put back. An x87 exception is raised by the next
+//! x87 instruction: `fwait` makes that one the driver's. What a fault report unwinds (`symbols`) is told by the `.cfi`
+//! lines; DWARF calls rbp 6 and rip 16.
 
 use std::arch::global_asm;
 use std::mem::offset_of;

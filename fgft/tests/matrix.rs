@@ -18,7 +18,11 @@ fn each_kind_in_a_row() {
             stand.check(case, true);
         }
     }
-    println!("{} kinds, {IN_A_ROW} times each", cases::quick().len());
+    println!(
+        "stress: {} kinds of fault, {} loops, each contained {IN_A_ROW} times",
+        cases::quick().len(),
+        cases::loops().len()
+    );
 }
 
 #[test]
@@ -29,7 +33,6 @@ fn each_loop_in_a_row() {
             stand.check(case, true);
         }
     }
-    println!("{} kinds, {IN_A_ROW} times each", cases::loops().len());
 }
 
 #[test]

@@ -30,7 +30,17 @@ pub(crate) fn output_of(command: &mut Command) -> Result<String, Failure> {
 
 /// The executables of a package's integration tests, as (name, path). Builds them.
 pub(crate) fn test_programs(package: &str) -> Result<Vec<(String, PathBuf)>, Failure> {
-    let arguments = ["test", "--package", package, "--no-run", "--message-format=json-render-diagnostics"];
+    tests_of(&["--package", package])
+}
+
+/// The same, built for release.
+pub(crate) fn release_test_programs(package: &str) -> Result<Vec<(String, PathBuf)>, Failure> {
+    tests_of(&["--package", package, "--release"])
+}
+
+fn tests_of(which: &[&str]) -> Result<Vec<(String, PathBuf)>, Failure> {
+    let mut arguments = vec!["test", "--no-run", "--message-format=json-render-diagnostics"];
+    arguments.extend(which);
     programs_in(&output_of(&mut cargo(arguments))?, "test")
 }
 

@@ -3,7 +3,7 @@
 //! First the checks, then the workspace's own tests, then what needs a QEMU guest: protection keys (which the guest's
 //! processor has even where this one has none) and cards under VFIO. The list below is all there is.
 
-mod suite;
+pub(crate) mod suite;
 
 use std::process::ExitCode;
 
@@ -12,17 +12,20 @@ use crate::{
     check, demo,
     guest::{Kernel, rtl8139},
     steps::{self, Done, Failure, Step, program},
+    stress,
 };
 
 // ------------------------------------------------------------------------------------------------------------------
 // The steps, in order: a name for `--only`, and a function. Add scenarios at the end of their part.
 // ------------------------------------------------------------------------------------------------------------------
-const STEPS: [Step; 7] = [
+const STEPS: [Step; 8] = [
     // on this machine
     Step::host("workspace", || program(&mut cargo(["test", "--workspace", "--quiet"]))),
     Step::host("engine-rollback-only", || {
         program(cargo(["test", "--package", "fgft", "--quiet"]).env("FGFT_ISOLATION", "rollback-only"))
     }),
+    // a model of the engine's watchdog, in fewer orders than `cargo xtask stress` tries
+    Step::host("loom", || program(&mut stress::loom(Some(4)))),
     Step::host("demo", demo::step),
     // in the guest
     Step::guest("engine-guest-6.1", || suite::in_guest(Kernel::Debian61, &suite::ENGINE)),

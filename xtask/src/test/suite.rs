@@ -3,7 +3,11 @@
 //! One boot for all programs of a suite. That the keys were really used is read from the engine's output: the test of
 //! wild writes counts them by victim only with keys, and no test may have skipped anything.
 
-use std::{fs, path::Path, time::Duration};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use crate::{
     cargo::test_programs,
@@ -21,12 +25,15 @@ pub(super) struct Suite {
 
 const ENGINE_TESTS: &[(&str, &str)] = &[
     ("fgft", "faults"),
+    ("fgft", "matrix"),
     ("fgft", "wild"),
     ("fgft", "images"),
     ("fgft", "generations"),
     ("fgft", "report"),
+    ("fgft", "tracking"),
+    ("fgft", "million"),
     ("fgft", "storm"),
-    ("fgft", "growth"),
+    ("fgft", "deadline"),
     // a test of the engine that must be linked without its build script's help
     ("udrv", "panic_unwrapped"),
 ];
@@ -48,51 +55,110 @@ pub(super) const DEVICE: Suite = Suite {
     ],
 };
 
-/// Calls of a storm: emulation is slow.
-const CALLS: u32 = 2000;
-/// Milliseconds of CPU time for one call of a driver, likewise.
-const DEADLINE: u32 = 50;
+/// What is set for the tests. Emulation is slow: fewer of everything.
+const ENVIRONMENT: [(&str, u64); 4] = [
+    ("FGFT_STORM_CALLS", 2000),
+    ("FGFT_FAULTS", 10_000),
+    ("FGFT_LIVES", 200),
+    // milliseconds of CPU time for one call of a driver
+    ("UDRV_TEST_DEADLINE", 50),
+];
 /// Far above the minute or two that it takes: a busy machine is no failure.
 const LIMIT: Duration = Duration::from_secs(900);
 
 /// Runs all programs of `suite` under `kernel`.
 pub(super) fn in_guest(kernel: Kernel, suite: &Suite) -> Result<Done, Failure> {
-    let mut guest = Guest::new(suite.scenario).kernel(kernel).memory(512).timeout(LIMIT).script(&suite.script()).echo();
+    let mut programs = Vec::new();
     for (package, test) in suite.tests {
-        let programs = test_programs(package)?;
-        let found = programs.iter().find(|(name, _)| name == test);
-        let (_, path) = found.ok_or_else(|| Failure::Output(format!("{package} has no test program {test}")))?;
-        guest = guest.program_at(path, &format!("/suite/{test}"));
+        let built = test_programs(package)?;
+        let path = built.into_iter().find(|(name, _)| name == test).map(|(_, path)| path);
+        programs.push((*test, path.ok_or_else(|| Failure::Output(format!("{package} has no test program {test}")))?));
     }
-    let outcome = match guest.run() {
-        // the project's own kernel is needed; the newer one is as its mirror allows
-        Err(error @ Error::Offline { .. }) if kernel == Kernel::Backports => {
-            return Ok(Done::Skipped(error.to_string()));
-        }
-        other => other?,
+    let boot =
+        Boot { scenario: suite.scenario, programs: &programs, environment: &ENVIRONMENT, limit: LIMIT, echo: true };
+    let booted = match boot.run(kernel)? {
+        Booted::Ran(booted) => booted,
+        Booted::Absent(reason) => return Ok(Done::Skipped(reason)),
     };
-    let mut wrong: Vec<String> = outcome.kernel_complaints().iter().map(|line| format!("kernel: {line}")).collect();
-    if outcome.exit_code != 0 {
-        wrong.push(format!("exit code {}", outcome.exit_code));
-    }
-    let judged = |(_, test): &(&str, &str)| log_of(&outcome.results, test).and_then(|log| judge(test, &log)).err();
-    wrong.extend(suite.tests.iter().filter_map(judged));
+    let mut wrong = booted.complaints;
+    wrong.extend(booted.logs.iter().filter_map(|(test, log)| log.clone().and_then(|log| judge(test, &log)).err()));
     if wrong.is_empty() {
-        println!("the guest, whose processor has protection keys, ran {:.0} s", outcome.seconds);
+        println!("the guest, whose processor has protection keys, ran {:.0} s", booted.seconds);
         return Ok(Done::Passed);
     }
-    let console = outcome.serial_log_path.display();
-    Err(Failure::Output(format!("in the guest: {}; its console: {console}", wrong.join("; "))))
+    Err(Failure::Output(format!("in the guest: {}; its console: {}", wrong.join("; "), booted.console.display())))
 }
 
-impl Suite {
-    /// Runs each test, whatever became of the ones before it, keeping its output in `/results`.
+/// Programs for one boot.
+pub(crate) struct Boot<'a> {
+    /// The folder that the guest leaves.
+    pub(crate) scenario: &'a str,
+    /// Name and path of each.
+    pub(crate) programs: &'a [(&'a str, PathBuf)],
+    /// What is set for all of them.
+    pub(crate) environment: &'a [(&'a str, u64)],
+    /// Wall clock time for everything.
+    pub(crate) limit: Duration,
+    /// Show the console while it runs.
+    pub(crate) echo: bool,
+}
+
+/// What became of a boot.
+pub(crate) enum Booted {
+    /// All programs ran.
+    Ran(Logs),
+    /// This kernel cannot be had, for this reason, and that is no failure.
+    Absent(String),
+}
+
+/// What the programs of a boot wrote.
+pub(crate) struct Logs {
+    /// For each program its output, or why there is none.
+    pub(crate) logs: Vec<(String, Result<String, String>)>,
+    /// What the kernel or the script complained about.
+    pub(crate) complaints: Vec<String>,
+    /// The guest's console.
+    pub(crate) console: PathBuf,
+    /// From QEMU's start to its end.
+    pub(crate) seconds: f64,
+}
+
+impl Boot<'_> {
+    /// Runs each program, whatever became of the ones before it.
+    pub(crate) fn run(&self, kernel: Kernel) -> Result<Booted, Failure> {
+        // two processors: threads of a test shall meet
+        let mut guest = Guest::new(self.scenario).kernel(kernel).memory(512).processors(2).timeout(self.limit);
+        guest = guest.script(&self.script());
+        if self.echo {
+            guest = guest.echo();
+        }
+        for (name, path) in self.programs {
+            guest = guest.program_at(path, &format!("/suite/{name}"));
+        }
+        let outcome = match guest.run() {
+            // the project's own kernel is needed; the newer one is as its mirror allows
+            Err(error @ Error::Offline { .. }) if kernel == Kernel::Backports => {
+                return Ok(Booted::Absent(error.to_string()));
+            }
+            other => other?,
+        };
+        let mut complaints: Vec<String> =
+            outcome.kernel_complaints().iter().map(|line| format!("kernel: {line}")).collect();
+        if outcome.exit_code != 0 {
+            complaints.push(format!("exit code {}", outcome.exit_code));
+        }
+        let logs = self.programs.iter().map(|(name, _)| ((*name).to_owned(), log_of(&outcome.results, name))).collect();
+        Ok(Booted::Ran(Logs { logs, complaints, console: outcome.serial_log_path, seconds: outcome.seconds }))
+    }
+
+    /// Keeps each program's output in `/results`.
     fn script(&self) -> String {
-        let tests = self.tests.iter().map(|(_, test)| *test).collect::<Vec<_>>().join(" ");
+        let names = self.programs.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(" ");
+        let set: String = self.environment.iter().map(|(name, value)| format!(" {name}={value}")).collect();
         format!(
-            "export FGFT_STORM_CALLS={CALLS} UDRV_TEST_DEADLINE={DEADLINE}\n\
+            "export{set}\n\
              failed=0\n\
-             for test in {tests}; do\n\
+             for test in {names}; do\n\
              \techo \"--- $test\"\n\
              \t{{ /suite/$test --nocapture 2>&1; echo $? > /tmp/status; }} | tee /results/$test.log\n\
              \t[ \"$(cat /tmp/status)\" = 0 ] || failed=1\n\
@@ -107,7 +173,7 @@ fn log_of(results: &Path, test: &str) -> Result<String, String> {
 }
 
 /// Whether a test's output is that of a run in which all was really tested.
-fn judge(test: &str, log: &str) -> Result<(), String> {
+pub(crate) fn judge(test: &str, log: &str) -> Result<(), String> {
     let verdict = log.lines().find_map(|line| line.strip_prefix("test result: "));
     match verdict {
         Some(text) if text.starts_with("ok. ") && !text.starts_with("ok. 0 passed") => {}
