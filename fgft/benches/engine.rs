@@ -67,9 +67,12 @@ struct Measure {
     operations: u64,
     run: Box<dyn FnMut(u64)>,
     /// Instead of `run` for what times itself: time spent and operations made.
-    timed: Option<Box<dyn FnMut(u64) -> (Duration, u64)>>,
+    timed: Option<Box<Timed>>,
     samples: Vec<f64>,
 }
+
+/// Makes so many operations; time spent, and how many they were.
+type Timed = dyn FnMut(u64) -> (Duration, u64);
 
 impl Measure {
     /// `operation` is run `iterations` times a round.
