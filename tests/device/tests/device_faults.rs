@@ -23,7 +23,11 @@ fn start(trouble: impl FnOnce(&mut Misbehave)) -> Rig {
 }
 
 fn calls(rig: &Rig, entry: Entry) -> u64 {
-    rig.status().entries.iter().find(|(name, _)| name == entry.name()).map_or(0, |(_, counters)| counters.counters.calls)
+    rig.status()
+        .entries
+        .iter()
+        .find(|(name, _)| name == entry.name())
+        .map_or(0, |(_, counters)| counters.counters.calls)
 }
 
 /// Frames both ways until the line is believed again, and then for a while in which no counter moves. `lossless`: no
