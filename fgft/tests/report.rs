@@ -8,6 +8,7 @@ mod common;
 use std::arch::{asm, naked_asm};
 use std::fmt;
 use std::hint::black_box;
+use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
 use common::{WORDS, Words, config};
@@ -168,8 +169,14 @@ fn fault_of(domain: &mut Domain<Words>, f: impl FnOnce() + Copy) -> Fault {
     result.expect_err("the call must fault")
 }
 
+fn backtrace(fault: &Fault) -> Vec<Frame> {
+    // read once: that takes long where the processor is emulated
+    static SYMBOLS: LazyLock<Mutex<Symbols>> = LazyLock::new(|| Symbols::of_this_process().unwrap().into());
+    SYMBOLS.lock().unwrap_or_else(PoisonError::into_inner).backtrace(fault)
+}
+
 fn frames_of(fault: &Fault) -> Vec<Frame> {
-    let frames = Symbols::of_this_process().unwrap().backtrace(fault);
+    let frames = backtrace(fault);
     println!("{fault}");
     for frame in &frames {
         println!("    {frame}{}", if frame.inlined { " (inlined)" } else { "" });
@@ -246,12 +253,11 @@ fn a_stack_overflow_shows_the_recursion() {
 fn an_endless_loop_is_found_looping() {
     let mut domain = domain();
     domain.set_deadline(Duration::from_millis(3));
-    let symbols = Symbols::of_this_process().unwrap();
     // many, since a second signal of the watchdog may come while the first is served
     for _ in 0..50 {
         let fault = fault_of(&mut domain, culprit_loop);
         assert!(matches!(fault.kind, FaultKind::Hang { .. }), "{fault}");
-        let first = &symbols.backtrace(&fault)[0];
+        let first = &backtrace(&fault)[0];
         assert_eq!(first.function.as_deref(), Some("report::culprit_loop"));
         assert_eq!(first.line, Some(line_of("loop")));
     }
