@@ -20,11 +20,16 @@ impl FaultReport {
         }
         self.registers = fault.registers.as_deref().map_or_else(Vec::new, named);
         let Some(symbols) = symbols else { return };
-        self.backtrace = symbols.backtrace(&fault).iter().map(line).collect();
+        self.backtrace = symbols.backtrace(&fault).iter().filter(|frame| !is_framework(frame)).map(line).collect();
         if self.source.is_none() {
             self.source = self.rip.and_then(|rip| symbols.describe(rip));
         }
     }
+}
+
+/// Whether it only calls the driver: it is below the driver in every call.
+fn is_framework(frame: &Frame) -> bool {
+    frame.file.as_deref().is_some_and(|file| file.contains("udrv/src/"))
 }
 
 fn line(frame: &Frame) -> String {
