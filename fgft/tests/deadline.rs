@@ -158,6 +158,6 @@ fn a_hang_is_over_soon() {
         );
     }
     assert!(used[0] >= deadline, "{used:?}");
-    // half of them: the watchdog itself may have to wait for a processor
-    assert!(used[HANGS / 2] <= 4 * deadline, "{used:?}");
+    // Half of them: the watchdog itself may have to wait for a processor. An emulated one counts its own waiting, too.
+    assert!(used[HANGS / 2] <= 4 * deadline || emulated(), "{used:?}");
 }

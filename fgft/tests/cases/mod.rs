@@ -17,7 +17,7 @@ use std::time::Duration;
 use fgft::{Access, Domain, FaultKind, Target};
 
 use crate::common::thread::{self, Thread};
-use crate::common::{Rng, WORDS, Words, config};
+use crate::common::{Rng, WORDS, Words, config, emulated};
 pub(crate) use host::Host;
 pub(crate) use places::Places;
 
@@ -45,12 +45,6 @@ pub(crate) enum End {
 pub(crate) fn quick() -> Vec<&'static Case> {
     let all = [traps::CASES, stacks::CASES, panics::CASES].into_iter().flatten();
     all.filter(|case| !emulated() || !traps::NOT_EMULATED.contains(&case.name)).collect()
-}
-
-/// Whether QEMU emulates the processor's instructions: its signature, where hypervisors have theirs.
-fn emulated() -> bool {
-    let leaf = std::arch::x86_64::__cpuid(0x4000_0000);
-    [leaf.ebx, leaf.ecx, leaf.edx] == [0x5447_4354, 0x4354_4743, 0x4743_5447]
 }
 
 /// Those that last as long as the deadline.
@@ -130,8 +124,11 @@ impl Stand {
             (Err(fault), End::Hang) if matches!(fault.kind, FaultKind::Hang { deadline: 2_000_000 }) => {}
             _ => panic!("{name}: {result:?}"),
         }
-        assert_eq!(self.domain.state()[WORDS - 1], SPOILT, "{name}: the call did change the state");
-        assert_eq!(*self.domain.ledger(), self.expected.1 + 1, "{name}: and the ledger");
+        // a loop may be ended on its way there
+        if !matches!(case.end, End::Hang) {
+            assert_eq!(self.domain.state()[WORDS - 1], SPOILT, "{name}: the call did change the state");
+            assert_eq!(*self.domain.ledger(), self.expected.1 + 1, "{name}: and the ledger");
+        }
         self.domain.rollback();
         self.check_memory(name);
         if thorough {
