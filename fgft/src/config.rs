@@ -26,14 +26,14 @@ pub struct DomainConfig {
 }
 
 impl DomainConfig {
-    /// 256 KiB of stack, two images, 10 ms, 100,000 upcalls, 8 KiB of the stack kept.
+    /// 256 KiB of stack, two images, 5 ms, 100,000 upcalls, 8 KiB of the stack kept.
     #[must_use]
     pub fn new(kind: StateKind) -> DomainConfig {
         DomainConfig {
             kind,
             stack_size: 256 * 1024,
             images: 2,
-            deadline: Duration::from_millis(10),
+            deadline: Duration::from_millis(5),
             max_upcalls: 100_000,
             stack_snapshot: 8 * 1024,
         }

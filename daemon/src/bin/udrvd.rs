@@ -51,7 +51,7 @@ struct Run {
     #[arg(long, value_name = "ADDRESS", value_parser = station)]
     mac: Option<MacAddress>,
     /// CPU time that one call of the driver may use, in milliseconds.
-    #[arg(long, default_value_t = 10, value_name = "MS", value_parser = clap::value_parser!(u64).range(1..=60_000))]
+    #[arg(long, default_value_t = 5, value_name = "MS", value_parser = clap::value_parser!(u64).range(1..=60_000))]
     deadline: u64,
     /// Which calls of the driver are transactions: always, never (a fault ends the daemon) or suspicious (after a first
     /// fault). ENTRY=MODE for one entry point, and several with commas.

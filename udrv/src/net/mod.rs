@@ -82,7 +82,7 @@ impl Default for Options {
             ladder: LadderConfig::default(),
             quarantine: QuarantineConfig::default(),
             generations: 8,
-            deadline: Duration::from_millis(10),
+            deadline: Duration::from_millis(5),
             mac: None,
             tx_timeout: Duration::from_secs(5),
             look: Duration::from_secs(4),
