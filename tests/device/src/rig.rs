@@ -64,7 +64,7 @@ pub struct Hand {
 
 /// CPU time that one call may use: `UDRV_TEST_DEADLINE` in milliseconds (for emulated processors, which take longer for
 /// everything), or as in earnest.
-fn deadline() -> Duration {
+pub(crate) fn deadline() -> Duration {
     let given = std::env::var("UDRV_TEST_DEADLINE");
     given.map_or(Options::default().deadline, |ms| Duration::from_millis(ms.parse().expect("milliseconds")))
 }

@@ -80,13 +80,23 @@ pub(super) struct Restores {
     failing_since: Option<Duration>,
     /// Restores after vital errors without a frame between them.
     vain: u32,
+    /// The driver was restarted for it, and no frame has moved since.
+    restarted: bool,
 }
 
 impl Restores {
     /// None was needed yet.
     pub(super) const fn new() -> Restores {
         let zero = Duration::ZERO;
-        Restores { pause: FIRST_PAUSE, not_before: zero, due: None, down: false, failing_since: None, vain: 0 }
+        Restores {
+            pause: FIRST_PAUSE,
+            not_before: zero,
+            due: None,
+            down: false,
+            failing_since: None,
+            vain: 0,
+            restarted: false,
+        }
     }
 
     /// The device erred.
@@ -129,9 +139,19 @@ impl Restores {
         self.down
     }
 
+    /// The driver was restarted: all begins anew, but for a second restart without a frame between them.
+    pub(super) fn after_restart() -> Restores {
+        Restores { restarted: true, ..Restores::new() }
+    }
+
+    /// Whether a restart would be the second without a frame between them.
+    pub(super) const fn was_restarted(&self) -> bool {
+        self.restarted
+    }
+
     /// Frames go through the device.
     pub(super) fn frames_moved(&mut self) {
-        self.vain = 0;
+        (self.vain, self.restarted) = (0, false);
     }
 }
 
@@ -207,6 +227,16 @@ mod tests {
         assert_eq!(restores.wanted(ms(0), true), Verdict::Later);
         assert!(restores.is_down() && restores.due() == Some(FIRST_PAUSE));
         assert!(!restores.done(ms(1), true) && !restores.is_down() && restores.due().is_none());
+    }
+
+    #[test]
+    fn one_restart_is_worth_a_try_without_a_frame() {
+        let mut restores = Restores::after_restart();
+        assert!(restores.was_restarted());
+        assert_eq!(err(&mut restores, ms(5000), ms(1500), true), (VAIN, true), "and the rest begins anew");
+        assert!(restores.was_restarted());
+        restores.frames_moved();
+        assert!(!restores.was_restarted());
     }
 
     #[test]

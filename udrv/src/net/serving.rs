@@ -234,10 +234,12 @@ impl<D: NetDriver> NetDevice<D> {
     /// Rung 3 for a device that rung 2 does not help.
     fn restart_or_give_up(&mut self, why: &str) -> Result<(), DeviceError> {
         let (entry, error) = self.erred.unwrap_or((Entry::Restore, Error::Gone));
-        tracing::warn!(device = %self.name, why, "restarting");
-        if self.restart_for(entry) {
-            self.restores = Restores::new();
-            return Ok(());
+        if !self.restores.was_restarted() {
+            tracing::warn!(device = %self.name, why, "restarting");
+            if self.restart_for(entry) {
+                self.restores = Restores::after_restart();
+                return Ok(());
+            }
         }
         self.failed = Some(format!("{entry}: {error}, {why}, and neither does a restart"));
         Err(self.entry_error(entry, CallError::Driver(error)))

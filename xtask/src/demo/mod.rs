@@ -68,7 +68,7 @@ pub(crate) struct Args {
     #[arg(long, value_enum)]
     endpoint: Option<Endpoint>,
     /// CPU time that one call of the driver may use, in milliseconds.
-    #[arg(long, default_value_t = 10, value_name = "MS")]
+    #[arg(long, default_value_t = 5, value_name = "MS")]
     deadline: u64,
 }
 

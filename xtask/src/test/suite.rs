@@ -49,6 +49,7 @@ pub(super) const DEVICE: Suite = Suite {
         ("udrv-tests", "device_faults"),
         ("udrv-tests", "faults"),
         ("udrv-tests", "misbehave"),
+        ("udrv-tests", "recovery"),
         ("udrv-tests", "rules"),
         ("udrv-tests", "traffic"),
         ("udrv-tests", "window"),
