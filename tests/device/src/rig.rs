@@ -62,11 +62,13 @@ pub struct Hand {
     pub device: NetDevice<Rtl8139>,
 }
 
-/// CPU time that one call may use: `UDRV_TEST_DEADLINE` in milliseconds (for emulated processors, which take longer for
-/// everything), or as in earnest.
-pub(crate) fn deadline() -> Duration {
-    let given = std::env::var("UDRV_TEST_DEADLINE");
-    given.map_or(Options::default().deadline, |ms| Duration::from_millis(ms.parse().expect("milliseconds")))
+/// `options`, with the CPU time that one call may use from `UDRV_TEST_DEADLINE` in milliseconds, if that is set: emulated
+/// processors take longer for everything.
+pub(crate) fn patient(options: Options) -> Options {
+    match std::env::var("UDRV_TEST_DEADLINE") {
+        Ok(ms) => Options { deadline: Duration::from_millis(ms.parse().expect("milliseconds")), ..options },
+        Err(_) => options,
+    }
 }
 
 /// Options for tests: what waits for seconds in earnest waits for fractions of one, and no entry point is put aside, for
@@ -75,7 +77,7 @@ pub(crate) fn deadline() -> Duration {
 pub fn quick() -> Options {
     let moment = Duration::from_millis(50);
     let quarantine = QuarantineConfig { faults: 0, ..QuarantineConfig::default() };
-    Options { tx_timeout: moment, look: moment, deadline: deadline(), quarantine, ..Options::default() }
+    Options { tx_timeout: moment, look: moment, quarantine, ..Options::default() }
 }
 
 fn build(
@@ -91,7 +93,7 @@ fn build(
     bench.misbehave(trouble);
     let (card, spy) = spy(card);
     let (endpoint, host) = host::pair();
-    let device = NetDevice::start(Box::new(card), Box::new(endpoint), options)?;
+    let device = NetDevice::start(Box::new(card), Box::new(endpoint), patient(options))?;
     Ok((device, Surroundings { host, station, wire, bench, spy, _turn: turn }))
 }
 

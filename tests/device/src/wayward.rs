@@ -265,7 +265,7 @@ impl Rig {
         fgft::init().expect("the engine starts");
         let (card, door) = BareCard::new(Wayward::REGISTERS);
         let (endpoint, host) = host::pair();
-        let options = Options { deadline: crate::rig::deadline(), ..options };
+        let options = crate::rig::patient(options);
         let device = NetDevice::start(Box::new(card), Box::new(endpoint), options).expect("the device starts");
         Rig { device, host, door, _turn: turn }
     }
