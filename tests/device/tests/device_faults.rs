@@ -18,8 +18,12 @@ const LOOK: Duration = Duration::from_millis(200);
 /// How long is measured.
 const WHILE: Duration = Duration::from_secs(1);
 
+/// Long enough that no machine is so slow that frames are taken for lost.
+const TX_TIMEOUT: Duration = Duration::from_secs(4);
+
 fn start(trouble: impl FnOnce(&mut Misbehave)) -> Rig {
-    Rig::start(Options { look: LOOK, ..quick() }, Config::default(), trouble).expect("the device starts")
+    let options = Options { look: LOOK, tx_timeout: TX_TIMEOUT, ..quick() };
+    Rig::start(options, Config::default(), trouble).expect("the device starts")
 }
 
 fn calls(rig: &Rig, entry: Entry) -> u64 {
@@ -87,7 +91,7 @@ fn interrupts_that_do_not_come_are_polled_for() {
         assert!(noticed.device_faults.interrupts_lost >= 3, "{:?}", noticed.device_faults);
         let (polls, rounds) = (calls(&rig, Entry::Interrupt), 200);
         let took = traffic.ping(&rig, rounds);
-        assert!(took < LOOK * rounds as u32 / 4, "{rounds} rounds took {took:?}: the clock of the idle was awaited");
+        assert!(took < LOOK * rounds as u32 / 2, "{rounds} rounds took {took:?}: the clock of the idle was awaited");
         let polls = calls(&rig, Entry::Interrupt) - polls;
         assert!(polls <= took.as_millis() as u64 * 11 / 10 + 10, "{polls} looks in {took:?}");
         let lost = rig.status();
@@ -126,7 +130,7 @@ fn completions_that_are_not_announced_are_polled_for() {
         });
     }
     let took = begin.elapsed();
-    assert!(took < LOOK * 100 / 4, "{took:?} for 800 frames");
+    assert!(took < LOOK * 100 * 3 / 4, "{took:?} for 800 frames");
     assert_eq!(rig.status().interrupts, InterruptMode::Polled);
     assert_eq!((traffic.down.missing, rig.status().traffic.tx_lost), (0, 0));
     rig.stop().0.expect("stops");
@@ -390,9 +394,9 @@ fn values_that_cannot_be_are_counted_and_restored() {
 /// A reset that takes longer than any that works: it is waited for as long as there is hope.
 #[test]
 fn a_register_that_becomes_ready_late_is_waited_for() {
-    let rig = start(|_| {});
+    let rig = Rig::start(Options { look: LOOK, ..quick() }, Config::default(), |_| {}).expect("the device starts");
     let mut traffic = Traffic::new();
-    traffic.ping(&rig, 10);
+    traffic.flows(&rig, "before");
     rig.around.bench.misbehave(|m| (m.tx_hangs, m.reset_hangs) = (true, true));
     traffic.send(&rig, 1);
     wait_until("its reset has hung", || rig.status().device_faults.timeout > 0);

@@ -19,7 +19,7 @@
 //! *Fruit* of an interrupt is what was served: frames received or sent, or a link that changed. A cause is no fruit: a
 //! cause that is stuck is found each time. Frames that come after the causes were acknowledged and before the ring was
 //! read are taken by one interrupt and announced by the next, so each fruitful interrupt pays for a fruitless one;
-//! what counts is how many there are beyond that.
+//! what counts is how many there are beyond that, and what time they take.
 //!
 //! A look that finds work is no proof against the line either: the work may have come while looking. So the caller
 //! asks after the look whether the line has fired, and it takes several finds with no fruitful interrupt between them.
@@ -40,11 +40,15 @@ const SILENCE_PART: u32 = 8;
 const FINDS: u32 = 3;
 /// Interrupts in a row that bring something, before a line is believed again.
 const GOOD: u32 = 4;
-/// What a fruitless interrupt costs: 500 a second are borne for ever (a neighbour on a shared line, say), for polling
-/// would be no cheaper.
+/// What a fruitless interrupt costs at least: 500 a second are borne for ever (a neighbour on a shared line, say), for
+/// polling would be no cheaper.
 const COST: Duration = Duration::from_millis(2);
-/// Fruitless interrupts that may come at once.
-const BURST: u32 = 64;
+/// It costs so many times what it took, where that is more: a quarter of the time of a slow machine may go into them.
+const COST_FACTOR: u32 = 4;
+/// But no more than this: a thread that was kept from running is no reason.
+const MAX_COST: Duration = Duration::from_millis(16);
+/// Costs that may come together: 64 fruitless interrupts at once, on a slow machine no fewer than 8.
+const CREDIT: Duration = Duration::from_millis(128);
 /// The line is masked for this long at first; twice as long each time the storm is still there.
 const FIRST_PAUSE: Duration = Duration::from_millis(16);
 /// And no longer than this.
@@ -162,25 +166,17 @@ impl Interrupts {
         }
     }
 
-    /// The line has fired and the device was served, which has brought `found`.
-    pub(super) fn fired(&mut self, now: Duration, found: Found) {
-        if found.fruit() {
-            self.fruitful(now);
-        } else {
-            self.fruitless(now);
-        }
+    /// The line has fired and the device was served, which has brought `found`, from `began` to `now`.
+    pub(super) fn fired(&mut self, began: Duration, now: Duration, found: Found) {
+        self.has_fired(began, now, found);
         self.schedule(now, false);
     }
 
-    /// The device was looked at by the clock. `fired`: asked after the look, the line has fired. `known`: that there
-    /// was work was known before, and the line need not say it again.
-    pub(super) fn looked(&mut self, now: Duration, found: Found, fired: bool, known: bool) {
+    /// The device was looked at by the clock, from `began` to `now`. `fired`: asked after the look, the line has fired.
+    /// `known`: that there was work was known before, and the line need not say it again.
+    pub(super) fn looked(&mut self, began: Duration, now: Duration, found: Found, fired: bool, known: bool) {
         if fired {
-            if found.fruit() {
-                self.fruitful(now);
-            } else {
-                self.fruitless(now);
-            }
+            self.has_fired(began, now, found);
         } else if found.fruit() {
             self.active = now;
             if !known && self.storm.is_none() {
@@ -195,7 +191,7 @@ impl Interrupts {
             Some(Storm::Trial { since, .. }) if !fired && now >= since + TRIAL => {
                 self.storm = None;
                 self.calm = now;
-                self.debt = now + COST * (BURST / 2);
+                self.debt = now + CREDIT / 2;
             }
             _ => {}
         }
@@ -244,9 +240,18 @@ impl Interrupts {
         Counts { polled: self.counts.polled + running, ..self.counts }
     }
 
-    fn fruitful(&mut self, now: Duration) {
+    fn has_fired(&mut self, began: Duration, now: Duration, found: Found) {
+        let cost = (now.saturating_sub(began) * COST_FACTOR).clamp(COST, MAX_COST);
+        if found.fruit() {
+            self.fruitful(now, cost);
+        } else {
+            self.fruitless(now, cost);
+        }
+    }
+
+    fn fruitful(&mut self, now: Duration, cost: Duration) {
         self.active = now;
-        self.debt = self.debt.saturating_sub(COST);
+        self.debt = self.debt.saturating_sub(cost);
         self.good = if self.dead { self.good + 1 } else { GOOD };
         if self.good >= GOOD {
             (self.unannounced, self.dead) = (0, false);
@@ -256,11 +261,11 @@ impl Interrupts {
         }
     }
 
-    fn fruitless(&mut self, now: Duration) {
+    fn fruitless(&mut self, now: Duration, cost: Duration) {
         match &mut self.storm {
             None => {
-                self.debt = self.debt.max(now) + COST;
-                if self.debt > now + COST * BURST {
+                self.debt = self.debt.max(now) + cost;
+                if self.debt > now + CREDIT {
                     self.counts.storms += 1;
                     self.close(now);
                 }

@@ -26,11 +26,11 @@ impl<D: NetDriver> NetDevice<D> {
     /// # Errors
     /// When the device is gone or was given up.
     pub fn serve_interrupt(&mut self) -> Result<(), DeviceError> {
-        let fired = self.line_has_fired();
+        let (began, fired) = (self.clock(), self.line_has_fired());
         let found = self.serve_device(false)?;
         let now = self.clock();
         if fired {
-            self.interrupts.fired(now, found);
+            self.interrupts.fired(began, now, found);
         } else if found.frames > 0 {
             self.interrupts.worked(now);
         }
@@ -44,12 +44,12 @@ impl<D: NetDriver> NetDevice<D> {
     /// # Errors
     /// As for [`NetDevice::serve_interrupt`].
     pub(super) fn look(&mut self) -> Result<(), DeviceError> {
-        let known = self.has_more();
+        let (began, known) = (self.clock(), self.has_more());
         let found = self.serve_device(true)?;
         // after the look: work that came while looking was announced
         let fired = self.line_has_fired();
         let now = self.clock();
-        self.interrupts.looked(now, found, fired, known);
+        self.interrupts.looked(began, now, found, fired, known);
         self.unmask();
         Ok(())
     }
