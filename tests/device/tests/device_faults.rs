@@ -6,10 +6,10 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 use model_rtl8139::{AllOnes, Config, Garbage, Misbehave, regs};
-use udrv::net::{DeviceFaults, InterruptMode, Options};
+use udrv::net::{Answer, Command, DeviceFaults, InterruptMode, Options};
 use udrv_driver::Entry;
 use udrv_tests::frames::Way;
-use udrv_tests::rig::{Rig, quick};
+use udrv_tests::rig::{Hand, Rig, quick};
 use udrv_tests::traffic::{BOUND, Traffic};
 use udrv_tests::wait_until;
 
@@ -77,6 +77,24 @@ fn an_idle_device_and_a_busy_one_are_never_at_fault() {
     all_is_as_before(&rig, &mut traffic, true);
     assert_eq!(rig.status().device_faults, DeviceFaults::default());
     rig.stop().0.expect("stops");
+}
+
+/// The look takes the work of an interrupt that has come but was not served yet.
+#[test]
+fn work_that_was_announced_by_the_end_of_the_look_is_no_lost_interrupt() {
+    let mut hand = Hand::new(quick(), Config::default());
+    for number in 0..20 {
+        hand.around.station.inject(&Way::Up.frame(number));
+        hand.device.tick().expect("it goes on");
+        assert!(hand.around.host.receive(BOUND).is_some(), "the look has brought it");
+        match hand.device.handle(Command::Status).expect("it goes on") {
+            Answer::Status(status) => {
+                assert_eq!((status.interrupts, status.device_faults), (InterruptMode::Line, DeviceFaults::default()));
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(hand.around.bench.counters().interrupts, 20, "each was announced, and the line unmasked");
 }
 
 #[test]
