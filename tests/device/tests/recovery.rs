@@ -143,10 +143,10 @@ fn quarantine_ends_after_its_time_and_begins_again_at_once() {
     let quarantine = QuarantineConfig { time, ..QuarantineConfig::default() };
     let mut rig = Rig::new(Options { quarantine, ..Options::default() });
     rig.habits(habit::TRANSMIT_PANICS);
+    let start = Instant::now();
     rig.send(3).expect("the device goes on");
     assert_eq!(rig.status().quarantine.len(), 1);
     let faults = rig.status().faults;
-    let start = Instant::now();
     udrv_tests::wait_until("another chance", || {
         rig.send(1).expect("frames");
         rig.status().faults > faults
