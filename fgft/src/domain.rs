@@ -180,6 +180,20 @@ impl<S: Plain, L: Plain> Domain<S, L> {
         })
     }
 
+    /// Begins a call before [`Domain::run`] does: what the host changes in the ledger between the two (what it lends to
+    /// the call, for example) is part of the call, and a rollback takes it back.
+    ///
+    /// Rolls back a call that is still open, and takes the image that unprotected calls have made necessary.
+    #[inline]
+    pub fn prepare(&mut self) {
+        if self.open {
+            self.rollback();
+        }
+        if self.stale {
+            self.take_image();
+        }
+    }
+
     /// Runs `f` inside: on the domain's stack, able to write only the domain's memory. Its upcalls go to `host`.
     /// Follow with [`Domain::commit`] or [`Domain::rollback`]; a call that is still open is rolled back first.
     ///
@@ -206,12 +220,7 @@ impl<S: Plain, L: Plain> Domain<S, L> {
         if unsafe { !fgft_current().is_null() } {
             return Err(FaultKind::Reentered.into());
         }
-        if self.open {
-            self.rollback();
-        }
-        if self.stale {
-            self.take_image();
-        }
+        self.prepare();
         if let Err(error) = runtime::attach(self.key) {
             // a thread that cannot take traps must not enter
             return Err(FaultKind::Refused { reason: error.to_string() }.into());
@@ -301,7 +310,8 @@ impl<S: Plain, L: Plain> Domain<S, L> {
         unsafe { &*self.ledger }
     }
 
-    /// The ledger, to change as part of the call that is open (else the next commit keeps it).
+    /// The ledger, to change as part of the call that is open, or of the next one after [`Domain::prepare`] (else the
+    /// next commit keeps it).
     pub fn ledger_mut(&mut self) -> &mut L {
         // SAFETY: as in `ledger`, exclusively.
         unsafe { &mut *self.ledger }

@@ -72,6 +72,8 @@ pub struct Table<K: Kind, const N: usize> {
     given_back: U32,
     /// Where to look for a free slot first: behind the one taken last.
     cursor: U32,
+    /// Where to look first for one given back: none of them is before it.
+    first_given_back: U32,
 }
 
 impl<K: Kind, const N: usize> Table<K, N> {
@@ -128,6 +130,14 @@ impl<K: Kind, const N: usize> Table<K, N> {
         self.cursor = U32::new(at as u32 + 1);
         change(&mut self.used, 1);
         Ok(Handle::new(at, tag))
+    }
+
+    /// In whose hands the object is; `None` if there is no such object. For a host that looks at a handle of its own:
+    /// unlike the others it makes no text of it.
+    #[must_use]
+    pub fn owner(&self, handle: Handle) -> Option<Owner> {
+        let slot = self.slots.get(handle.index())?;
+        if slot.tag == handle.tag() { slot.owner() } else { None }
     }
 
     /// The object that code inside means by `handle`.
@@ -227,15 +237,20 @@ impl<K: Kind, const N: usize> Table<K, N> {
     /// For things that outlive the process it may matter that a kill between the two leaves an image in which they are
     /// not released yet: have `release` collect them, and release them behind the commit.
     pub fn settle_commit(&mut self, mut release: impl FnMut(Handle, K)) {
-        if self.given_back.get() == 0 {
-            return;
-        }
-        for (at, slot) in self.slots.iter_mut().enumerate().filter(|(_, slot)| slot.holds == GIVEN_BACK) {
-            // first, so that a release that panics is not repeated
-            slot.holds = FREE;
-            change(&mut self.used, -1);
-            change(&mut self.given_back, -1);
-            release(Handle::new(at, slot.tag), slot.object);
+        let start = self.first_given_back.get() as usize % N;
+        // all of them: a table that was spoilt may not say where the first is
+        for at in (start..N).chain(0..start) {
+            if self.given_back.get() == 0 {
+                break;
+            }
+            let slot = &mut self.slots[at];
+            if slot.holds == GIVEN_BACK {
+                // first, so that a release that panics is not repeated
+                slot.holds = FREE;
+                change(&mut self.used, -1);
+                change(&mut self.given_back, -1);
+                release(Handle::new(at, slot.tag), slot.object);
+            }
         }
     }
 
@@ -269,6 +284,8 @@ impl<K: Kind, const N: usize> Table<K, N> {
 
     fn mark_given_back(&mut self, at: usize) -> K {
         self.slots[at].holds = GIVEN_BACK;
+        let first = if self.given_back.get() == 0 { at as u32 } else { self.first_given_back.get().min(at as u32) };
+        self.first_given_back = U32::new(first);
         change(&mut self.given_back, 1);
         self.slots[at].object
     }
@@ -282,6 +299,7 @@ impl<K: Kind, const N: usize> Table<K, N> {
         let tag = slot.tag;
         match handle.tag() {
             _ if handle == Handle::NONE => refuse("it is the handle of nothing"),
+            0 => refuse("it was never granted"),
             given if given == tag && slot.owner().is_some() => Ok(handle.index()),
             given if given == tag => refuse("it was given back"),
             given if given < tag => refuse("its slot was granted anew since"),

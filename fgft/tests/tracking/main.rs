@@ -1,6 +1,7 @@
 //! Object tracking: no leak, no double release, and no handle is believed that should not be.
 #![allow(unsafe_code, reason = "code inside a domain")]
 
+mod lent;
 mod locks;
 mod model;
 mod table;
