@@ -5,11 +5,13 @@
 use std::cell::RefCell;
 use std::time::{Duration, Instant};
 
+use fgft::tracking::{Handle, Owner, Rights};
 use fgft::{DomainMemory, Refusal, Upcalls};
 use udrv_driver::abi::Request;
 use udrv_driver::{Error, Injection, Services};
 
-use crate::ledger::{BUFFERS, DRIVER, FREE, Ledger};
+use crate::buffers::Buffers;
+use crate::ledger::Ledger;
 use crate::pool::Pool;
 use crate::window::Window;
 
@@ -26,12 +28,14 @@ pub struct Host {
     pub window: Window,
     /// The device's memory.
     pub pool: Pool,
+    /// Who has which of the packet buffers in it.
+    pub buffers: Buffers,
     /// Frames delivered by the call under way: place in the region and length.
     pub delivered: Vec<(u64, u32)>,
-    /// Frames completed by the call under way, and whether they were sent.
-    pub completed: Vec<(u32, bool)>,
-    /// The buffer of the frame that `transmit` was given.
-    pub offered: Option<u32>,
+    /// Frames that the call under way says were sent.
+    pub sent: u64,
+    /// Frames that it says were lost.
+    pub lost: u64,
     /// A fault to inject into the next call of an entry point.
     pub armed: Option<Injection>,
     /// When the injected fault of this call was about to happen.
@@ -48,9 +52,10 @@ impl Host {
         Host {
             window,
             pool,
+            buffers: Buffers::default(),
             delivered: Vec::with_capacity(BUDGET as usize),
-            completed: Vec::with_capacity(BUFFERS),
-            offered: None,
+            sent: 0,
+            lost: 0,
             armed: None,
             injected_at: None,
             wild_target: 0,
@@ -59,10 +64,9 @@ impl Host {
     }
 
     /// Before a call.
-    pub fn begin(&mut self, offered: Option<u32>, armed: Option<Injection>) {
+    pub fn begin(&mut self, armed: Option<Injection>) {
         self.delivered.clear();
-        self.completed.clear();
-        self.offered = offered;
+        (self.sent, self.lost) = (0, 0);
         self.armed = armed;
         self.injected_at = None;
     }
@@ -92,30 +96,27 @@ impl Host {
             Request::DmaBusAddress => self.pool.bus_address(ledger, a).map(Ok),
             Request::DmaRead32 => {
                 let mut bytes = [0; 4];
-                let place = self.pool.place(ledger, a, b, 4)?;
+                let place = self.pool.place(ledger, a, b, 4, Rights::READ)?;
                 self.pool.region().copy_out(place, &mut bytes).map_err(|e| Refusal(e.to_string()))?;
                 Ok(Ok(u64::from(u32::from_le_bytes(bytes))))
             }
             Request::DmaWrite32 => {
-                let place = self.pool.place(ledger, a, b, 4)?;
+                let place = self.pool.place(ledger, a, b, 4, Rights::WRITE)?;
                 self.pool.region().copy_in(place, &(c as u32).to_le_bytes()).map_err(|e| Refusal(e.to_string()))?;
                 Ok(Ok(0))
             }
-            Request::Keep => match self.offered {
-                Some(buffer) if u64::from(buffer) == a => {
-                    ledger.buffers[buffer as usize] = DRIVER;
-                    Ok(Ok(0))
+            // what the host has is what it offers to this call
+            Request::Keep => {
+                ledger.buffers.hand_over(Handle::from_word(a), Owner::Inside)?;
+                Ok(Ok(0))
+            }
+            Request::Complete => {
+                let buffer = ledger.buffers.take(Handle::from_word(a))?;
+                if buffer.index().is_some() {
+                    *if b != 0 { &mut self.sent } else { &mut self.lost } += 1;
                 }
-                _ => Err(Refusal(format!("buffer {a} was not given to this call"))),
-            },
-            Request::Complete => match ledger.buffers.get_mut(a as usize) {
-                Some(owner) if *owner == DRIVER => {
-                    *owner = FREE;
-                    self.completed.push((a as u32, b != 0));
-                    Ok(Ok(0))
-                }
-                _ => Err(Refusal(format!("buffer {a} is not one that the driver keeps"))),
-            },
+                Ok(Ok(0))
+            }
             Request::Deliver => {
                 if !FRAME_BYTES.contains(&c) {
                     return Err(Refusal(format!("a frame of {c} bytes")));
@@ -123,7 +124,7 @@ impl Host {
                 if self.delivered.len() as u32 >= BUDGET {
                     return Err(Refusal(format!("more than {BUDGET} frames delivered in one call")));
                 }
-                let place = self.pool.place(ledger, a, b, c)?;
+                let place = self.pool.place(ledger, a, b, c, Rights::READ)?;
                 self.delivered.push((place, c as u32));
                 Ok(Ok(0))
             }
@@ -149,7 +150,7 @@ impl Host {
                 }
                 Ok(Ok(0))
             }
-            Request::TakeInjection => match self.armed {
+            Request::TakeInjection => match self.armed.take() {
                 Some(_) => {
                     self.injected_at = Some(Instant::now());
                     Ok(Ok(0))

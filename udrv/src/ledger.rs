@@ -3,6 +3,7 @@
 //! The ledger lies beside the state in the domain's images (see `fgft`): an abort puts it back by copying, a later
 //! process adopts it. Plain data, no pointers: offsets and handles.
 
+use fgft::tracking::{Handle, Kind, Ranged, Table};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// Registers that one map may declare (an array counts each element).
@@ -13,19 +14,54 @@ pub const MAX_DMA: usize = 8;
 pub const BUFFERS: usize = 64;
 
 /// A piece of the device's DMA memory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct DmaPiece {
     /// Bytes from the start of the region.
     pub offset: u32,
-    /// Bytes; 0: not allocated.
+    /// Bytes.
     pub length: u32,
 }
 
-/// Packet buffer: not the driver's.
-pub const FREE: u8 = 0;
-/// Packet buffer: the driver keeps it.
-pub const DRIVER: u8 = 1;
+impl Kind for DmaPiece {
+    const NAME: &'static str = "DMA memory";
+}
+
+impl Ranged for DmaPiece {
+    fn bytes(&self) -> u64 {
+        self.length.into()
+    }
+}
+
+/// A packet buffer that the driver has: the host's hands are those of the call that it is offered to, the driver's own
+/// begin with `keep`. Which of the device's buffers it is, `buffers.rs` knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct PacketBuffer {
+    index: u8,
+}
+
+impl PacketBuffer {
+    /// Without memory: its frame has left, and an older state that has come back does not know. The driver may complete
+    /// it, and nothing comes of that.
+    pub const HOLLOW: PacketBuffer = PacketBuffer { index: u8::MAX };
+
+    /// Buffer `index` of the device.
+    #[must_use]
+    pub fn new(index: u8) -> PacketBuffer {
+        PacketBuffer { index }
+    }
+
+    /// Which of the device's buffers it is; none if it is [`PacketBuffer::HOLLOW`].
+    #[must_use]
+    pub fn index(self) -> Option<u8> {
+        (usize::from(self.index) < BUFFERS).then_some(self.index)
+    }
+}
+
+impl Kind for PacketBuffer {
+    const NAME: &'static str = "packet buffer";
+}
 
 /// See the module's text.
 #[derive(Debug, Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
@@ -35,12 +71,12 @@ pub struct Ledger {
     pub shadow: [u32; MAX_REGISTERS],
     /// One bit a register: `shadow` holds its value.
     pub known: [u32; MAX_REGISTERS / 32],
-    /// DMA memory of the driver, by handle - 1.
-    pub dma: [DmaPiece; MAX_DMA],
     /// Bytes of the region that are given out, from its start.
     pub dma_used: u32,
-    /// Who has each packet buffer.
-    pub buffers: [u8; BUFFERS],
+    /// DMA memory of the driver.
+    pub dma: Table<DmaPiece, MAX_DMA>,
+    /// Packet buffers that the driver has, or is offered.
+    pub buffers: Table<PacketBuffer, BUFFERS>,
 }
 
 impl Ledger {
@@ -50,9 +86,9 @@ impl Ledger {
         Ledger {
             shadow: [0; MAX_REGISTERS],
             known: [0; MAX_REGISTERS / 32],
-            dma: [DmaPiece::default(); MAX_DMA],
             dma_used: 0,
-            buffers: [FREE; BUFFERS],
+            dma: Table::new(),
+            buffers: Table::new(),
         }
     }
 
@@ -68,23 +104,20 @@ impl Ledger {
         self.known[index / 32] |= 1 << (index % 32);
     }
 
-    /// A buffer that the driver does not keep, other than `except`.
-    #[must_use]
-    pub fn free_buffer(&self, except: Option<u32>) -> Option<u32> {
-        let mut free = (0..BUFFERS as u32).filter(|i| self.buffers[*i as usize] == FREE);
-        free.find(|i| Some(*i) != except)
-    }
-
-    /// Whether the driver keeps `buffer`.
-    #[must_use]
-    pub fn keeps(&self, buffer: u32) -> bool {
-        self.buffers.get(buffer as usize) == Some(&DRIVER)
-    }
-
-    /// How many buffers the driver keeps.
-    #[must_use]
-    pub fn kept(&self) -> usize {
-        self.buffers.iter().filter(|owner| **owner == DRIVER).count()
+    /// For a ledger that a rollback past the last commit has brought back, `before` being that of the last commit: what
+    /// was given back since is not the driver's again.
+    ///
+    /// Of DMA memory, the handles are refused from now on: it was given back by a restart. A packet buffer that was
+    /// completed since is one that the older state still waits for: it stays, but [hollow](PacketBuffer::HOLLOW), so
+    /// that `restore` can complete it.
+    pub fn come_back(&mut self, before: &Ledger) {
+        self.dma.forget_released(&before.dma);
+        let completed = |handle: &Handle| before.buffers.owner(*handle).is_none();
+        let handles: Vec<Handle> = self.buffers.iter().map(|(handle, ..)| handle).filter(completed).collect();
+        for handle in handles {
+            let hollow = self.buffers.replace(handle, PacketBuffer::HOLLOW);
+            debug_assert!(hollow.is_ok(), "it was just listed");
+        }
     }
 }
 

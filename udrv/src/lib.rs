@@ -22,6 +22,7 @@
 //! # }
 //! ```
 
+pub mod buffers;
 pub mod dma;
 pub mod endpoint;
 pub mod host;

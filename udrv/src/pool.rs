@@ -6,12 +6,13 @@ use std::sync::Arc;
 
 use fgft::Refusal;
 use fgft::regions::RegionName;
+use fgft::tracking::{Handle, Rights};
 use udrv_bus::{BusError, DmaMapping, PciFunction};
 use udrv_driver::Error;
 
 use crate::dma::{DmaError, DmaRegion};
 use crate::iova::{IovaAllocator, IovaError};
-use crate::ledger::{BUFFERS, DmaPiece, Ledger, MAX_DMA};
+use crate::ledger::{BUFFERS, DmaPiece, Ledger};
 
 /// Bytes of a packet buffer: an Ethernet frame with VLAN tag, and a power of two.
 pub const BUFFER_BYTES: u32 = 2048;
@@ -78,13 +79,13 @@ impl Pool {
 
     /// Offset of packet buffer `buffer`.
     #[must_use]
-    pub fn buffer_offset(&self, buffer: u32) -> u64 {
+    pub fn buffer_offset(&self, buffer: u8) -> u64 {
         u64::from(buffer) * u64::from(BUFFER_BYTES)
     }
 
     /// Where the device sees packet buffer `buffer`.
     #[must_use]
-    pub fn buffer_address(&self, buffer: u32) -> u32 {
+    pub fn buffer_address(&self, buffer: u8) -> u32 {
         (self.iova + self.buffer_offset(buffer)) as u32
     }
 
@@ -97,47 +98,43 @@ impl Pool {
             return Err(Refusal(format!("DMA memory of {bytes} bytes aligned to {alignment}")));
         }
         let start = u64::from(BUFFER_AREA + ledger.dma_used).next_multiple_of(alignment);
-        let Some(slot) = ledger.dma.iter().position(|piece| piece.length == 0) else { return Ok(Err(Error::NoMemory)) };
         if bytes > self.region.size() || start + bytes > self.region.size() {
             return Ok(Err(Error::NoMemory));
         }
-        ledger.dma[slot] = DmaPiece { offset: start as u32, length: bytes as u32 };
+        let piece = DmaPiece { offset: start as u32, length: bytes as u32 };
+        let Ok(handle) = ledger.dma.grant(piece) else { return Ok(Err(Error::NoMemory)) };
         ledger.dma_used = (start + bytes) as u32 - BUFFER_AREA;
         const ZEROS: [u8; 4096] = [0; 4096];
         for at in (0..bytes).step_by(ZEROS.len()) {
             let len = (bytes - at).min(ZEROS.len() as u64) as usize;
             self.region.copy_in(start + at, &ZEROS[..len]).map_err(|e| Refusal(e.to_string()))?;
         }
-        Ok(Ok(slot as u64 + 1))
+        Ok(Ok(handle.word()))
     }
 
-    fn piece(&self, ledger: &Ledger, handle: u64) -> Result<DmaPiece, Refusal> {
-        let index = (handle as usize).wrapping_sub(1);
-        match ledger.dma.get(index) {
-            Some(piece) if index < MAX_DMA && piece.length != 0 => Ok(*piece),
-            _ => Err(Refusal(format!("{handle} is not a handle of DMA memory"))),
-        }
-    }
-
-    /// Where `length` bytes at `offset` of a piece are in the region.
+    /// Where `length` bytes at `offset` of the driver's piece `handle` are in the region, if it may do that (`rights`)
+    /// with them.
     ///
     /// # Errors
-    /// A foreign handle or a place outside the piece.
-    pub fn place(&self, ledger: &Ledger, handle: u64, offset: u64, length: u64) -> Result<u64, Refusal> {
-        let piece = self.piece(ledger, handle)?;
-        match offset.checked_add(length) {
-            Some(end) if end <= u64::from(piece.length) => Ok(u64::from(piece.offset) + offset),
-            _ => {
-                Err(Refusal(format!("{length} bytes at {offset:#x} are outside DMA memory of {} bytes", piece.length)))
-            }
-        }
+    /// Not a piece that the driver has, a place outside it, or not its right.
+    pub fn place(
+        &self,
+        ledger: &Ledger,
+        handle: u64,
+        offset: u64,
+        length: u64,
+        rights: Rights,
+    ) -> Result<u64, Refusal> {
+        let piece = ledger.dma.check(Handle::from_word(handle), offset, length, rights)?;
+        Ok(u64::from(piece.offset) + offset)
     }
 
     /// Where the device sees a piece.
     ///
     /// # Errors
-    /// A foreign handle.
+    /// Not a piece that the driver has.
     pub fn bus_address(&self, ledger: &Ledger, handle: u64) -> Result<u64, Refusal> {
-        Ok(self.iova + u64::from(self.piece(ledger, handle)?.offset))
+        let piece = ledger.dma.get(Handle::from_word(handle))?;
+        Ok(self.iova + u64::from(piece.offset))
     }
 }

@@ -72,7 +72,7 @@ impl NetDriver for Rtl8139 {
     /// The same registers in memory (BAR 1) and in I/O space (BAR 0).
     const BARS: &'static [u8] = &[1, 0];
     const REGISTERS: &'static [RegisterInfo] = regs::REGISTERS;
-    const STATE_VERSION: u32 = 1;
+    const STATE_VERSION: u32 = 2;
     const ALTERNATES: Alternates<State> =
         Alternates { transmit: Some(alternate::transmit), poll: Some(alternate::poll) };
     type State = State;
@@ -101,7 +101,7 @@ impl NetDriver for Rtl8139 {
         cx.state.mac = mac;
         cx.point(Point::Middle);
 
-        if cx.state.ring == Dma(0) {
+        if cx.state.ring == Dma::NONE {
             cx.state.ring = cx.dma.allocate(ring::SIZE + ring::SLACK, ring::ALIGNMENT)?;
         }
         cx.point(Point::End);
@@ -110,7 +110,7 @@ impl NetDriver for Rtl8139 {
 
     fn open(cx: &mut Cx<'_, State>) -> Result<(), Error> {
         cx.point(Point::Start);
-        if cx.state.ring == Dma(0) {
+        if cx.state.ring == Dma::NONE {
             return Err(Error::NotReady);
         }
         setup::shut_down(cx)?;

@@ -3,6 +3,7 @@
 //! No registers here. The chip serves its slots in turn and starts with slot 0 after a reset, so the slots in use are
 //! a queue: `next` is the one to fill, `next - used` the oldest.
 
+use udrv_driver::Buffer;
 use udrv_driver::zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::regs::tsd;
@@ -29,7 +30,7 @@ const EARLY_WHOLE: u32 = 56;
 #[repr(C)]
 pub(crate) struct Slots {
     /// The buffer in each slot; means something for those in use.
-    pub(crate) buffers: [u32; SLOTS as usize],
+    pub(crate) buffers: [Buffer; SLOTS as usize],
     /// The slot to fill next; its low two bits.
     pub(crate) next: u32,
     /// How many are in use.
@@ -40,6 +41,7 @@ pub(crate) struct Slots {
     pub(crate) abort_reported: u32,
     /// Early transmit threshold, units of 32 bytes.
     pub(crate) early: u32,
+    reserved: u32,
 }
 
 /// What TSD says of a slot in use.
@@ -65,7 +67,15 @@ pub(crate) enum Fate {
 impl Slots {
     /// All free, as after a reset.
     pub(crate) const fn new() -> Slots {
-        Slots { buffers: [0; SLOTS as usize], next: 0, used: 0, retries: 0, abort_reported: 0, early: EARLY_START }
+        Slots {
+            buffers: [Buffer::NONE; SLOTS as usize],
+            next: 0,
+            used: 0,
+            retries: 0,
+            abort_reported: 0,
+            early: EARLY_START,
+            reserved: 0,
+        }
     }
 
     /// What holds of them between calls: see `state.rs`.
@@ -75,6 +85,7 @@ impl Slots {
         holds(self.retries <= RETRIES + 1, "tx.retries: too many")?;
         holds(self.abort_reported <= 1, "tx.abort_reported: no flag")?;
         holds((EARLY_START..=EARLY_WHOLE).contains(&self.early), "tx.early: out of bounds")?;
+        holds(self.reserved == 0, "tx.reserved: not zero")?;
         holds(self.all_different(), "tx.buffers: one in two slots")
     }
 
@@ -91,7 +102,7 @@ impl Slots {
     }
 
     /// Puts `buffer` into the slot that [`Slots::free`] gives.
-    pub(crate) fn claim(&mut self, buffer: u32) {
+    pub(crate) fn claim(&mut self, buffer: Buffer) {
         let slot = self.next % SLOTS;
         self.buffers[slot as usize] = buffer;
         self.next = (slot + 1) % SLOTS;
@@ -99,7 +110,7 @@ impl Slots {
     }
 
     /// The slot that is in use for longest, and its buffer.
-    pub(crate) fn oldest(&self) -> Option<(usize, u32)> {
+    pub(crate) fn oldest(&self) -> Option<(usize, Buffer)> {
         let slot = (self.next.wrapping_sub(self.used) % SLOTS) as usize;
         (self.used != 0).then_some((slot, self.buffers[slot]))
     }
@@ -175,11 +186,11 @@ mod tests {
         for round in 0..1000_u32 {
             for i in 0..4 {
                 assert_eq!(slots.free(), Some(i as usize));
-                slots.claim(round * 4 + i);
+                slots.claim(Buffer(u64::from(round * 4 + i)));
             }
             assert_eq!(slots.free(), None);
             for _ in 0..4 {
-                assert_eq!(slots.oldest(), Some(((oldest % 4) as usize, oldest)));
+                assert_eq!(slots.oldest(), Some(((oldest % 4) as usize, Buffer(oldest))));
                 slots.release();
                 oldest += 1;
             }
@@ -190,10 +201,17 @@ mod tests {
     #[test]
     fn any_bytes_are_a_state_that_does_not_panic() {
         for word in [0, 1, 4, 5, 0x7fff_ffff, u32::MAX] {
-            let mut slots =
-                Slots { buffers: [word; 4], next: word, used: word, retries: word, abort_reported: word, early: word };
+            let mut slots = Slots {
+                buffers: [Buffer(word.into()); 4],
+                next: word,
+                used: word,
+                retries: word,
+                abort_reported: word,
+                early: word,
+                reserved: word,
+            };
             if slots.free().is_some() {
-                slots.claim(1);
+                slots.claim(Buffer(1));
             }
             let _ = (slots.oldest(), slots.abort_is_news(), slots.retry(), slots.command(60));
             slots.raise_threshold();
@@ -212,7 +230,7 @@ mod tests {
             slots = Slots { next: script % SLOTS, ..Slots::new() };
             for buffer in 0..7 {
                 match rest % 7 {
-                    0 | 1 if slots.free().is_some() => slots.claim(buffer),
+                    0 | 1 if slots.free().is_some() => slots.claim(Buffer(buffer)),
                     2 => slots.release(),
                     3 => slots.note_abort(),
                     4 if slots.oldest().is_some() => {
@@ -235,7 +253,7 @@ mod tests {
 
     #[test]
     fn each_clause_names_its_field() {
-        let right = Slots { buffers: [5, 6, 7, 5], used: 3, next: 3, ..Slots::new() };
+        let right = Slots { buffers: [5, 6, 7, 5].map(Buffer), used: 3, next: 3, ..Slots::new() };
         assert_eq!(right.check(), Ok(()), "the last is not in use");
         for (slots, what) in [
             (Slots { next: 4, ..right }, "tx.next: no slot"),
@@ -244,6 +262,7 @@ mod tests {
             (Slots { abort_reported: 2, ..right }, "tx.abort_reported: no flag"),
             (Slots { early: 0, ..right }, "tx.early: out of bounds"),
             (Slots { early: EARLY_WHOLE + 1, ..right }, "tx.early: out of bounds"),
+            (Slots { reserved: 1, ..right }, "tx.reserved: not zero"),
             (Slots { next: 0, used: 4, ..right }, "tx.buffers: one in two slots"),
             (Slots { next: 1, used: 2, ..right }, "tx.buffers: one in two slots"),
         ] {
@@ -254,7 +273,7 @@ mod tests {
     #[test]
     fn an_old_abort_is_no_news() {
         let mut slots = Slots::new();
-        slots.claim(7);
+        slots.claim(Buffer(7));
         assert!(slots.abort_is_news());
         for _ in 0..RETRIES {
             assert!(slots.retry());
@@ -264,7 +283,7 @@ mod tests {
         }
         assert!(!slots.retry());
         slots.release();
-        slots.claim(8);
+        slots.claim(Buffer(8));
         assert!(slots.abort_is_news() && slots.retry());
     }
 

@@ -58,12 +58,12 @@ const SEAL: u32 = 0x5ea1_5ea1;
 #[zerocopy(crate = "udrv_driver::zerocopy")]
 #[repr(C)]
 pub struct State {
+    ring: Dma,
     seal: u32,
     epoch: u32,
     sent: u32,
     delivered: u32,
     restores: u32,
-    ring: Dma,
     mode: u32,
     mac: MacAddress,
     reserved: [u8; 2],
@@ -105,7 +105,7 @@ impl NetDriver for Wayward {
         RegisterInfo { name: "COMMAND", offset: 12, width: 4, kind: Kind::Command, count: 1 },
         RegisterInfo { name: "BELL", offset: 16, width: 4, kind: Kind::Doorbell, count: 1 },
     ];
-    const STATE_VERSION: u32 = 1;
+    const STATE_VERSION: u32 = 2;
     const ALTERNATES: Alternates<State> = Alternates { transmit: Some(second_transmit), poll: None };
     type State = State;
 
@@ -116,7 +116,7 @@ impl NetDriver for Wayward {
             sent: 0,
             delivered: 0,
             restores: 0,
-            ring: Dma(0),
+            ring: Dma::NONE,
             mode: 0,
             mac: MacAddress([0; 6]),
             reserved: [0; 2],

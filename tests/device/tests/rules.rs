@@ -7,8 +7,8 @@ use udrv::net::{Answer, Command, DeviceError, NetDevice, Options};
 use udrv::report::FaultReport;
 use udrv_driver::zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 use udrv_driver::{
-    Cx, Dma, Entry, Error, Events, Kind, Link, MacAddress, Micros, NetDriver, Reg, RegisterInfo, RingParam, RxMode,
-    Stats, TxFrame,
+    Buffer, Cx, Dma, Entry, Error, Events, Kind, Link, MacAddress, Micros, NetDriver, Reg, RegisterInfo, RingParam,
+    RxMode, Stats, TxFrame,
 };
 use udrv_tests::bare::{BareCard, Door, ID};
 use udrv_tests::host::{self, HostEnd};
@@ -32,6 +32,7 @@ enum Crime {
     OddAlignment,
     CompleteForeign,
     CompleteNoBuffer,
+    CompleteMemory,
     KeepWithoutFrame,
     LongPause,
     RequestsWithoutEnd,
@@ -43,8 +44,12 @@ enum Crime {
     DeliverLies,
     // in `transmit`
     KeepAnother,
+    KeepTwice,
+    CompleteOffered,
     CompleteTwice,
     KeepAndRefuse,
+    CompleteAndRefuse,
+    FrameAsMemory,
     // in `probe`
     GroupAddress,
     ZeroAddress,
@@ -64,7 +69,6 @@ fn crime(is: Crime) -> bool {
 struct State {
     calls: u64,
     ring: Dma,
-    kept: u32,
 }
 
 const CONFIG: Reg<u32> = Reg::at(0);
@@ -84,11 +88,11 @@ impl NetDriver for Hostile {
         RegisterInfo { name: "ADDRESS", offset: 4, width: 4, kind: Kind::DmaAddress, count: 1 },
         RegisterInfo { name: "STATUS", offset: 8, width: 4, kind: Kind::ReadOnly, count: 1 },
     ];
-    const STATE_VERSION: u32 = 1;
+    const STATE_VERSION: u32 = 2;
     type State = State;
 
     fn new_state() -> State {
-        State { calls: 0, ring: Dma(0), kept: 0 }
+        State { calls: 0, ring: Dma::NONE }
     }
 
     fn probe(cx: &mut Cx<'_, State>) -> Result<MacAddress, Error> {
@@ -111,9 +115,16 @@ impl NetDriver for Hostile {
     fn transmit(cx: &mut Cx<'_, State>, frame: TxFrame) -> Result<(), Error> {
         cx.state.calls += 1;
         if crime(Crime::KeepAnother) {
-            cx.net.keep(TxFrame { buffer: frame.buffer + 1, ..frame })?;
+            cx.net.keep(TxFrame { buffer: Buffer(frame.buffer.0 + 1), ..frame })?;
+        } else if crime(Crime::CompleteOffered) {
+            cx.net.complete(frame.buffer, true)?;
+        } else if crime(Crime::FrameAsMemory) {
+            cx.dma.read_u32(Dma(frame.buffer.0), 0)?;
         }
         cx.net.keep(frame)?;
+        if crime(Crime::KeepTwice) {
+            cx.net.keep(frame)?;
+        }
         if crime(Crime::KeepAndRefuse) {
             return Err(Error::Busy);
         }
@@ -121,7 +132,7 @@ impl NetDriver for Hostile {
         if crime(Crime::CompleteTwice) {
             cx.net.complete(frame.buffer, true)?;
         }
-        Ok(())
+        if crime(Crime::CompleteAndRefuse) { Err(Error::Busy) } else { Ok(()) }
     }
 
     fn interrupt(_: &mut Cx<'_, State>) -> Result<Events, Error> {
@@ -158,8 +169,8 @@ impl NetDriver for Hostile {
             () if crime(Crime::WriteToReadOnly) => cx.regs.write(STATUS, 1)?,
             () if crime(Crime::AddressOutside) => cx.regs.write(ADDRESS, 0xfee0_0000)?,
             () if crime(Crime::GarbageHandle) => drop(cx.dma.read_u32(Dma(5), 0)?),
-            () if crime(Crime::HugeHandle) => cx.dma.write_u32(Dma(u32::MAX), 0, 0)?,
-            () if crime(Crime::NoHandle) => drop(cx.dma.bus_address(Dma(0))?),
+            () if crime(Crime::HugeHandle) => cx.dma.write_u32(Dma(u64::MAX), 0, 0)?,
+            () if crime(Crime::NoHandle) => drop(cx.dma.bus_address(Dma::NONE)?),
             () if crime(Crime::OffsetOutside) => cx.dma.write_u32(ring, RING - 3, 0)?,
             () if crime(Crime::OffsetWraps) => drop(cx.dma.read_u32(ring, u32::MAX)?),
             () if crime(Crime::TooMuchMemory) => {
@@ -168,10 +179,11 @@ impl NetDriver for Hostile {
                 cx.dma.allocate(0, 1)?;
             }
             () if crime(Crime::OddAlignment) => drop(cx.dma.allocate(64, 3)?),
-            () if crime(Crime::CompleteForeign) => cx.net.complete(3, true)?,
-            () if crime(Crime::CompleteNoBuffer) => cx.net.complete(u32::MAX, true)?,
+            () if crime(Crime::CompleteForeign) => cx.net.complete(Buffer(3), true)?,
+            () if crime(Crime::CompleteNoBuffer) => cx.net.complete(Buffer(u64::MAX), true)?,
+            () if crime(Crime::CompleteMemory) => cx.net.complete(Buffer(ring.0), true)?,
             () if crime(Crime::KeepWithoutFrame) => {
-                cx.net.keep(TxFrame { buffer: 0, length: 60, bus_address: 0 })?;
+                cx.net.keep(TxFrame { length: 60, ..TxFrame::default() })?;
             }
             () if crime(Crime::LongPause) => cx.clock.pause(Micros(3_600_000_000))?,
             () if crime(Crime::RequestsWithoutEnd) => loop {
@@ -302,16 +314,17 @@ fn crimes_against_registers_and_memory() {
         (Crime::WrongWidth, "4 bytes wide, not 2"),
         (Crime::WriteToReadOnly, "STATUS is not written"),
         (Crime::AddressOutside, "not DMA memory"),
-        (Crime::GarbageHandle, "5 is not a handle"),
-        (Crime::HugeHandle, "not a handle"),
-        (Crime::NoHandle, "0 is not a handle"),
-        (Crime::OffsetOutside, "outside DMA memory"),
-        (Crime::OffsetWraps, "outside DMA memory"),
+        (Crime::GarbageHandle, "handle 5:0 is no DMA memory: it was never granted"),
+        (Crime::HugeHandle, "is no DMA memory: there are 8 slots"),
+        (Crime::NoHandle, "handle none is no DMA memory"),
+        (Crime::OffsetOutside, "4 bytes at 8189 do not fit into its 8192"),
+        (Crime::OffsetWraps, "do not fit into its 8192"),
         (Crime::TooMuchMemory, "DMA memory of 0 bytes"),
         (Crime::OddAlignment, "aligned to 3"),
-        (Crime::CompleteForeign, "not one that the driver keeps"),
-        (Crime::CompleteNoBuffer, "not one that the driver keeps"),
-        (Crime::KeepWithoutFrame, "not given to this call"),
+        (Crime::CompleteForeign, "handle 3:0 is no packet buffer: it was never granted"),
+        (Crime::CompleteNoBuffer, "is no packet buffer: there are 64 slots"),
+        (Crime::CompleteMemory, "is no packet buffer: it was "),
+        (Crime::KeepWithoutFrame, "handle none is no packet buffer"),
         (Crime::LongPause, "a pause of"),
         (Crime::RequestsWithoutEnd, "more than 100000 upcalls"),
     ] {
@@ -323,7 +336,7 @@ fn crimes_against_registers_and_memory() {
 fn crimes_against_frames_that_are_received() {
     FRAMES.store(0, Relaxed);
     for (what, word) in [
-        (Crime::DeliverOutside, "outside DMA memory"),
+        (Crime::DeliverOutside, "60 bytes at 8182 do not fit into its 8192"),
         (Crime::DeliverTooLong, "a frame of 4000 bytes"),
         (Crime::DeliverTooShort, "a frame of 0 bytes"),
         (Crime::DeliverTooMany, "more than 64 frames"),
@@ -336,9 +349,13 @@ fn crimes_against_frames_that_are_received() {
 #[test]
 fn crimes_against_frames_that_are_sent() {
     for (what, word) in [
-        (Crime::KeepAnother, "was not given to this call"),
-        (Crime::CompleteTwice, "not one that the driver keeps"),
+        (Crime::KeepAnother, "is no packet buffer: it was "),
+        (Crime::KeepTwice, "it is with the code inside already"),
+        (Crime::CompleteOffered, "it is with the host now"),
+        (Crime::CompleteTwice, "is no packet buffer: it was given back"),
         (Crime::KeepAndRefuse, "returned what cannot be"),
+        (Crime::CompleteAndRefuse, "returned what cannot be"),
+        (Crime::FrameAsMemory, "is no DMA memory: "),
     ] {
         commit_crime(what, Entry::Transmit, word, transmit);
     }

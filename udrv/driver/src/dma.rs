@@ -6,10 +6,17 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 use crate::abi::Request;
 use crate::{Error, Services};
 
-/// Handle of a piece of DMA memory. Plain data: keep it in the state. 0 is none.
+/// Handle of a piece of DMA memory. Plain data: keep it in the state.
+///
+/// The framework gives no number twice: a handle from before a restart, or from a call that was aborted, is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(transparent)]
-pub struct Dma(pub u32);
+pub struct Dma(pub u64);
+
+impl Dma {
+    /// The handle of nothing.
+    pub const NONE: Dma = Dma(0);
+}
 
 /// Access to DMA memory.
 #[derive(Clone, Copy)]
@@ -28,7 +35,7 @@ impl<'a> DmaMemory<'a> {
     /// [`Error::NoMemory`].
     pub fn allocate(&self, bytes: u32, alignment: u32) -> Result<Dma, Error> {
         let words = [u64::from(bytes), u64::from(alignment), 0, 0];
-        self.services.request(Request::DmaAllocate, words).map(|handle| Dma(handle as u32))
+        self.services.request(Request::DmaAllocate, words).map(Dma)
     }
 
     /// Where the device sees it.
@@ -36,7 +43,7 @@ impl<'a> DmaMemory<'a> {
     /// # Errors
     /// None; a handle that is not the driver's is a fault.
     pub fn bus_address(&self, dma: Dma) -> Result<u32, Error> {
-        self.services.request(Request::DmaBusAddress, [u64::from(dma.0), 0, 0, 0]).map(|address| address as u32)
+        self.services.request(Request::DmaBusAddress, [dma.0, 0, 0, 0]).map(|address| address as u32)
     }
 
     /// The little-endian word at `offset` bytes.
@@ -44,7 +51,7 @@ impl<'a> DmaMemory<'a> {
     /// # Errors
     /// None; an offset outside is a fault.
     pub fn read_u32(&self, dma: Dma, offset: u32) -> Result<u32, Error> {
-        let words = [u64::from(dma.0), u64::from(offset), 0, 0];
+        let words = [dma.0, u64::from(offset), 0, 0];
         self.services.request(Request::DmaRead32, words).map(|value| value as u32)
     }
 
@@ -53,7 +60,7 @@ impl<'a> DmaMemory<'a> {
     /// # Errors
     /// None; an offset outside is a fault.
     pub fn write_u32(&self, dma: Dma, offset: u32, value: u32) -> Result<(), Error> {
-        let words = [u64::from(dma.0), u64::from(offset), u64::from(value), 0];
+        let words = [dma.0, u64::from(offset), u64::from(value), 0];
         self.services.request(Request::DmaWrite32, words).map(|_| ())
     }
 }

@@ -40,8 +40,8 @@ pub use dma::{Dma, DmaMemory};
 pub use entry::{Entry, NoSuchEntry};
 pub use error::Error;
 pub use net::{
-    Alternates, Buffers, Events, Link, MacAddress, NetDriver, NotAnAddress, Poll, RingParam, RxMode, Stats, Transmit,
-    TxFrame,
+    Alternates, Buffer, Buffers, Events, Link, MacAddress, NetDriver, NotAnAddress, Poll, RingParam, RxMode, Stats,
+    Transmit, TxFrame,
 };
 pub use register::{Kind, Reg, RegisterInfo, RegisterWidth, Registers};
 pub use udrv_inject::{InjectedFault, Injection, Point};

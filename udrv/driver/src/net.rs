@@ -108,17 +108,17 @@ impl<'a> Buffers<'a> {
     /// Keeps the buffer of `frame` beyond this call, until [`Buffers::complete`]. Without it the caller takes it back.
     ///
     /// # Errors
-    /// None; a buffer that is not this call's is a fault.
+    /// None; a buffer that is not offered to this call, or kept already, is a fault.
     pub fn keep(&self, frame: TxFrame) -> Result<(), Error> {
-        self.services.request(Request::Keep, [u64::from(frame.buffer), 0, 0, 0]).map(|_| ())
+        self.services.request(Request::Keep, [frame.buffer.0, 0, 0, 0]).map(|_| ())
     }
 
     /// Gives a kept buffer back: it was `sent`, or lost.
     ///
     /// # Errors
     /// None; a buffer that the driver does not keep is a fault.
-    pub fn complete(&self, buffer: u32, sent: bool) -> Result<(), Error> {
-        self.services.request(Request::Complete, [u64::from(buffer), u64::from(sent), 0, 0]).map(|_| ())
+    pub fn complete(&self, buffer: Buffer, sent: bool) -> Result<(), Error> {
+        self.services.request(Request::Complete, [buffer.0, u64::from(sent), 0, 0]).map(|_| ())
     }
 
     /// Hands the frame of `length` bytes (without CRC) at `offset` of `ring` to the network, when this call commits.
@@ -127,16 +127,29 @@ impl<'a> Buffers<'a> {
     /// # Errors
     /// None; a place outside the ring, a length that no frame has, or more frames than the budget are faults.
     pub fn deliver(&self, ring: Dma, offset: u32, length: u32) -> Result<(), Error> {
-        let words = [u64::from(ring.0), u64::from(offset), u64::from(length), 0];
+        let words = [ring.0, u64::from(offset), u64::from(length), 0];
         self.services.request(Request::Deliver, words).map(|_| ())
     }
 }
 
+/// Handle of a packet buffer for as long as it holds one frame. Plain data: keep it in the state.
+///
+/// The framework gives no number twice: one that was completed, or was of a call that was aborted, is refused though
+/// the same memory holds another frame by then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(transparent)]
+pub struct Buffer(pub u64);
+
+impl Buffer {
+    /// The handle of nothing.
+    pub const NONE: Buffer = Buffer(0);
+}
+
 /// A frame to send: in a DMA buffer of the framework, padded to the minimum of 60 bytes, without CRC.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct TxFrame {
     /// The buffer, for [`Buffers::keep`] and [`Buffers::complete`].
-    pub buffer: u32,
+    pub buffer: Buffer,
     /// Bytes, 60 to 1514 (1518 with a VLAN tag).
     pub length: u32,
     /// Where the device sees it; 64-byte aligned.

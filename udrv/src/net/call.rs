@@ -10,8 +10,10 @@ use udrv_driver::abi::{self, Words};
 use udrv_driver::{Cx, Entry, Error, Injection, NetDriver, TxFrame};
 
 use super::{DeviceError, NetDevice};
+use crate::buffers::{handle, is_offered};
 use crate::endpoint::Sent;
 use crate::host::{BUDGET, Direct, Host};
+use crate::ledger::Ledger;
 use crate::supervisor::quarantine::Version;
 use crate::transact::transact;
 
@@ -49,7 +51,7 @@ impl<D: NetDriver> NetDevice<D> {
         entry: Entry,
         f: impl Fn(&mut Cx<'_, D::State>) -> Result<T, Error> + Copy,
     ) -> Result<T, DeviceError> {
-        self.entry_checked(entry, f, |_, _| true)
+        self.entry_checked(entry, f, |_, _, _| true)
     }
 
     /// As [`NetDevice::entry`]; a result that is not `valid` is a fault.
@@ -57,11 +59,11 @@ impl<D: NetDriver> NetDevice<D> {
         &mut self,
         entry: Entry,
         f: impl Fn(&mut Cx<'_, D::State>) -> Result<T, Error> + Copy,
-        valid: impl Fn(&T, &Host) -> bool + Copy,
+        valid: impl Fn(&T, &Host, &Ledger) -> bool + Copy,
     ) -> Result<T, DeviceError> {
-        let mut result = self.call(entry, None, f, valid);
+        let mut result = self.call(entry, f, valid);
         if matches!(result, Err(CallError::Fault(_))) && self.failed.is_none() {
-            result = self.call(entry, None, f, valid);
+            result = self.call(entry, f, valid);
         }
         result.map_err(|source| self.entry_error(entry, source))
     }
@@ -74,32 +76,49 @@ impl<D: NetDriver> NetDevice<D> {
         f: impl Fn(&mut Cx<'_, D::State>) -> Result<T, Error> + Copy,
     ) -> Result<T, DeviceError> {
         loop {
-            match self.call(entry, None, f, |_, _| true) {
+            match self.call(entry, f, |_, _, _| true) {
                 Err(CallError::Fault(_)) if self.failed.is_none() => {}
                 result => return result.map_err(|source| self.entry_error(entry, source)),
             }
         }
     }
 
-    /// Gives a frame to the driver, to the version of `transmit` that is in use.
-    pub(super) fn call_transmit(&mut self, frame: TxFrame) -> Result<(), CallError> {
-        let offered = Some(frame.buffer);
-        match (self.version(Entry::Transmit), D::ALTERNATES.transmit) {
-            (Version::Alternate, Some(second)) => {
-                self.call_version(Entry::Transmit, true, offered, move |cx| second(cx, frame), |(), _| true)
+    /// Gives the frame in buffer `index` to the driver, to the version of `transmit` that is in use.
+    pub(super) fn call_transmit(&mut self, index: u8, length: u32) -> Result<(), CallError> {
+        let second = match (self.version(Entry::Transmit), D::ALTERNATES.transmit) {
+            (Version::First, _) => None,
+            (Version::Alternate, Some(second)) => Some(second),
+            _ => return Err(CallError::Quarantined),
+        };
+        let Some(frame) = self.offer(index, length) else { return Err(CallError::Driver(Error::Busy)) };
+        let offered = &[frame];
+        match second {
+            Some(second) => {
+                self.call_version(Entry::Transmit, true, offered, move |cx| second(cx, frame), |(), _, _| true)
             }
-            _ => self.call(Entry::Transmit, offered, move |cx| D::transmit(cx, frame), |(), _| true),
+            None => {
+                self.call_version(Entry::Transmit, false, offered, move |cx| D::transmit(cx, frame), |(), _, _| true)
+            }
         }
+    }
+
+    /// Offers a frame to the next call of `transmit`. `None`: the driver has as many as it may.
+    fn offer(&mut self, index: u8, length: u32) -> Option<TxFrame> {
+        if self.policy.protects(Entry::Transmit as usize) {
+            self.domain.prepare();
+        }
+        let buffer = self.host.buffers.offer(&mut self.domain.ledger_mut().buffers, index)?;
+        Some(TxFrame { buffer, length, bus_address: self.host.pool.buffer_address(index) })
     }
 
     /// Polls, with the version of `poll` that is in use.
     pub(super) fn call_poll(&mut self) -> Result<u32, CallError> {
-        let valid = |n: &u32, host: &Host| *n as usize == host.delivered.len();
+        let valid = |n: &u32, host: &Host, _: &Ledger| *n as usize == host.delivered.len();
         match (self.version(Entry::Poll), D::ALTERNATES.poll) {
             (Version::Alternate, Some(second)) => {
-                self.call_version(Entry::Poll, true, None, move |cx| second(cx, BUDGET), valid)
+                self.call_version(Entry::Poll, true, &[], move |cx| second(cx, BUDGET), valid)
             }
-            _ => self.call(Entry::Poll, None, |cx| D::poll(cx, BUDGET), valid),
+            _ => self.call(Entry::Poll, |cx| D::poll(cx, BUDGET), valid),
         }
     }
 
@@ -128,27 +147,27 @@ impl<D: NetDriver> NetDevice<D> {
         self.quarantine.version(entry as usize, || host.now())
     }
 
-    /// Calls the first version of an entry point once. `offered` is the buffer of the frame that it is given, if any.
+    /// Calls the first version of an entry point once.
     pub(super) fn call<T: Words>(
         &mut self,
         entry: Entry,
-        offered: Option<u32>,
         f: impl Fn(&mut Cx<'_, D::State>) -> Result<T, Error> + Copy,
-        valid: impl Fn(&T, &Host) -> bool,
+        valid: impl Fn(&T, &Host, &Ledger) -> bool,
     ) -> Result<T, CallError> {
         if self.version(entry) != Version::First {
             return Err(CallError::Quarantined);
         }
-        self.call_version(entry, false, offered, f, valid)
+        self.call_version(entry, false, &[], f, valid)
     }
 
+    /// Calls a version of an entry point once. `offered` are the frames that it is given.
     fn call_version<T: Words>(
         &mut self,
         entry: Entry,
         alternate: bool,
-        offered: Option<u32>,
+        offered: &[TxFrame],
         f: impl Fn(&mut Cx<'_, D::State>) -> Result<T, Error> + Copy,
-        valid: impl Fn(&T, &Host) -> bool,
+        valid: impl Fn(&T, &Host, &Ledger) -> bool,
     ) -> Result<T, CallError> {
         // faults are injected into the first versions
         let injection = if alternate { None } else { self.take_armed(entry) };
@@ -162,34 +181,29 @@ impl<D: NetDriver> NetDevice<D> {
     }
 
     /// Runs an entry point once, as its policy says, and commits what it did. After a failure memory and device are as
-    /// the call has left them.
+    /// the call has left them; the buffers that it had got are the class's.
     pub(super) fn attempt<T: Words>(
         &mut self,
         entry: Entry,
-        offered: Option<u32>,
+        offered: &[TxFrame],
         injection: Option<Injection>,
         f: impl Fn(&mut Cx<'_, D::State>) -> Result<T, Error> + Copy,
-        valid: impl Fn(&T, &Host) -> bool,
+        valid: impl Fn(&T, &Host, &Ledger) -> bool,
     ) -> Result<Result<T, Error>, Failure> {
-        self.host.begin(offered, injection);
+        self.host.begin(injection);
         let protect = self.policy.protects(entry as usize);
         self.accounts.call(entry as usize, protect);
-        let reply = if protect {
-            transact(&mut self.domain, &mut self.host, injection, D::check, f)
-        } else {
-            Ok(self.run_unprotected(entry, injection, f))
-        };
-        self.arm_again_unless_fired(entry, injection);
-        let reply = reply.map_err(Failure::Fault)?;
-        let answer = match abi::decode::<T>(&reply) {
-            Some(Ok(value)) if !valid(&value, &self.host) => return Err(Failure::Malformed),
-            // it keeps the buffer and gives the frame back: one of both is a lie
-            Some(Err(_)) if offered.is_some_and(|buffer| self.domain.ledger().keeps(buffer)) => {
-                return Err(Failure::Malformed);
+        let result = self.execute(entry, protect, offered, injection, f, valid);
+        let buffers = &mut self.host.buffers;
+        let offered = offered.iter().map(|frame| frame.buffer);
+        match &result {
+            Ok(_) => buffers.settle(&mut self.domain.ledger_mut().buffers, offered),
+            Err(_) if protect => {
+                buffers.roll_back(&self.domain.ledger().buffers, &self.domain.committed_ledger().buffers);
             }
-            Some(answer) => answer,
-            None => return Err(self.broken(&reply)),
-        };
+            Err(_) => buffers.take_away(&mut self.domain.ledger_mut().buffers, offered),
+        }
+        let answer = result?;
         if protect {
             self.domain.commit();
         }
@@ -198,6 +212,35 @@ impl<D: NetDriver> NetDevice<D> {
             self.accounts.error(entry as usize);
         }
         Ok(answer)
+    }
+
+    /// The call itself, and whether what came out can be.
+    fn execute<T: Words>(
+        &mut self,
+        entry: Entry,
+        protect: bool,
+        offered: &[TxFrame],
+        injection: Option<Injection>,
+        f: impl Fn(&mut Cx<'_, D::State>) -> Result<T, Error> + Copy,
+        valid: impl Fn(&T, &Host, &Ledger) -> bool,
+    ) -> Result<Result<T, Error>, Failure> {
+        let reply = if protect {
+            transact(&mut self.domain, &mut self.host, injection, D::check, f)
+        } else {
+            Ok(self.run_unprotected(entry, injection, f))
+        };
+        self.arm_again_unless_fired(entry, injection);
+        let reply = reply.map_err(Failure::Fault)?;
+        let ledger = self.domain.ledger();
+        match abi::decode::<T>(&reply) {
+            Some(Ok(value)) if !valid(&value, &self.host, ledger) => Err(Failure::Malformed),
+            // it keeps the buffer and gives the frame back: one of both is a lie
+            Some(Err(_)) if offered.iter().any(|frame| !is_offered(&ledger.buffers, handle(frame.buffer))) => {
+                Err(Failure::Malformed)
+            }
+            Some(answer) => Ok(answer),
+            None => Err(self.broken(&reply)),
+        }
     }
 
     /// A plain call. What ends the process in it finds its entry point on the list of suspects next time.
@@ -247,13 +290,8 @@ impl<D: NetDriver> NetDevice<D> {
                 }
             }
         }
-        for (_, sent) in self.host.completed.drain(..) {
-            if sent {
-                self.traffic.tx_frames += 1;
-            } else {
-                self.traffic.tx_lost += 1;
-            }
-        }
+        self.traffic.tx_frames += self.host.sent;
+        self.traffic.tx_lost += self.host.lost;
         if !self.host.window.commit() {
             tracing::warn!(device = %self.name, "a doorbell did not reach the device");
         }

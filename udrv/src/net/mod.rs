@@ -194,7 +194,7 @@ pub struct NetDevice<D: NetDriver> {
     recorded: Recorded,
     link: Link,
     /// A frame that the driver had no room for: its buffer and length.
-    waiting: Option<(u32, u32)>,
+    waiting: Option<(u8, u32)>,
     /// Since when frames are with the device without one coming back.
     sending_since: Option<Instant>,
     armed: Option<(Entry, Injection, u32)>,
@@ -308,7 +308,7 @@ impl<D: NetDriver> NetDevice<D> {
 
     /// Probe, interrupts, bus mastering, address, open: in this order. A failure leaves through `Drop`.
     fn bring_up(&mut self) -> Result<(), DeviceError> {
-        let valid = |mac: &MacAddress, _: &Host| mac.is_station();
+        let valid = |mac: &MacAddress, _: &Host, _: &Ledger| mac.is_station();
         self.permanent_mac = self.entry_checked(Entry::Probe, |cx| D::probe(cx), valid)?;
         use std::os::fd::AsFd;
         let enabled = self.host.window.bus().enable_intx(self.irq.as_fd());

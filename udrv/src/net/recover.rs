@@ -125,14 +125,18 @@ impl<D: NetDriver> NetDevice<D> {
     /// Rolls back to the newest state that passes the driver's check, and says how many generations back that was.
     /// `None`: there is none, and the state is spoilt still.
     fn newest_sound_generation(&mut self) -> Option<u32> {
+        let before = *self.domain.committed_ledger();
         for (back, generation) in self.domain.generations().rev().enumerate() {
             if !self.domain.rollback_to(generation) {
                 break;
             }
-            self.host.begin(None, None);
+            self.domain.ledger_mut().come_back(&before);
+            self.host.begin(None);
             let looked = transact(&mut self.domain, &mut self.host, None, D::check, |_| Ok(()));
             if looked.is_ok_and(|reply| udrv_driver::abi::decode::<()>(&reply) == Some(Ok(()))) {
                 self.domain.commit();
+                // frames that were given since: the older state does not know that the device has them
+                self.traffic.tx_lost += self.host.buffers.roll_back(&before.buffers, &self.domain.ledger().buffers);
                 return Some(back as u32);
             }
         }
@@ -205,7 +209,7 @@ impl<D: NetDriver> NetDevice<D> {
         let mut last = String::new();
         for _ in 0..attempts {
             let injection = self.take_armed(entry);
-            match self.attempt(entry, None, injection, f, |_, _| true) {
+            match self.attempt(entry, &[], injection, f, |_, _, _| true) {
                 Ok(Ok(value)) => return Ok(value),
                 Ok(Err(error)) => last = format!("{entry}: {error}"),
                 Err(failure) => {

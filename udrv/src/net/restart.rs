@@ -58,7 +58,7 @@ impl<D: NetDriver> NetDevice<D> {
 
     /// State, ledger and window as before `probe`. Frames that the device had are lost; one that waits for room is not.
     fn forget(&mut self) {
-        self.traffic.tx_lost += self.domain.ledger().kept() as u64;
+        self.traffic.tx_lost += self.host.buffers.forget_lent();
         self.sending_since = None;
         self.more = false;
         self.host.window.forget();

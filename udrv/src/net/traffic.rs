@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use udrv_driver::{Entry, Error, NetDriver, TxFrame};
+use udrv_driver::{Entry, Error, NetDriver};
 
 use super::{CallError, DeviceError, NetDevice};
 use crate::endpoint::Received;
@@ -41,14 +41,23 @@ impl<D: NetDriver> NetDevice<D> {
     /// Whether a frame from the endpoint could be taken now.
     #[must_use]
     pub fn has_room(&self) -> bool {
-        self.waiting.is_none() && !self.restores.is_down() && self.domain.ledger().free_buffer(None).is_some()
+        self.waiting.is_none() && !self.restores.is_down() && self.host.buffers.free() > 0
     }
 
-    fn next_frame(&mut self) -> Result<Option<(u32, u32)>, DeviceError> {
+    fn next_frame(&mut self) -> Result<Option<(u8, u32)>, DeviceError> {
         if let Some(frame) = self.waiting.take() {
             return Ok(Some(frame));
         }
-        let Some(buffer) = self.domain.ledger().free_buffer(None) else { return Ok(None) };
+        let Some(buffer) = self.host.buffers.take() else { return Ok(None) };
+        let received = self.receive_into(buffer);
+        if !matches!(received, Ok(Some(_))) {
+            self.host.buffers.give_back(buffer);
+        }
+        Ok(received?.map(|length| (buffer, length)))
+    }
+
+    /// Takes a frame from the endpoint into a buffer: its length, padded.
+    fn receive_into(&mut self, buffer: u8) -> Result<Option<u32>, DeviceError> {
         let pool = &self.host.pool;
         let offset = pool.buffer_offset(buffer);
         loop {
@@ -59,7 +68,7 @@ impl<D: NetDriver> NetDevice<D> {
                         let pad = pool.region().copy_in(offset + length as u64, &ZEROS[length..]);
                         debug_assert!(pad.is_ok(), "a buffer holds the smallest frame");
                     }
-                    return Ok(Some((buffer, length.max(MIN_FRAME) as u32)));
+                    return Ok(Some(length.max(MIN_FRAME) as u32));
                 }
                 Received::Frame(_) | Received::Cut => self.traffic.tx_dropped += 1,
                 Received::Empty | Received::Closed => return Ok(None),
@@ -68,17 +77,20 @@ impl<D: NetDriver> NetDevice<D> {
     }
 
     /// Gives a frame to the driver. False: there is no room, the frame is still the caller's.
-    fn send(&mut self, buffer: u32, length: u32) -> Result<bool, DeviceError> {
-        let frame = TxFrame { buffer, length, bus_address: self.host.pool.buffer_address(buffer) };
-        let mut result = self.call_transmit(frame);
+    fn send(&mut self, buffer: u8, length: u32) -> Result<bool, DeviceError> {
+        let mut result = self.call_transmit(buffer, length);
         if matches!(result, Err(CallError::Fault(_))) && self.failed.is_none() {
             // the frame never left: the doorbell was not rung
-            result = self.call_transmit(frame);
+            result = self.call_transmit(buffer, length);
         }
         if matches!(result, Err(CallError::Fault(_))) && self.version(Entry::Transmit) == Version::Alternate {
             // the second version has nothing to do with that
-            result = self.call_transmit(frame);
+            result = self.call_transmit(buffer, length);
         }
+        if matches!(result, Err(CallError::Driver(Error::Busy))) {
+            return Ok(false);
+        }
+        self.host.buffers.give_back(buffer);
         match result {
             Ok(()) => {
                 self.traffic.tx_bytes += u64::from(length);
@@ -87,7 +99,6 @@ impl<D: NetDriver> NetDevice<D> {
                 self.frame_was_given();
                 Ok(true)
             }
-            Err(CallError::Driver(Error::Busy)) => Ok(false),
             Err(error) => {
                 self.traffic.tx_dropped += 1;
                 if let CallError::Driver(error) = error {
@@ -114,7 +125,7 @@ impl<D: NetDriver> NetDevice<D> {
     /// Polls until the driver has no more, or others want their turn. A poll that faults is made again: its work is
     /// still there.
     pub(super) fn poll_all(&mut self) -> Result<(), DeviceError> {
-        let before = self.domain.ledger().kept();
+        let before = self.host.buffers.lent();
         self.more = false;
         let mut polls = 0;
         loop {
@@ -139,7 +150,7 @@ impl<D: NetDriver> NetDevice<D> {
                 Err(error) => return Err(self.entry_error(Entry::Poll, error)),
             }
         }
-        let after = self.domain.ledger().kept();
+        let after = self.host.buffers.lent();
         if after == 0 {
             self.sending_since = None;
         } else if after < before {
@@ -164,6 +175,12 @@ impl<D: NetDriver> NetDevice<D> {
         self.endpoint.set_carrier(link.up)?;
         self.link = link;
         Ok(())
+    }
+
+    /// Packet buffers that hold no frame: neither one that waits nor one that the driver has.
+    #[must_use]
+    pub fn free_buffers(&self) -> u32 {
+        self.host.buffers.free()
     }
 
     /// Whether frames are with the device.

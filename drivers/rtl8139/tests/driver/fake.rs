@@ -5,7 +5,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use rtl8139::{Rtl8139, State, regs};
 use udrv_driver::abi::Request;
-use udrv_driver::{Cx, Error, Events, InjectedFault, Injection, Kind, MacAddress, NetDriver, Point, Services, TxFrame};
+use udrv_driver::{
+    Buffer, Cx, Error, Events, InjectedFault, Injection, Kind, MacAddress, NetDriver, Point, Services, TxFrame,
+};
 
 use crate::versions::Versions;
 
@@ -485,5 +487,5 @@ pub(crate) fn bus_address(buffer: u32) -> u32 {
 }
 
 pub(crate) fn frame(buffer: u32, length: u32) -> TxFrame {
-    TxFrame { buffer, length, bus_address: bus_address(buffer) }
+    TxFrame { buffer: Buffer(buffer.into()), length, bus_address: bus_address(buffer) }
 }
