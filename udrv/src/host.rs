@@ -17,6 +17,8 @@ use crate::window::Window;
 
 /// Frames that one call may deliver; also the budget of a poll.
 pub const BUDGET: u32 = 64;
+/// Frames that one call of `transmit` may be offered.
+pub const BATCH: usize = 32;
 /// Bounds of a frame without CRC: an Ethernet header, and the largest with a VLAN tag.
 const FRAME_BYTES: std::ops::RangeInclusive<u64> = 14..=1518;
 /// The longest pause that a driver may ask for at once.

@@ -9,11 +9,13 @@ use fgft::Refusal;
 use udrv_bus::{BusError, PciFunction, Width};
 use udrv_driver::{Error, Kind, RegisterInfo};
 
+use crate::host::BATCH;
 use crate::ledger::{Ledger, MAX_REGISTERS};
 use crate::write_log::{RegisterWrite, Undone, WriteLog};
 
-/// Doorbells that one call may ring, registers that it may write: more is a driver gone wild.
-const MAX_STAGED: usize = 256;
+/// Doorbells that one call may ring, registers that it may write: more is a driver gone wild. For each frame that it may
+/// be offered more than any chip needs for one.
+const MAX_STAGED: usize = 32 * BATCH;
 
 /// A register access that the window answered: a value, or an ordinary error. A broken rule is a [`Refusal`].
 type Answer = Result<Result<u32, Error>, Refusal>;

@@ -33,12 +33,17 @@ pub struct Inside {
     pub gone: bool,
     /// DMA mappings in force.
     pub mappings: usize,
+    /// Frames that were sent, in order: see [`BareCard::sending`].
+    pub sent: Vec<Vec<u8>>,
 }
 
 /// The card.
 pub struct BareCard {
     map: &'static [RegisterInfo],
     inside: Arc<Mutex<Inside>>,
+    memory: Option<DmaMapping>,
+    /// Doorbells that send: offsets of bus address and length.
+    sends: Option<(u16, u16)>,
 }
 
 /// The back door.
@@ -58,7 +63,23 @@ impl BareCard {
     pub fn new(map: &'static [RegisterInfo]) -> (BareCard, Door) {
         let inside = Inside { values: vec![0; BAR_BYTES as usize], ..Inside::default() };
         let inside = Arc::new(Mutex::new(inside));
-        (BareCard { map, inside: inside.clone() }, Door(inside))
+        (BareCard { map, inside: inside.clone(), memory: None, sends: None }, Door(inside))
+    }
+
+    /// The same card, one that sends frames: a doorbell at `address` says where, one at `length` how long, and then it
+    /// is on the wire.
+    #[must_use]
+    pub fn sending(mut self, address: u16, length: u16) -> BareCard {
+        self.sends = Some((address, length));
+        self
+    }
+
+    /// The frame at bus address `at`.
+    fn fetch(&self, at: u32, length: u32) -> Vec<u8> {
+        let mapping = self.memory.as_ref().expect("memory is mapped");
+        let mut frame = vec![0; length as usize];
+        mapping.memory.read(u64::from(at) - mapping.iova, &mut frame).expect("a frame in the device's memory");
+        frame
     }
 
     fn kind(&self, offset: u64) -> Kind {
@@ -119,12 +140,18 @@ impl PciFunction for BareCard {
 
     fn bar_write(&mut self, _: u8, offset: u64, _: Width, value: u32) -> Result<(), BusError> {
         let kind = self.kind(offset);
+        let sent = self.sends.filter(|(_, length)| u64::from(*length) == offset);
+        let sent = sent.map(|(address, _)| self.fetch(self.inside().values[usize::from(address)], value));
         let mut inside = self.inside();
         inside.writes += 1;
+        inside.sent.extend(sent);
         match kind {
             _ if inside.gone => {}
             Kind::WriteOneClears => inside.values[offset as usize] &= !value,
-            Kind::Doorbell => inside.rung.push((offset as u16, value)),
+            Kind::Doorbell => {
+                inside.rung.push((offset as u16, value));
+                inside.values[offset as usize] = value;
+            }
             Kind::Command => {
                 inside.commands.push((offset as u16, value));
                 inside.values[offset as usize] = value;
@@ -138,12 +165,14 @@ impl PciFunction for BareCard {
         Ok(vec![(0x1000, 0xffff_ffff)])
     }
 
-    fn map_dma(&mut self, _: DmaMapping) -> Result<(), BusError> {
+    fn map_dma(&mut self, mapping: DmaMapping) -> Result<(), BusError> {
+        self.memory = Some(mapping);
         self.inside().mappings += 1;
         Ok(())
     }
 
     fn unmap_dma(&mut self, _: u64, _: u64) -> Result<(), BusError> {
+        self.memory = None;
         self.inside().mappings -= 1;
         Ok(())
     }

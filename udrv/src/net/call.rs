@@ -83,34 +83,6 @@ impl<D: NetDriver> NetDevice<D> {
         }
     }
 
-    /// Gives the frame in buffer `index` to the driver, to the version of `transmit` that is in use.
-    pub(super) fn call_transmit(&mut self, index: u8, length: u32) -> Result<(), CallError> {
-        let second = match (self.version(Entry::Transmit), D::ALTERNATES.transmit) {
-            (Version::First, _) => None,
-            (Version::Alternate, Some(second)) => Some(second),
-            _ => return Err(CallError::Quarantined),
-        };
-        let Some(frame) = self.offer(index, length) else { return Err(CallError::Driver(Error::Busy)) };
-        let offered = &[frame];
-        match second {
-            Some(second) => {
-                self.call_version(Entry::Transmit, true, offered, move |cx| second(cx, frame), |(), _, _| true)
-            }
-            None => {
-                self.call_version(Entry::Transmit, false, offered, move |cx| D::transmit(cx, frame), |(), _, _| true)
-            }
-        }
-    }
-
-    /// Offers a frame to the next call of `transmit`. `None`: the driver has as many as it may.
-    fn offer(&mut self, index: u8, length: u32) -> Option<TxFrame> {
-        if self.policy.protects(Entry::Transmit as usize) {
-            self.domain.prepare();
-        }
-        let buffer = self.host.buffers.offer(&mut self.domain.ledger_mut().buffers, index)?;
-        Some(TxFrame { buffer, length, bus_address: self.host.pool.buffer_address(index) })
-    }
-
     /// Polls, with the version of `poll` that is in use.
     pub(super) fn call_poll(&mut self) -> Result<u32, CallError> {
         let valid = |n: &u32, host: &Host, _: &Ledger| *n as usize == host.delivered.len();
@@ -161,7 +133,7 @@ impl<D: NetDriver> NetDevice<D> {
     }
 
     /// Calls a version of an entry point once. `offered` are the frames that it is given.
-    fn call_version<T: Words>(
+    pub(super) fn call_version<T: Words>(
         &mut self,
         entry: Entry,
         alternate: bool,

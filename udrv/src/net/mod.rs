@@ -6,8 +6,9 @@
 //! ```
 //!
 //! `call.rs` runs one entry point as a transaction, `recover.rs` and `restart.rs` do what a fault calls for; `traffic.rs`
-//! moves frames; `serving.rs` serves the device, with `interrupts.rs` and `device_faults.rs` to say what to do when it
-//! does wrong; `event_loop.rs` waits for the device, the endpoint and commands; this file starts and stops.
+//! and `transmit.rs` move frames; `serving.rs` serves the device, with `interrupts.rs` and `device_faults.rs` to say
+//! what to do when it does wrong; `event_loop.rs` waits for the device, the endpoint and commands; this file starts and
+//! stops.
 
 mod call;
 mod command;
@@ -18,6 +19,7 @@ mod recover;
 mod restart;
 mod serving;
 mod traffic;
+mod transmit;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -35,6 +37,7 @@ pub use interrupts::InterruptMode;
 use self::device_faults::Restores;
 use self::interrupts::Interrupts;
 use self::restart::Recorded;
+use self::transmit::Outbound;
 use crate::endpoint::{EndpointError, NetEndpoint};
 use crate::host::Host;
 use crate::ledger::Ledger;
@@ -193,8 +196,7 @@ pub struct NetDevice<D: NetDriver> {
     permanent_mac: MacAddress,
     recorded: Recorded,
     link: Link,
-    /// A frame that the driver had no room for: its buffer and length.
-    waiting: Option<(u8, u32)>,
+    outbound: Outbound,
     /// Since when frames are with the device without one coming back.
     sending_since: Option<Instant>,
     armed: Option<(Entry, Injection, u32)>,
@@ -276,7 +278,7 @@ impl<D: NetDriver> NetDevice<D> {
                 open: false,
             },
             link: Link::default(),
-            waiting: None,
+            outbound: Outbound::new(),
             sending_since: None,
             armed: None,
             canary: Box::new([CANARY; 64]),

@@ -1,59 +1,50 @@
-//! Moving frames.
+//! Moving frames: from the endpoint into the queue of `transmit.rs`, and from the device to the endpoint.
 
 use std::time::Instant;
 
-use udrv_driver::{Entry, Error, NetDriver};
+use udrv_driver::{Entry, NetDriver};
 
+use super::transmit::Waiting;
 use super::{CallError, DeviceError, NetDevice};
 use crate::endpoint::Received;
-use crate::host::BUDGET;
+use crate::host::{BATCH, BUDGET};
 use crate::pool::BUFFER_BYTES;
-use crate::supervisor::quarantine::Version;
 
 /// Smallest Ethernet frame without CRC; shorter ones are padded with zeros.
 const MIN_FRAME: usize = 60;
 /// Largest, with a VLAN tag.
 const MAX_FRAME: usize = 1518;
-/// Frames taken from the endpoint before the device gets its turn.
-const BATCH: usize = 32;
 /// Polls in a row before others get their turn: a flood of frames must not keep commands waiting.
 const POLLS: u32 = 8;
 
 impl<D: NetDriver> NetDevice<D> {
-    /// Takes frames from the endpoint and gives them to the driver, until there is none, or no room.
+    /// Takes frames from the endpoint, as many as one call is offered, and gives what waits to the driver.
     ///
     /// # Errors
     /// When the device was given up or the endpoint is broken.
     pub fn pump_endpoint(&mut self) -> Result<(), DeviceError> {
-        for _ in 0..BATCH {
-            if self.restores.is_down() {
-                break;
-            }
-            let Some((buffer, length)) = self.next_frame()? else { break };
-            if !self.send(buffer, length)? {
-                self.waiting = Some((buffer, length));
-                break;
-            }
+        if self.restores.is_down() {
+            return Ok(());
         }
-        Ok(())
+        while self.outbound.queue.len() < BATCH && self.next_frame()? {}
+        self.send_waiting()
     }
 
     /// Whether a frame from the endpoint could be taken now.
     #[must_use]
     pub fn has_room(&self) -> bool {
-        self.waiting.is_none() && !self.restores.is_down() && self.host.buffers.free() > 0
+        self.outbound.queue.is_empty() && !self.restores.is_down() && self.host.buffers.free() > 0
     }
 
-    fn next_frame(&mut self) -> Result<Option<(u8, u32)>, DeviceError> {
-        if let Some(frame) = self.waiting.take() {
-            return Ok(Some(frame));
-        }
-        let Some(buffer) = self.host.buffers.take() else { return Ok(None) };
+    /// Puts a frame from the endpoint at the end of the queue. False: there is none, or no buffer for it.
+    fn next_frame(&mut self) -> Result<bool, DeviceError> {
+        let Some(buffer) = self.host.buffers.take() else { return Ok(false) };
         let received = self.receive_into(buffer);
-        if !matches!(received, Ok(Some(_))) {
-            self.host.buffers.give_back(buffer);
+        match received {
+            Ok(Some(length)) => self.outbound.queue.push_back(Waiting { buffer, length }),
+            Ok(None) | Err(_) => self.host.buffers.give_back(buffer),
         }
-        Ok(received?.map(|length| (buffer, length)))
+        Ok(received?.is_some())
     }
 
     /// Takes a frame from the endpoint into a buffer: its length, padded.
@@ -72,46 +63,6 @@ impl<D: NetDriver> NetDevice<D> {
                 }
                 Received::Frame(_) | Received::Cut => self.traffic.tx_dropped += 1,
                 Received::Empty | Received::Closed => return Ok(None),
-            }
-        }
-    }
-
-    /// Gives a frame to the driver. False: there is no room, the frame is still the caller's.
-    fn send(&mut self, buffer: u8, length: u32) -> Result<bool, DeviceError> {
-        let mut result = self.call_transmit(buffer, length);
-        if matches!(result, Err(CallError::Fault(_))) && self.failed.is_none() {
-            // the frame never left: the doorbell was not rung
-            result = self.call_transmit(buffer, length);
-        }
-        if matches!(result, Err(CallError::Fault(_))) && self.version(Entry::Transmit) == Version::Alternate {
-            // the second version has nothing to do with that
-            result = self.call_transmit(buffer, length);
-        }
-        if matches!(result, Err(CallError::Driver(Error::Busy))) {
-            return Ok(false);
-        }
-        self.host.buffers.give_back(buffer);
-        match result {
-            Ok(()) => {
-                self.traffic.tx_bytes += u64::from(length);
-                self.sending_since.get_or_insert_with(Instant::now);
-                self.frame_went_through();
-                self.frame_was_given();
-                Ok(true)
-            }
-            Err(error) => {
-                self.traffic.tx_dropped += 1;
-                if let CallError::Driver(error) = error {
-                    self.after_error(Entry::Transmit, error)?;
-                    return Ok(true);
-                }
-                if self.failed.is_some() {
-                    return Err(self.entry_error(Entry::Transmit, error));
-                }
-                if let Some(report) = self.reports.last_mut() {
-                    report.frames_lost += u64::from(matches!(error, CallError::Fault(_)));
-                }
-                Ok(true)
             }
         }
     }
@@ -159,7 +110,7 @@ impl<D: NetDriver> NetDevice<D> {
         Ok(())
     }
 
-    fn frame_went_through(&mut self) {
+    pub(super) fn frame_went_through(&mut self) {
         if self.reports.waits_for_frame() {
             let now = self.host.now();
             self.reports.frame_went_through(now);

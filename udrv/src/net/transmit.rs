@@ -1,0 +1,290 @@
+//! Giving frames to the driver: many in one call, and one by one when that has faulted.
+//!
+//! Frames that were read from the endpoint wait in a queue until the driver has taken them; nothing else takes them
+//! out, so neither a restore nor a restart loses one. A call is offered as many as the driver will probably take, makes
+//! its `transmit` of one after the other, and says how many it has taken.
+//!
+//! When a call of more than one faults, nothing of it has happened, and its frames are sent one by one: the one that the
+//! driver cannot bear is then dropped alone.
+
+use std::collections::VecDeque;
+use std::time::Instant;
+
+use udrv_driver::abi::Words;
+use udrv_driver::{Cx, Entry, Error, NetDriver, TxFrame};
+
+use super::{CallError, DeviceError, NetDevice};
+use crate::buffers::{handle, is_offered};
+use crate::host::{BATCH, Host};
+use crate::ledger::{BUFFERS, Ledger};
+use crate::supervisor::quarantine::Version;
+
+/// A frame that waits.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Waiting {
+    /// Which packet buffer it is in.
+    pub(super) buffer: u8,
+    /// Bytes.
+    pub(super) length: u32,
+}
+
+/// Frames on their way to the driver.
+#[derive(Debug)]
+pub(super) struct Outbound {
+    /// In order.
+    pub(super) queue: VecDeque<Waiting>,
+    /// Frames that the driver had when it last had no room: it will hardly take more.
+    capacity: usize,
+    /// How many of the first frames were in a call that has faulted: they go one by one.
+    suspects: usize,
+    /// Of the call under way; kept to be used again.
+    offered: Vec<TxFrame>,
+}
+
+impl Outbound {
+    /// None, and nothing known of the driver.
+    pub(super) fn new() -> Outbound {
+        Outbound {
+            queue: VecDeque::with_capacity(BATCH),
+            capacity: BUFFERS,
+            suspects: 0,
+            offered: Vec::with_capacity(BATCH),
+        }
+    }
+
+    /// How many frames to offer to a driver that has `lent`: one more than it had room for last time, for it may have
+    /// more now, and its refusal says that there is no need to ask again.
+    fn batch(&self, lent: usize) -> usize {
+        if self.suspects > 0 {
+            return 1;
+        }
+        self.queue.len().min(BATCH).min(self.capacity.saturating_sub(lent) + 1)
+    }
+
+    /// Takes the first frame out.
+    fn pop(&mut self) -> Option<Waiting> {
+        self.suspects = self.suspects.saturating_sub(1);
+        self.queue.pop_front()
+    }
+
+    /// The driver had `before` frames, was offered some and has `after`; `full`: it had no room for the next.
+    fn learn(&mut self, before: usize, offered: usize, after: usize, full: bool) {
+        if full {
+            self.capacity = after;
+        } else if before + offered > self.capacity {
+            self.capacity = BUFFERS;
+        }
+    }
+}
+
+/// What a call of `transmit` says: an allegation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Taken {
+    /// Frames taken, the first of those offered.
+    pub(super) frames: usize,
+    /// Why no more; of the next one.
+    pub(super) stopped: Option<Error>,
+}
+
+impl Words for Taken {
+    fn to_words(&self) -> [u64; 7] {
+        [self.frames as u64, self.stopped.map_or(0, Error::to_word), 0, 0, 0, 0, 0]
+    }
+
+    fn from_words([frames, stopped, ..]: [u64; 7]) -> Option<Taken> {
+        let frames = usize::try_from(frames).ok()?;
+        let stopped = if stopped == 0 { None } else { Some(Error::from_word(stopped)?) };
+        Some(Taken { frames, stopped })
+    }
+}
+
+/// Inside: one frame after the other, until the driver will have no more.
+fn transmit_all<S>(
+    cx: &mut Cx<'_, S>,
+    frames: &[TxFrame],
+    transmit: impl Fn(&mut Cx<'_, S>, TxFrame) -> Result<(), Error>,
+) -> Result<Taken, Error> {
+    for (before, frame) in frames.iter().enumerate() {
+        match transmit(cx, *frame) {
+            Ok(()) => {}
+            Err(error) if before == 0 => return Err(error),
+            Err(error) => return Ok(Taken { frames: before, stopped: Some(error) }),
+        }
+    }
+    Ok(Taken { frames: frames.len(), stopped: None })
+}
+
+impl<D: NetDriver> NetDevice<D> {
+    /// Gives what waits to the driver, in order, until nothing waits or there is no room.
+    pub(super) fn send_waiting(&mut self) -> Result<(), DeviceError> {
+        while !self.outbound.queue.is_empty() && !self.restores.is_down() {
+            // the second version is not the one to be quick with
+            let first = self.version(Entry::Transmit) == Version::First;
+            let count = if first { self.outbound.batch(self.host.buffers.lent() as usize) } else { 1 };
+            let result = if count == 1 { self.send_first() } else { self.call_transmit(count) };
+            match result {
+                Ok(taken) => {
+                    self.frames_given(taken.frames);
+                    match taken.stopped {
+                        None => {}
+                        Some(Error::Busy) => break,
+                        Some(error) => self.drop_first(CallError::Driver(error))?,
+                    }
+                }
+                Err(CallError::Driver(Error::Busy)) => break,
+                Err(CallError::Fault(_)) if count > 1 && self.failed.is_none() => self.outbound.suspects = count,
+                Err(error) => self.drop_first(error)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives the driver the first frame that waits: after a fault once more, and then to its second version if that is
+    /// in use by then.
+    fn send_first(&mut self) -> Result<Taken, CallError> {
+        let mut result = self.call_transmit(1);
+        if matches!(result, Err(CallError::Fault(_))) && self.failed.is_none() {
+            // the frame never left: the doorbell was not rung
+            result = self.call_transmit(1);
+        }
+        if matches!(result, Err(CallError::Fault(_))) && self.version(Entry::Transmit) == Version::Alternate {
+            // the second version has nothing to do with that
+            result = self.call_transmit(1);
+        }
+        result
+    }
+
+    /// Offers the first `count` frames that wait to the version of `transmit` that is in use.
+    fn call_transmit(&mut self, count: usize) -> Result<Taken, CallError> {
+        let second = match (self.version(Entry::Transmit), D::ALTERNATES.transmit) {
+            (Version::First, _) => None,
+            (Version::Alternate, Some(second)) => Some(second),
+            _ => return Err(CallError::Quarantined),
+        };
+        let before = self.host.buffers.lent() as usize;
+        let mut offered = std::mem::take(&mut self.outbound.offered);
+        self.offer(count, &mut offered);
+        let frames = offered.as_slice();
+        let valid = |taken: &Taken, _: &Host, ledger: &Ledger| {
+            let left = frames.get(taken.frames..);
+            let as_offered = |frame: &TxFrame| is_offered(&ledger.buffers, handle(frame.buffer));
+            left.is_some_and(|left| left.is_empty() == taken.stopped.is_none() && left.iter().all(as_offered))
+        };
+        let result = match second {
+            _ if frames.is_empty() => Err(CallError::Driver(Error::Busy)),
+            Some(second) => {
+                self.call_version(Entry::Transmit, true, frames, move |cx| transmit_all(cx, frames, second), valid)
+            }
+            None => self.call_version(
+                Entry::Transmit,
+                false,
+                frames,
+                move |cx| transmit_all(cx, frames, D::transmit),
+                valid,
+            ),
+        };
+        let stopped = match &result {
+            Ok(taken) => taken.stopped,
+            Err(CallError::Driver(error)) => Some(*error),
+            Err(_) => None,
+        };
+        if result.is_ok() || stopped.is_some() {
+            let after = self.host.buffers.lent() as usize;
+            self.outbound.learn(before, offered.len(), after, stopped == Some(Error::Busy));
+        }
+        self.outbound.offered = offered;
+        result
+    }
+
+    /// Offers the first `count` frames that wait to the next call, or as many as the driver may have.
+    fn offer(&mut self, count: usize, offered: &mut Vec<TxFrame>) {
+        if self.policy.protects(Entry::Transmit as usize) {
+            self.domain.prepare();
+        }
+        let lent = &mut self.domain.ledger_mut().buffers;
+        offered.clear();
+        for waiting in self.outbound.queue.iter().take(count) {
+            let Some(buffer) = self.host.buffers.offer(lent, waiting.buffer) else { break };
+            let bus_address = self.host.pool.buffer_address(waiting.buffer);
+            offered.push(TxFrame { buffer, length: waiting.length, bus_address });
+        }
+    }
+
+    /// The first `count` frames that waited are with the driver.
+    fn frames_given(&mut self, count: usize) {
+        if count == 0 {
+            return;
+        }
+        for waiting in std::iter::from_fn(|| self.outbound.pop()).take(count) {
+            self.host.buffers.give_back(waiting.buffer);
+            self.traffic.tx_bytes += u64::from(waiting.length);
+        }
+        self.sending_since.get_or_insert_with(Instant::now);
+        self.frame_went_through();
+        self.frame_was_given();
+    }
+
+    /// The first frame that waits cannot be sent, for `error`.
+    fn drop_first(&mut self, error: CallError) -> Result<(), DeviceError> {
+        if let Some(waiting) = self.outbound.pop() {
+            self.host.buffers.give_back(waiting.buffer);
+            self.traffic.tx_dropped += 1;
+        }
+        if let CallError::Driver(error) = error {
+            return self.after_error(Entry::Transmit, error);
+        }
+        if self.failed.is_some() {
+            return Err(self.entry_error(Entry::Transmit, error));
+        }
+        if let Some(report) = self.reports.last_mut() {
+            report.frames_lost += u64::from(matches!(error, CallError::Fault(_)));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_call_says_survives_the_border() {
+        for taken in [
+            Taken { frames: 0, stopped: None },
+            Taken { frames: 32, stopped: None },
+            Taken { frames: 3, stopped: Some(Error::Busy) },
+            Taken { frames: 1, stopped: Some(Error::Nonsense { register: 7, value: 9 }) },
+        ] {
+            assert_eq!(Taken::from_words(taken.to_words()), Some(taken));
+        }
+        assert_eq!(Taken::from_words([1, u64::MAX, 0, 0, 0, 0, 0]), None);
+    }
+
+    #[test]
+    fn a_driver_is_offered_what_it_will_take_and_one_more() {
+        let mut outbound = Outbound::new();
+        outbound.queue.extend((0..BATCH as u8).map(|buffer| Waiting { buffer, length: 60 }));
+        assert_eq!(outbound.batch(0), BATCH, "nothing is known");
+        // it has four slots
+        outbound.learn(0, BATCH, 4, true);
+        assert_eq!([0, 3, 4, 5].map(|lent| outbound.batch(lent)), [5, 2, 1, 1]);
+        // it takes them all, one more than it should: it has more slots now
+        outbound.learn(3, 1, 4, false);
+        assert_eq!(outbound.batch(0), 5);
+        outbound.learn(3, 2, 5, false);
+        assert_eq!(outbound.batch(5), BATCH);
+        // what was in a call that has faulted goes alone, until it is gone
+        outbound.suspects = 2;
+        assert_eq!(outbound.batch(0), 1);
+        assert_eq!(outbound.pop().map(|waiting| waiting.buffer), Some(0));
+        assert_eq!(outbound.batch(0), 1);
+        outbound.pop();
+        assert_eq!(outbound.batch(0), BATCH - 2);
+        outbound.queue.extend([Waiting { buffer: 0, length: 60 }; 2]);
+        // one that completes at once, and has no room for a moment
+        outbound.learn(0, BATCH, 0, true);
+        assert_eq!(outbound.batch(0), 1);
+        outbound.learn(0, 1, 0, false);
+        assert_eq!(outbound.batch(0), BATCH);
+    }
+}
