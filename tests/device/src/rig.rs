@@ -63,12 +63,11 @@ pub struct Hand {
 }
 
 /// `options`, with the CPU time that one call may use from `UDRV_TEST_DEADLINE` in milliseconds, if that is set: emulated
-/// processors take longer for everything.
+/// processors take longer for everything, for sending a frame too.
 pub(crate) fn patient(options: Options) -> Options {
-    match std::env::var("UDRV_TEST_DEADLINE") {
-        Ok(ms) => Options { deadline: Duration::from_millis(ms.parse().expect("milliseconds")), ..options },
-        Err(_) => options,
-    }
+    let Ok(ms) = std::env::var("UDRV_TEST_DEADLINE") else { return options };
+    let deadline = Duration::from_millis(ms.parse().expect("milliseconds"));
+    Options { deadline, tx_timeout: options.tx_timeout.max(10 * deadline), ..options }
 }
 
 /// Options for tests: what waits for seconds in earnest waits for fractions of one, and no entry point is put aside, for
