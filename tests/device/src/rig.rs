@@ -62,12 +62,18 @@ pub struct Hand {
     pub device: NetDevice<Rtl8139>,
 }
 
+/// Whether this runs on an emulated processor, as far as `UDRV_TEST_DEADLINE` says so: tests make less of everything there.
+#[must_use]
+pub fn is_emulated() -> bool {
+    std::env::var_os("UDRV_TEST_DEADLINE").is_some()
+}
+
 /// `options`, with the CPU time that one call may use from `UDRV_TEST_DEADLINE` in milliseconds, if that is set: emulated
 /// processors take longer for everything, for sending a frame too.
 pub(crate) fn patient(options: Options) -> Options {
     let Ok(ms) = std::env::var("UDRV_TEST_DEADLINE") else { return options };
     let deadline = Duration::from_millis(ms.parse().expect("milliseconds"));
-    Options { deadline, tx_timeout: options.tx_timeout.max(10 * deadline), ..options }
+    Options { deadline, tx_timeout: options.tx_timeout.max(4 * deadline), ..options }
 }
 
 /// Options for tests: what waits for seconds in earnest waits for fractions of one, and no entry point is put aside, for
