@@ -60,21 +60,42 @@ impl DomainMemory {
             .map_err(|MmioFault { address }| Refusal(format!("nothing to read at {address:#x}")))
     }
 
+    /// Copies `to.len()` bytes from an address that code inside has named, in its own memory. That is cheaper than
+    /// [`DomainMemory::read`], for nothing can be missing there.
+    ///
+    /// # Errors
+    /// The range is not wholly in the domain's own memory.
+    #[inline]
+    pub fn read_own(&self, address: u64, to: &mut [u8]) -> Result<(), Refusal> {
+        self.check_own(address, to.len())?;
+        // SAFETY: mapped memory of the domain, whose code stands still during the upcall; any bytes are bytes.
+        unsafe { std::ptr::copy_nonoverlapping(address as *const u8, to.as_mut_ptr(), to.len()) };
+        Ok(())
+    }
+
+    #[inline]
+    fn check_own(&self, address: u64, bytes: usize) -> Result<(), Refusal> {
+        let end = address.checked_add(bytes as u64);
+        let inside = |r: &std::ops::Range<u64>| r.start <= address && end.is_some_and(|end| end <= r.end);
+        if self.ranges.iter().any(inside) { Ok(()) } else { Err(not_own(address, bytes)) }
+    }
+
     /// Copies `from` to an address that code inside has named.
     ///
     /// # Errors
     /// The range is not wholly in the domain's own memory.
     pub fn write(&self, address: u64, from: &[u8]) -> Result<(), Refusal> {
-        let end = address.checked_add(from.len() as u64);
-        let inside = |r: &std::ops::Range<u64>| r.start <= address && end.is_some_and(|end| end <= r.end);
-        if !self.ranges.iter().any(inside) {
-            return Err(Refusal(format!("{} bytes at {address:#x} are not the driver's own memory", from.len())));
-        }
+        self.check_own(address, from.len())?;
         // SAFETY: mapped, writable memory of the domain, whose code stands still during the upcall; the host holds
         // no reference into it.
         unsafe { std::ptr::copy_nonoverlapping(from.as_ptr(), address as *mut u8, from.len()) };
         Ok(())
     }
+}
+
+#[cold]
+fn not_own(address: u64, bytes: usize) -> Refusal {
+    Refusal(format!("{bytes} bytes at {address:#x} are not the driver's own memory"))
 }
 
 /// An upcall from inside. Outside a call this must not be used; it ends the process.
@@ -107,7 +128,10 @@ pub(crate) struct Service<'a, H, L> {
 pub(crate) unsafe fn serve<H: Upcalls<L>, L>(data: *mut (), _context: &Context, frame: *mut UpcallFrame) -> u32 {
     // SAFETY: the contract; driver code stands still, so nothing else refers to either.
     let (service, frame) = unsafe { (&mut *data.cast::<Service<'_, H, L>>(), &mut *frame) };
-    let [number, words @ ..] = frame.words;
+    // One by one, as the assembly has just stored them: a wider load would have to wait until they are in the cache.
+    // SAFETY: a word of the frame.
+    let word = |at: usize| unsafe { (&raw const frame.words[at]).read_volatile() };
+    let (number, words) = (word(0), [word(1), word(2), word(3), word(4)]);
     if service.upcalls == service.max_upcalls {
         service.refusal = Some(too_many(service.max_upcalls));
         return LEFT_REFUSED;

@@ -1,16 +1,17 @@
 //! The host side of a driver's requests: one function, plain words in and out, every rule checked.
 //!
-//! Reached by upcall from inside a transaction ([`Gate`]), or directly in an unprotected call ([`Direct`]).
+//! Reached by upcall from inside a transaction, or directly in an unprotected call: see `gate.rs`.
 
-use std::cell::RefCell;
 use std::time::{Duration, Instant};
 
 use fgft::tracking::{Handle, Owner, Rights};
 use fgft::{DomainMemory, Refusal, Upcalls};
 use udrv_driver::abi::Request;
-use udrv_driver::{Error, Injection, Services};
+use udrv_driver::{Error, Injection};
+use zerocopy::IntoBytes;
 
 use crate::buffers::Buffers;
+use crate::gate::{ENTRY_WORDS, Posted};
 use crate::ledger::Ledger;
 use crate::pool::Pool;
 use crate::window::Window;
@@ -160,7 +161,23 @@ impl Host {
                 None => Ok(Err(Error::Unsupported)),
             },
             Request::InjectionTarget => Ok(Ok(self.wild_target)),
+            Request::Posted => Ok(Ok(0)),
         }
+    }
+
+    /// Serves the requests that the driver has posted, in order: an allegation, to be found in its own memory.
+    fn serve_posted(&mut self, ledger: &mut Ledger, memory: &DomainMemory, posted: Posted) -> Result<(), Refusal> {
+        for at in posted.addresses() {
+            let mut entry = [0_u64; ENTRY_WORDS];
+            memory.read_own(at, entry.as_mut_bytes())?;
+            let [number, a, b, c] = entry;
+            let request = Request::from_number(number).filter(|request| request.may_be_posted());
+            let request = request.ok_or_else(|| unknown(number))?;
+            if let Err(error) = self.serve(ledger, memory, request, [a, b, c, 0])? {
+                return Err(Refusal(format!("{request:?} does not wait for its answer, which is: {error}")));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -177,46 +194,12 @@ impl Upcalls<Ledger> for Host {
         words: [u64; 4],
     ) -> Result<[u64; 2], Refusal> {
         let request = Request::from_number(number).ok_or_else(|| unknown(number))?;
+        if let Some(posted) = Posted::from_word(words[3]) {
+            self.serve_posted(ledger, memory, posted)?;
+        }
         Ok(match self.serve(ledger, memory, request, words)? {
             Ok(value) => [0, value],
             Err(error) => [error.to_word(), 0],
         })
-    }
-}
-
-/// Services as code inside a transaction has them: each request is an upcall.
-pub struct Gate;
-
-impl Services for Gate {
-    fn request(&self, request: Request, words: [u64; 4]) -> Result<u64, Error> {
-        match fgft::upcall(request as u64, words) {
-            [0, value] => Ok(value),
-            [status, _] => Err(Error::from_word(status).unwrap_or(Error::Bus)),
-        }
-    }
-}
-
-/// Services as an unprotected call has them: each request is a function call. A broken rule ends the process, as it
-/// would in a kernel.
-pub struct Direct<'a> {
-    host: RefCell<(&'a mut Host, &'a mut Ledger)>,
-    memory: DomainMemory,
-}
-
-impl<'a> Direct<'a> {
-    /// Over what the call may use.
-    pub fn new(host: &'a mut Host, ledger: &'a mut Ledger, memory: DomainMemory) -> Direct<'a> {
-        Direct { host: RefCell::new((host, ledger)), memory }
-    }
-}
-
-impl Services for Direct<'_> {
-    fn request(&self, request: Request, words: [u64; 4]) -> Result<u64, Error> {
-        let mut both = self.host.borrow_mut();
-        let (host, ledger) = &mut *both;
-        match host.serve(ledger, &self.memory, request, words) {
-            Ok(answer) => answer,
-            Err(Refusal(reason)) => panic!("the driver broke a rule, unprotected: {reason}"),
-        }
     }
 }

@@ -25,6 +25,7 @@
 pub mod buffers;
 pub mod dma;
 pub mod endpoint;
+mod gate;
 pub mod host;
 pub mod iova;
 pub mod ledger;

@@ -49,7 +49,8 @@ impl Pool {
     /// [`PoolError`].
     pub fn new(bus: &mut dyn PciFunction) -> Result<Pool, PoolError> {
         let size = u64::from(BUFFER_AREA + RING_BYTES);
-        let region = Arc::new(DmaRegion::new(size, fgft::device_key())?);
+        // without a key of its own: code inside reads it in place, and can write to nothing that has the host's
+        let region = Arc::new(DmaRegion::new(size, None)?);
         let iova = IovaAllocator::new(&bus.iova_ranges()?).alloc(size, 4096)?;
         bus.map_dma(DmaMapping { iova, memory: region.clone() })?;
         let start = region.host_address();

@@ -76,7 +76,7 @@ pub const MODE: Reg<u32> = Reg::at(8);
 /// A write acts at once.
 pub const COMMAND: Reg<u32> = Reg::at(12);
 /// A write hands a frame over: its length, and [`SECOND`] if the second version did it.
-pub const BELL: Reg<u32> = Reg::at(16);
+pub const BELL: Reg<u32> = Reg::of(16, Kind::Doorbell);
 /// See [`BELL`].
 pub const SECOND: u32 = 1 << 31;
 /// Values of [`COMMAND`]: what each entry point writes.

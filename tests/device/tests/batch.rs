@@ -39,8 +39,8 @@ struct State {
     count: u64,
 }
 
-const ADDRESS: Reg<u32> = Reg::at(0);
-const LENGTH: Reg<u32> = Reg::at(4);
+const ADDRESS: Reg<u32> = Reg::of(0, Kind::Doorbell);
+const LENGTH: Reg<u32> = Reg::of(4, Kind::Doorbell);
 /// Written at once, so that it must be put back.
 const LAST: Reg<u32> = Reg::at(8);
 

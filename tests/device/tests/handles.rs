@@ -59,7 +59,7 @@ const SPOILT: u64 = 99;
 
 const LOW: Reg<u32> = Reg::at(0);
 const HIGH: Reg<u32> = Reg::at(4);
-const BELL: Reg<u32> = Reg::at(8);
+const BELL: Reg<u32> = Reg::of(8, Kind::Doorbell);
 
 struct Hoarder;
 

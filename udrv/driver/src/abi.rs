@@ -6,7 +6,8 @@ use crate::Error;
 
 macro_rules! requests {
     ($($(#[$doc:meta])* $name:ident,)*) => {
-        /// Requests. `words` are named beside each; the answer is one word, or an [`Error`].
+        /// Requests. `words` are named beside each; the answer is one word, or an [`Error`]. There are three words; the
+        /// fourth that crosses is the framework's own.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         #[repr(u64)]
         pub enum Request {
@@ -53,6 +54,17 @@ requests! {
     TakeInjection,
     /// Nothing: the address that an injected wild write shall hit.
     InjectionTarget,
+    /// Nothing: those that were posted are to be served, and no other.
+    Posted,
+}
+
+impl Request {
+    /// Whether it may be [posted](crate::Services::post): nothing of its answer matters but that there is one.
+    #[must_use]
+    pub fn may_be_posted(self) -> bool {
+        use Request::*;
+        matches!(self, RegisterWrite | DmaWrite32 | Keep | Complete | Deliver)
+    }
 }
 
 /// What an entry point gives back: a status word (0 = done, else an encoded [`Error`]) and seven more.

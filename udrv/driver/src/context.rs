@@ -15,6 +15,15 @@ pub trait Services {
     /// # Errors
     /// What the request's documentation names.
     fn request(&self, request: Request, words: [u64; 4]) -> Result<u64, Error>;
+
+    /// Makes a request that has no answer but that it was done. It is served in its turn, though perhaps not before the
+    /// next request, or the end of the call: should it break a rule, the call ends there.
+    ///
+    /// # Errors
+    /// None where it is served later.
+    fn post(&self, request: Request, words: [u64; 4]) -> Result<(), Error> {
+        self.request(request, words).map(|_| ())
+    }
 }
 
 /// What one failed call can spoil and one rollback mends: plain data without pointers or padding.

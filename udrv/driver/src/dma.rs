@@ -61,6 +61,6 @@ impl<'a> DmaMemory<'a> {
     /// None; an offset outside is a fault.
     pub fn write_u32(&self, dma: Dma, offset: u32, value: u32) -> Result<(), Error> {
         let words = [dma.0, u64::from(offset), u64::from(value), 0];
-        self.services.request(Request::DmaWrite32, words).map(|_| ())
+        self.services.post(Request::DmaWrite32, words)
     }
 }

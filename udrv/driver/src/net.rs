@@ -110,7 +110,7 @@ impl<'a> Buffers<'a> {
     /// # Errors
     /// None; a buffer that is not offered to this call, or kept already, is a fault.
     pub fn keep(&self, frame: TxFrame) -> Result<(), Error> {
-        self.services.request(Request::Keep, [frame.buffer.0, 0, 0, 0]).map(|_| ())
+        self.services.post(Request::Keep, [frame.buffer.0, 0, 0, 0])
     }
 
     /// Gives a kept buffer back: it was `sent`, or lost.
@@ -118,7 +118,7 @@ impl<'a> Buffers<'a> {
     /// # Errors
     /// None; a buffer that the driver does not keep is a fault.
     pub fn complete(&self, buffer: Buffer, sent: bool) -> Result<(), Error> {
-        self.services.request(Request::Complete, [buffer.0, u64::from(sent), 0, 0]).map(|_| ())
+        self.services.post(Request::Complete, [buffer.0, u64::from(sent), 0, 0])
     }
 
     /// Hands the frame of `length` bytes (without CRC) at `offset` of `ring` to the network, when this call commits.
@@ -128,7 +128,7 @@ impl<'a> Buffers<'a> {
     /// None; a place outside the ring, a length that no frame has, or more frames than the budget are faults.
     pub fn deliver(&self, ring: Dma, offset: u32, length: u32) -> Result<(), Error> {
         let words = [ring.0, u64::from(offset), u64::from(length), 0];
-        self.services.request(Request::Deliver, words).map(|_| ())
+        self.services.post(Request::Deliver, words)
     }
 }
 

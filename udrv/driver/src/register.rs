@@ -72,6 +72,8 @@ pub struct RegisterInfo {
 #[derive(Debug, Clone, Copy)]
 pub struct Reg<W> {
     offset: u16,
+    /// Its writes wait for the commit anyway, so nothing is to be heard of them.
+    doorbell: bool,
     width: PhantomData<W>,
 }
 
@@ -79,7 +81,13 @@ impl<W: RegisterWidth> Reg<W> {
     /// The register at `offset`. Drivers declare a map instead.
     #[must_use]
     pub const fn at(offset: u16) -> Reg<W> {
-        Reg { offset, width: PhantomData }
+        Reg { offset, doorbell: false, width: PhantomData }
+    }
+
+    /// The register at `offset`, declared as `kind`. Drivers declare a map instead.
+    #[must_use]
+    pub const fn of(offset: u16, kind: Kind) -> Reg<W> {
+        Reg { offset, doorbell: matches!(kind, Kind::Doorbell), width: PhantomData }
     }
 
     /// Offset in bytes.
@@ -95,7 +103,7 @@ impl<W: RegisterWidth> Reg<W> {
 #[macro_export]
 macro_rules! register_map {
     ($($(#[$doc:meta])* $name:ident $([$count:literal])? : $width:ty = $offset:literal, $kind:ident;)*) => {
-        $($crate::register_map!(@constant $(#[$doc])* $name $([$count])? : $width = $offset);)*
+        $($crate::register_map!(@constant $(#[$doc])* $name $([$count])? : $width = $offset, $kind);)*
 
         /// Every register of this map, for the framework.
         pub const REGISTERS: &[$crate::RegisterInfo] = &[$($crate::RegisterInfo {
@@ -106,17 +114,18 @@ macro_rules! register_map {
             count: $crate::register_map!(@count $($count)?),
         }),*];
     };
-    (@constant $(#[$doc:meta])* $name:ident : $width:ty = $offset:literal) => {
+    (@constant $(#[$doc:meta])* $name:ident : $width:ty = $offset:literal, $kind:ident) => {
         $(#[$doc])*
-        pub const $name: $crate::Reg<$width> = $crate::Reg::at($offset);
+        pub const $name: $crate::Reg<$width> = $crate::Reg::of($offset, $crate::Kind::$kind);
     };
-    (@constant $(#[$doc:meta])* $name:ident [$count:literal] : $width:ty = $offset:literal) => {
+    (@constant $(#[$doc:meta])* $name:ident [$count:literal] : $width:ty = $offset:literal, $kind:ident) => {
         $(#[$doc])*
         pub const $name: [$crate::Reg<$width>; $count] = {
-            let mut all = [$crate::Reg::at($offset); $count];
+            let mut all = [$crate::Reg::of($offset, $crate::Kind::$kind); $count];
             let mut i = 0;
             while i < $count {
-                all[i] = $crate::Reg::at($offset + i as u16 * <$width as $crate::RegisterWidth>::BYTES as u16);
+                let offset = $offset + i as u16 * <$width as $crate::RegisterWidth>::BYTES as u16;
+                all[i] = $crate::Reg::of(offset, $crate::Kind::$kind);
                 i += 1;
             }
             all
@@ -152,6 +161,9 @@ impl<'a> Registers<'a> {
     /// [`Error::Gone`], [`Error::Bus`].
     pub fn write<W: RegisterWidth>(&self, register: Reg<W>, value: W) -> Result<(), Error> {
         let words = [u64::from(register.offset), u64::from(W::BYTES), u64::from(value.into()), 0];
+        if register.doorbell {
+            return self.services.post(Request::RegisterWrite, words);
+        }
         self.services.request(Request::RegisterWrite, words).map(|_| ())
     }
 

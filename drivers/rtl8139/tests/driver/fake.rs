@@ -250,7 +250,7 @@ impl Chip {
                     return Err(Error::NotReady);
                 }
             }
-            Request::InjectionTarget => {}
+            Request::InjectionTarget | Request::Posted => {}
         }
         Ok(0)
     }

@@ -99,7 +99,7 @@ impl Garbage {
             }
             Request::Pause => self.now += w[0],
             Request::RegisterWrite | Request::DmaBusAddress | Request::Log => {}
-            Request::TakeInjection | Request::InjectionTarget => panic!("nothing is armed"),
+            Request::TakeInjection | Request::InjectionTarget | Request::Posted => panic!("nothing is armed"),
         }
         Ok(0)
     }

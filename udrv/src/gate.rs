@@ -1,0 +1,186 @@
+//! How a driver's requests reach the host: by upcall out of a transaction ([`Gate`]), or as function calls
+//! ([`Direct`]).
+//!
+//! An upcall costs more than most of what is asked for, so there are as few as the answers demand:
+//! - requests that are *posted* wait on the driver's stack and cross together, before the next that has an answer, or
+//!   when the call ends;
+//! - DMA memory is read in place. It and the ledger, which says what the driver may read, lie where code inside can read
+//!   and not write; the check binds nobody who would go around it, as nothing does that is only read.
+// The ledger is looked at where no reference to it can be held: beside the upcalls that change it.
+#![allow(unsafe_code)]
+
+use std::cell::{Cell, RefCell};
+use std::mem::MaybeUninit;
+
+use fgft::tracking::{Handle, Rights};
+use fgft::{DomainMemory, Refusal};
+use udrv_driver::abi::Request;
+use udrv_driver::{Error, Services};
+
+use crate::dma::DmaRegion;
+use crate::host::Host;
+use crate::ledger::Ledger;
+
+/// Requests that wait at most: two for each frame of a batch.
+const QUEUE: usize = 64;
+/// Words of one: its number, and its own three.
+pub(crate) const ENTRY_WORDS: usize = 4;
+
+/// Where requests wait and how many, in the fourth word of an upcall: an allegation.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Posted {
+    address: u64,
+    count: u64,
+}
+
+impl Posted {
+    const COUNT_SHIFT: u32 = 56;
+
+    /// `None`: nothing was posted.
+    pub(crate) fn from_word(word: u64) -> Option<Posted> {
+        let (address, count) = (word & !(u64::MAX << Self::COUNT_SHIFT), word >> Self::COUNT_SHIFT);
+        (count != 0).then_some(Posted { address, count: count.min(QUEUE as u64) })
+    }
+
+    /// Where each of them is.
+    pub(crate) fn addresses(self) -> impl Iterator<Item = u64> {
+        (0..self.count).map(move |n| self.address + n * size_of::<Entry>() as u64)
+    }
+}
+
+type Entry = [u64; ENTRY_WORDS];
+
+/// Services as code inside a transaction has them. Lives on the driver's stack.
+pub(crate) struct Gate {
+    ledger: *const Ledger,
+    region: *const DmaRegion,
+    queue: [Cell<MaybeUninit<Entry>>; QUEUE],
+    posted: Cell<usize>,
+    /// A write to DMA memory is among them.
+    dma_is_newer: Cell<bool>,
+}
+
+impl Gate {
+    /// For one call.
+    ///
+    /// # Safety
+    /// Inside a transaction. `ledger` is that of its domain and `region` the device's memory; both outlive this, and
+    /// only upcalls of this call change the ledger.
+    pub(crate) unsafe fn new(ledger: *const Ledger, region: *const DmaRegion) -> Gate {
+        let queue = [const { Cell::new(MaybeUninit::uninit()) }; QUEUE];
+        Gate { ledger, region, queue, posted: Cell::new(0), dma_is_newer: Cell::new(false) }
+    }
+
+    /// What was posted is served. The call does no more after it.
+    pub(crate) fn finish(&self) {
+        if self.posted.get() != 0 {
+            self.upcall(Request::Posted, [0; 4]);
+        }
+    }
+
+    /// An upcall, with what was posted before it.
+    fn upcall(&self, request: Request, [a, b, c, _]: [u64; 4]) -> [u64; 2] {
+        self.dma_is_newer.set(false);
+        let posted = match self.posted.replace(0) {
+            0 => 0,
+            count => self.queue.as_ptr() as u64 | (count as u64) << Posted::COUNT_SHIFT,
+        };
+        fgft::upcall(request as u64, [a, b, c, posted])
+    }
+
+    fn read_dma(&self, words: [u64; 4]) -> Option<u64> {
+        if self.dma_is_newer.get() {
+            return None;
+        }
+        // SAFETY: both are alive, and no upcall is under way that could change the ledger (`new`).
+        let (ledger, region) = unsafe { (&*self.ledger, &*self.region) };
+        read_in_place(ledger, region, words)
+    }
+}
+
+/// Reads a word of DMA memory, if the driver may: else it is the host that says why not.
+fn read_in_place(ledger: &Ledger, region: &DmaRegion, [handle, offset, ..]: [u64; 4]) -> Option<u64> {
+    let mut bytes = [0; 4];
+    let piece = ledger.dma.peek(Handle::from_word(handle), offset, bytes.len() as u64, Rights::READ)?;
+    region.copy_out(u64::from(piece.offset) + offset, &mut bytes).ok()?;
+    Some(u32::from_le_bytes(bytes).into())
+}
+
+impl Services for Gate {
+    fn request(&self, request: Request, words: [u64; 4]) -> Result<u64, Error> {
+        if request == Request::DmaRead32
+            && let Some(value) = self.read_dma(words)
+        {
+            return Ok(value);
+        }
+        match self.upcall(request, words) {
+            [0, value] => Ok(value),
+            [status, _] => Err(Error::from_word(status).unwrap_or(Error::Bus)),
+        }
+    }
+
+    fn post(&self, request: Request, [a, b, c, _]: [u64; 4]) -> Result<(), Error> {
+        if self.posted.get() == QUEUE {
+            self.upcall(Request::Posted, [0; 4]);
+        }
+        let at = self.posted.get();
+        self.queue[at].set(MaybeUninit::new([request as u64, a, b, c]));
+        self.posted.set(at + 1);
+        if request == Request::DmaWrite32 {
+            self.dma_is_newer.set(true);
+        }
+        Ok(())
+    }
+}
+
+/// Services as an unprotected call has them: each request is a function call. A broken rule ends the process, as it
+/// would in a kernel.
+pub(crate) struct Direct<'a> {
+    host: RefCell<(&'a mut Host, &'a mut Ledger)>,
+    memory: DomainMemory,
+}
+
+impl<'a> Direct<'a> {
+    /// Over what the call may use.
+    pub(crate) fn new(host: &'a mut Host, ledger: &'a mut Ledger, memory: DomainMemory) -> Direct<'a> {
+        Direct { host: RefCell::new((host, ledger)), memory }
+    }
+}
+
+impl Services for Direct<'_> {
+    fn request(&self, request: Request, words: [u64; 4]) -> Result<u64, Error> {
+        let mut both = self.host.borrow_mut();
+        let (host, ledger) = &mut *both;
+        if request == Request::DmaRead32
+            && let Some(value) = read_in_place(ledger, host.pool.region(), words)
+        {
+            return Ok(value);
+        }
+        match host.serve(ledger, &self.memory, request, words) {
+            Ok(answer) => answer,
+            Err(Refusal(reason)) => panic!("the driver broke a rule, unprotected: {reason}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_says_where_requests_wait_is_bounded() {
+        assert!(Posted::from_word(0).is_none());
+        assert!(Posted::from_word(0x7fff_1234_5678).is_none(), "none, wherever they may be");
+        let all = |word| Posted::from_word(word).map(|posted| posted.addresses().collect::<Vec<_>>());
+        assert_eq!(all(2 << 56 | 0x1000), Some(vec![0x1000, 0x1020]));
+        // no words make it run on or overflow
+        assert_eq!(all(u64::MAX).map(|addresses| addresses.len()), Some(QUEUE));
+    }
+
+    #[test]
+    fn only_what_has_no_answer_is_posted() {
+        let posted = (0..).map_while(Request::from_number).filter(|request| request.may_be_posted());
+        use Request::*;
+        assert_eq!(posted.collect::<Vec<_>>(), [RegisterWrite, DmaWrite32, Keep, Complete, Deliver]);
+    }
+}
