@@ -33,6 +33,10 @@ pub(super) struct Ratio {
     /// What the ratio's median may be at most.
     pub(super) reach: f64,
     samples: Vec<f64>,
+    /// One of what is in the parts: its name, and what it costs without the whole, in nanoseconds and in cycles.
+    unit: Option<(&'static str, f64, f64)>,
+    /// Sum of the parts, round by round.
+    sums: Vec<f64>,
 }
 
 impl Ratio {
@@ -53,8 +57,23 @@ impl Ratio {
             return None;
         }
         let sum = |round: usize| parts.iter().filter_map(|part| samples_of(part)?.get(round)).sum::<f64>();
-        let samples = samples_of(whole)?.iter().enumerate().map(|(round, sample)| sample / sum(round)).collect();
-        Some(Self { whole, parts, absent, reach, samples })
+        let whole_samples = samples_of(whole)?;
+        let sums: Vec<f64> = (0..whole_samples.len()).map(sum).collect();
+        let samples = whole_samples.iter().zip(&sums).map(|(sample, sum)| sample / sum).collect();
+        Some(Self { whole, parts, absent, reach, samples, unit: None, sums })
+    }
+
+    /// The parts are `in_part` of `name`; `cycles` of the processor's counter are a nanosecond.
+    pub(super) fn with_unit(mut self, name: &'static str, in_part: f64, cycles: f64) -> Self {
+        let nanoseconds = Spread::of(&self.sums).median / in_part;
+        self.unit = Some((name, nanoseconds, nanoseconds * cycles));
+        self
+    }
+
+    /// What one of those costs, in words: a ratio says little without it.
+    pub(super) fn unit_cost(&self) -> Option<String> {
+        let (name, nanoseconds, cycles) = self.unit?;
+        Some(format!("a {name} unprotected: {nanoseconds:.1} ns, {cycles:.0} cycles"))
     }
 
     /// The formula in words.
@@ -125,6 +144,9 @@ pub(super) fn json(sections: &[Section], quick: bool) -> Json {
             ratio["absent_parts"] = json!(r.absent);
             ratio["reach"] = json!(r.reach);
             ratio["met"] = json!(r.is_met());
+            if let Some((name, nanoseconds, cycles)) = r.unit {
+                ratio["unprotected"] = json!({"of": name, "nanoseconds": nanoseconds, "cycles": cycles});
+            }
             (r.whole.to_owned(), ratio)
         };
         object[section.name] = json!({

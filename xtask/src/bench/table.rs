@@ -36,12 +36,13 @@ pub(super) fn text(section: &Section) -> String {
 fn verdict(ratio: &Ratio) -> String {
     let Spread { median, min, max } = ratio.spread();
     let (formula, reach) = (ratio.formula(), ratio.reach);
-    let figures = format!("{formula} = {median:.2} ({min:.2} to {max:.2})");
+    let cost = ratio.unit_cost().map_or(String::new(), |cost| format!("; {cost}"));
+    let figures = format!("{formula} = {median:.3} ({min:.3} to {max:.3}){cost}");
     if reach.is_infinite() {
         return figures;
     }
     let verdict = if ratio.is_met() { "met" } else { "missed" };
-    format!("{figures}; reach {reach:.1}: {verdict}")
+    format!("{figures}; reach {reach}: {verdict}")
 }
 
 fn times(spread: Spread) -> [String; 3] {

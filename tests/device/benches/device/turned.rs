@@ -1,0 +1,157 @@
+//! The driver of the RTL8139 on its model, turned by hand.
+
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use model_rtl8139::{Config, Rtl8139Handle, Rtl8139Model};
+use model_wire::{Station, Wire, WireConfig};
+use rtl8139::Rtl8139;
+use udrv::net::{Answer, Command, NetDevice, Options};
+use udrv::report::{FaultReport, Rung};
+use udrv::supervisor::ladder::{LadderConfig, Recovery};
+use udrv::supervisor::policy::Protect;
+use udrv::supervisor::quarantine::QuarantineConfig;
+use udrv_driver::{Entry, InjectedFault, Injection, Point};
+use udrv_tests::frames::Way;
+
+use crate::mill::{Mill, Tally};
+
+/// Frames of a batch.
+pub(crate) const BATCH: u64 = 32;
+
+/// See the file's text.
+pub(crate) struct Turned {
+    device: NetDevice<Rtl8139>,
+    card: Rtl8139Handle,
+    station: Station,
+    up: Vec<u8>,
+    sent: Vec<u8>,
+    tally: Tally,
+    _wire: Wire,
+}
+
+impl Turned {
+    /// With frames of `bytes` both ways.
+    pub(crate) fn new(protect: bool, bytes: usize) -> Turned {
+        let protect = if protect { Protect::Always } else { Protect::Never };
+        Turned::with(Options { protect, ..Options::default() }, bytes)
+    }
+
+    /// One that knows only one way to recover: a restart.
+    pub(crate) fn that_restarts(bytes: usize) -> Turned {
+        let ladder = LadderConfig { recovery: Recovery::Restart, ..LadderConfig::default() };
+        Turned::with(Options { ladder, ..Options::default() }, bytes)
+    }
+
+    fn with(options: Options, bytes: usize) -> Turned {
+        let (wire, near, far) = Wire::new(WireConfig::default());
+        let (model, card) = Rtl8139Model::new(Config::default(), near);
+        let mut up = Vec::new();
+        Way::Up.write_long(0, bytes, &mut up);
+        let (mill, tally) = Mill::new(bytes);
+        // the same fault at the same place, again and again, is what is measured
+        let quarantine = QuarantineConfig { faults: 0, ..QuarantineConfig::default() };
+        let options = Options { quarantine, ..options };
+        let device = NetDevice::start(Box::new(model), Box::new(mill), options).expect("the device starts");
+        Turned { device, card, station: Station::new(far), up, sent: Vec::new(), tally, _wire: wire }
+    }
+
+    /// A frame from the host to the wire, and its completion.
+    pub(crate) fn down(&mut self) {
+        self.tally.to_make.store(1, Relaxed);
+        self.device.pump_endpoint().expect("it goes on");
+        self.device.serve_interrupt().expect("it goes on");
+        self.take_sent();
+    }
+
+    /// A frame from the wire to the host.
+    pub(crate) fn up(&mut self) {
+        self.up_many(1);
+    }
+
+    /// Frames that come in together.
+    pub(crate) fn up_many(&mut self, frames: u64) {
+        let before = self.tally.taken.load(Relaxed);
+        (0..frames).for_each(|_| self.station.inject(&self.up));
+        self.device.serve_interrupt().expect("it goes on");
+        assert_eq!(self.tally.taken.load(Relaxed), before + frames, "the frames are with the host");
+    }
+
+    /// Frames that the host has together. The chip has four slots.
+    pub(crate) fn down_many(&mut self, frames: u64) {
+        self.tally.to_make.store(frames, Relaxed);
+        self.device.pump_endpoint().expect("it goes on");
+        for _ in 0..frames.div_ceil(4) {
+            self.device.serve_interrupt().expect("it goes on");
+        }
+        (0..frames).for_each(|_| self.take_sent());
+    }
+
+    fn take_sent(&mut self) {
+        let taken = self.station.receive_into(&mut self.sent, Duration::ZERO);
+        assert_eq!(taken, Some(true), "the frame is on the wire");
+    }
+
+    fn arm(&mut self, entry: Entry) {
+        let injection = Injection { fault: InjectedFault::NullWrite, point: Point::Middle };
+        self.device.handle(Command::Inject { entry, injection, times: 1 }).expect("armed");
+    }
+
+    fn last_report(&mut self) -> FaultReport {
+        let Ok(Answer::Faults(reports)) = self.device.handle(Command::Faults(0)) else { panic!("no reports") };
+        reports.last().expect("it has faulted").clone()
+    }
+
+    /// A frame whose first try faults; the report.
+    pub(crate) fn fault(&mut self, entry: Entry) -> FaultReport {
+        self.arm(entry);
+        if entry == Entry::Transmit {
+            self.down()
+        } else {
+            self.up()
+        }
+        let report = self.last_report();
+        assert_eq!((report.entry.as_str(), report.frames_lost), (entry.name(), 0));
+        report
+    }
+
+    /// A fault of `set_mac`, which writes a command: nanoseconds to the end of the restore.
+    pub(crate) fn fault_with_restore(&mut self) -> u64 {
+        self.arm(Entry::SetMac);
+        self.device.handle(Command::Call(Entry::SetMac)).expect("it goes on");
+        let report = self.last_report();
+        assert_eq!((report.entry.as_str(), report.rung), ("set_mac", Rung::Restore));
+        report.to_error
+    }
+
+    /// A restart by command.
+    pub(crate) fn restart(&mut self) {
+        let answer = self.device.handle(Command::Restart);
+        assert!(matches!(answer, Ok(Answer::Done)), "{answer:?}");
+    }
+
+    /// Registers read and written.
+    pub(crate) fn accesses(&self) -> (u64, u64) {
+        let counters = self.card.counters();
+        (counters.register_reads, counters.register_writes)
+    }
+
+    /// Register reads and writes from a fault to the next frame: those of the rollback, and those of the call that is
+    /// made again. The latter are what a faulting call makes more than one that does not.
+    pub(crate) fn accesses_of_recovery(&mut self, entry: Entry) -> (u64, u64) {
+        let mut run = |faulty: bool| {
+            let before = self.accesses();
+            if faulty {
+                self.fault(entry);
+            } else if entry == Entry::Transmit {
+                self.down();
+            } else {
+                self.up();
+            }
+            let after = self.accesses();
+            (after.0 - before.0, after.1 - before.1)
+        };
+        let (good, bad) = (run(false), run(true));
+        (bad.0 - good.0, bad.1 - good.1)
+    }
+}
