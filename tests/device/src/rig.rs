@@ -70,7 +70,11 @@ pub fn is_emulated() -> bool {
 
 /// `options`, with the CPU time that one call may use from `UDRV_TEST_DEADLINE` in milliseconds, if that is set: emulated
 /// processors take longer for everything, for sending a frame too.
-pub(crate) fn patient(options: Options) -> Options {
+///
+/// # Panics
+/// When it is no number.
+#[must_use]
+pub fn patient(options: Options) -> Options {
     let Ok(ms) = std::env::var("UDRV_TEST_DEADLINE") else { return options };
     let deadline = Duration::from_millis(ms.parse().expect("milliseconds"));
     Options { deadline, tx_timeout: options.tx_timeout.max(4 * deadline), ..options }

@@ -17,6 +17,7 @@ use udrv_driver::{
 use udrv_tests::bare::{BareCard, Door, ID};
 use udrv_tests::frames::{Judge, Way};
 use udrv_tests::host::{self, HostEnd};
+use udrv_tests::rig::patient;
 
 /// Of 100 times that `transmit` is called: it has no room.
 static BUSY: AtomicU32 = AtomicU32::new(0);
@@ -189,7 +190,7 @@ impl Rig {
         let (card, door) = BareCard::new(Choosy::REGISTERS);
         let card = card.sending(ADDRESS.offset(), LENGTH.offset());
         let (endpoint, host) = host::pair();
-        let device = NetDevice::start(Box::new(card), Box::new(endpoint), options).expect("the device starts");
+        let device = NetDevice::start(Box::new(card), Box::new(endpoint), patient(options)).expect("the device starts");
         Rig { device, host, door, judge: Judge::new(Way::Down), given: 0, length: 0, _turn: turn }
     }
 

@@ -15,6 +15,7 @@ use udrv_driver::{
 };
 use udrv_tests::bare::{BareCard, Door, ID};
 use udrv_tests::host::{self, HostEnd};
+use udrv_tests::rig::patient;
 
 /// What the driver does, until it is told otherwise; it reads host memory, which is not forbidden.
 static HABIT: AtomicU32 = AtomicU32::new(Habit::None as u32);
@@ -202,7 +203,7 @@ impl Rig {
         // what it does wrong it does again and again
         let quarantine = QuarantineConfig { faults: 0, ..QuarantineConfig::default() };
         let options = Options { quarantine, ..options };
-        let device = NetDevice::start(Box::new(card), Box::new(endpoint), options).expect("the device starts");
+        let device = NetDevice::start(Box::new(card), Box::new(endpoint), patient(options)).expect("the device starts");
         Rig { device, host, door, _turn: turn }
     }
 
