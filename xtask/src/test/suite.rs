@@ -47,7 +47,9 @@ pub(super) const DEVICE: Suite = Suite {
     scenario: "device-6.1",
     tests: &[
         ("udrv-tests", "device_faults"),
+        ("udrv-tests", "batch"),
         ("udrv-tests", "faults"),
+        ("udrv-tests", "handles"),
         ("udrv-tests", "misbehave"),
         ("udrv-tests", "recovery"),
         ("udrv-tests", "rules"),
