@@ -130,7 +130,7 @@ impl Boot<'_> {
     /// Runs each program, whatever became of the ones before it.
     pub(crate) fn run(&self, kernel: Kernel) -> Result<Booted, Failure> {
         // two processors: threads of a test shall meet
-        let mut guest = Guest::new(self.scenario).kernel(kernel).memory(512).processors(2).timeout(self.limit);
+        let mut guest = Guest::new(self.scenario).kernel(kernel).memory(1024).processors(2).timeout(self.limit);
         guest = guest.script(&self.script());
         if self.echo {
             guest = guest.echo();
