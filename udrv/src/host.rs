@@ -97,17 +97,10 @@ impl Host {
             Request::RegisterWrite => Ok(self.window.write(ledger, a, b, c)?.map(u64::from)),
             Request::DmaAllocate => self.pool.allocate(ledger, a, b),
             Request::DmaBusAddress => self.pool.bus_address(ledger, a).map(Ok),
-            Request::DmaRead32 => {
-                let mut bytes = [0; 4];
-                let place = self.pool.place(ledger, a, b, 4, Rights::READ)?;
-                self.pool.region().copy_out(place, &mut bytes).map_err(|e| Refusal(e.to_string()))?;
-                Ok(Ok(u64::from(u32::from_le_bytes(bytes))))
-            }
-            Request::DmaWrite32 => {
-                let place = self.pool.place(ledger, a, b, 4, Rights::WRITE)?;
-                self.pool.region().copy_in(place, &(c as u32).to_le_bytes()).map_err(|e| Refusal(e.to_string()))?;
-                Ok(Ok(0))
-            }
+            Request::DmaRead32 => self.dma_read::<4>(ledger, a, b),
+            Request::DmaRead64 => self.dma_read::<8>(ledger, a, b),
+            Request::DmaWrite32 => self.dma_write(ledger, a, b, &(c as u32).to_le_bytes()),
+            Request::DmaWrite64 => self.dma_write(ledger, a, b, &c.to_le_bytes()),
             // what the host has is what it offers to this call
             Request::Keep => {
                 ledger.buffers.hand_over(Handle::from_word(a), Owner::Inside)?;
@@ -163,6 +156,31 @@ impl Host {
             Request::InjectionTarget => Ok(Ok(self.wild_target)),
             Request::Posted => Ok(Ok(0)),
         }
+    }
+
+    /// A little-endian word of `N` bytes.
+    fn dma_read<const N: usize>(
+        &self,
+        ledger: &Ledger,
+        handle: u64,
+        offset: u64,
+    ) -> Result<Result<u64, Error>, Refusal> {
+        let mut bytes = [0; 8];
+        let place = self.pool.place(ledger, handle, offset, N as u64, Rights::READ)?;
+        self.pool.region().copy_out(place, &mut bytes[..N]).map_err(|e| Refusal(e.to_string()))?;
+        Ok(Ok(u64::from_le_bytes(bytes)))
+    }
+
+    fn dma_write(
+        &self,
+        ledger: &Ledger,
+        handle: u64,
+        offset: u64,
+        bytes: &[u8],
+    ) -> Result<Result<u64, Error>, Refusal> {
+        let place = self.pool.place(ledger, handle, offset, bytes.len() as u64, Rights::WRITE)?;
+        self.pool.region().copy_in(place, bytes).map_err(|e| Refusal(e.to_string()))?;
+        Ok(Ok(0))
     }
 
     /// Serves the requests that the driver has posted, in order: an allegation, to be found in its own memory.

@@ -16,8 +16,9 @@ use crate::ledger::{BUFFERS, DmaPiece, Ledger};
 
 /// Bytes of a packet buffer: an Ethernet frame with VLAN tag, and a power of two.
 pub const BUFFER_BYTES: u32 = 2048;
-/// Bytes for the driver's rings.
-const RING_BYTES: u32 = 128 * 1024;
+/// Bytes for the driver's rings, and for the receive buffers of chips that have descriptors: 256 buffers of 2 KiB are
+/// half of it.
+const RING_BYTES: u32 = 1024 * 1024;
 const BUFFER_AREA: u32 = BUFFERS as u32 * BUFFER_BYTES;
 
 /// Why the device's memory could not be set up.

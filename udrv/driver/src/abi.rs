@@ -38,6 +38,10 @@ requests! {
     DmaRead32,
     /// Handle, offset, value: a little-endian 32-bit word.
     DmaWrite32,
+    /// Handle, offset: a little-endian 64-bit word.
+    DmaRead64,
+    /// Handle, offset, value: a little-endian 64-bit word.
+    DmaWrite64,
     /// Buffer: the driver keeps it beyond this call.
     Keep,
     /// Buffer, 1 if it was sent or 0 if it failed: the driver is done with it.
@@ -63,7 +67,7 @@ impl Request {
     #[must_use]
     pub fn may_be_posted(self) -> bool {
         use Request::*;
-        matches!(self, RegisterWrite | DmaWrite32 | Keep | Complete | Deliver)
+        matches!(self, RegisterWrite | DmaWrite32 | DmaWrite64 | Keep | Complete | Deliver)
     }
 }
 

@@ -31,8 +31,10 @@ mod context;
 mod dma;
 mod entry;
 mod error;
+pub mod mii;
 mod net;
 mod register;
+pub mod ring;
 
 pub use clock::{Clock, Micros};
 pub use context::{Cx, Level, Services, State};

@@ -40,7 +40,8 @@ pub trait NetDriver: 'static {
         Ok(())
     }
 
-    /// Finds out what chip it is, resets it, takes memory for the rings. Gives its permanent address.
+    /// Finds out what chip it is, resets it, takes memory for the rings. Gives its permanent address, or zeros if it has
+    /// none that can be used: then the administrator's is used, or the device is not.
     ///
     /// # Errors
     /// [`Error::NotThisDevice`], or what the device did wrong. As for all entry points below.

@@ -164,6 +164,15 @@ pub enum DeviceError {
         /// The bus's own words, if it had any.
         detail: String,
     },
+    /// The chip has no address of its own that could be used, and none was given.
+    #[error(
+        "{device} has no station address: its EEPROM is broken or empty (what the driver found is in the log). Give it one \
+         with --mac, for example --mac 02:00:00:00:00:01"
+    )]
+    NoAddress {
+        /// The device's name.
+        device: String,
+    },
     /// Recovery did not help.
     #[error("{device}: given up after {faults} faults: {reason}")]
     GaveUp {
@@ -310,7 +319,7 @@ impl<D: NetDriver> NetDevice<D> {
 
     /// Probe, interrupts, bus mastering, address, open: in this order. A failure leaves through `Drop`.
     fn bring_up(&mut self) -> Result<(), DeviceError> {
-        let valid = |mac: &MacAddress, _: &Host, _: &Ledger| mac.is_station();
+        let valid = |mac: &MacAddress, _: &Host, _: &Ledger| mac.is_station() || *mac == MacAddress::default();
         self.permanent_mac = self.entry_checked(Entry::Probe, |cx| D::probe(cx), valid)?;
         use std::os::fd::AsFd;
         let enabled = self.host.window.bus().enable_intx(self.irq.as_fd());
@@ -318,6 +327,9 @@ impl<D: NetDriver> NetDevice<D> {
         let mastering = set_command(self.host.window.bus(), PCI_BUS_MASTER, 0);
         mastering.map_err(|source| self.bus_error(source))?;
         let mac = self.options.mac.unwrap_or(self.permanent_mac);
+        if !mac.is_station() {
+            return Err(DeviceError::NoAddress { device: self.name.clone() });
+        }
         self.recorded.mac = mac;
         self.entry(Entry::SetMac, move |cx| D::set_mac(cx, mac))?;
         let mode = self.recorded.rx_mode;
