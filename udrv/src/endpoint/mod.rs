@@ -11,6 +11,7 @@ mod error;
 mod if_ioctl;
 mod socket;
 mod tap;
+mod watch;
 
 use std::os::fd::BorrowedFd;
 
@@ -44,6 +45,17 @@ pub enum Received {
     Empty,
     /// The other side has closed (sockets only).
     Closed,
+}
+
+/// What the administrator wants the interface to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wanted {
+    /// MAC address.
+    pub mac: [u8; 6],
+    /// MTU in bytes, without the Ethernet header.
+    pub mtu: u32,
+    /// Everything on the wire: a bridge or a packet capture has asked for it.
+    pub promiscuous: bool,
 }
 
 /// A network interface as the host sees it: frames without FCS, at least 14 bytes.
@@ -99,6 +111,20 @@ pub trait NetEndpoint: Send {
     /// # Errors
     /// When the host refuses.
     fn set_carrier(&mut self, on: bool) -> Result<(), EndpointError>;
+
+    /// Readable when the administrator may have changed something: ask [`NetEndpoint::wanted`] then. `None`: nobody
+    /// changes anything.
+    fn changes(&self) -> Option<BorrowedFd<'_>> {
+        None
+    }
+
+    /// Quietens [`NetEndpoint::changes`] and says how the interface is to be. `None`: nothing was changed.
+    ///
+    /// # Errors
+    /// When the interface cannot be asked: it is gone, or in another network namespace.
+    fn wanted(&mut self) -> Result<Option<Wanted>, EndpointError> {
+        Ok(None)
+    }
 
     /// Brings the interface up or down.
     ///

@@ -17,11 +17,12 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixDatagram;
 
-use libc::{IFF_NO_PI, IFF_TAP, IFF_UP, c_int, c_short};
+use libc::{IFF_NO_PI, IFF_PROMISC, IFF_TAP, IFF_UP, c_int, c_short};
 use tracing::warn;
 
 use super::if_ioctl::{self, IfName};
-use super::{EndpointError, NetEndpoint, Received, Sent, received, sent};
+use super::watch::LinkWatch;
+use super::{EndpointError, NetEndpoint, Received, Sent, Wanted, received, sent};
 use crate::dma::DmaError;
 
 /// Flag of TUNGETIFF: the interface stays without a descriptor (`IFF_PERSIST` of `<linux/if_tun.h>`).
@@ -48,6 +49,9 @@ pub struct Tap {
     name: IfName,
     prior: TapPrior,
     persistent: bool,
+    /// The MAC address that we gave it.
+    given_mac: Option<[u8; 6]>,
+    watch: LinkWatch,
 }
 
 impl Tap {
@@ -145,7 +149,9 @@ impl Tap {
 
     fn attached(file: File, control: UnixDatagram, name: &str, prior: TapPrior) -> Result<Self, EndpointError> {
         let (_, flags) = if_ioctl::tun_interface(file.as_fd()).map_err(io_error("TUNGETIFF", name))?;
-        Ok(Tap { file, control, name: check_name(name)?, prior, persistent: flags & IFF_PERSIST != 0 })
+        let watch = LinkWatch::new().map_err(io_error("listening for changes", name))?;
+        let persistent = flags & IFF_PERSIST != 0;
+        Ok(Tap { file, control, name: check_name(name)?, prior, persistent, given_mac: None, watch })
     }
 
     fn put_back(&mut self) -> Result<(), EndpointError> {
@@ -231,6 +237,7 @@ impl NetEndpoint for Tap {
     fn set_mac(&mut self, mac: [u8; 6]) -> Result<(), EndpointError> {
         let before = self.change_mac(mac)?;
         self.prior.mac = self.prior.mac.or(before);
+        self.given_mac = Some(mac);
         Ok(())
     }
 
@@ -242,6 +249,26 @@ impl NetEndpoint for Tap {
 
     fn set_carrier(&mut self, on: bool) -> Result<(), EndpointError> {
         if_ioctl::tun_carrier(self.file.as_fd(), on).map_err(self.change_error("setting the carrier"))
+    }
+
+    fn changes(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.watch.as_fd())
+    }
+
+    fn wanted(&mut self) -> Result<Option<Wanted>, EndpointError> {
+        if !self.watch.quieten() {
+            return Ok(None);
+        }
+        // it may have been given another name
+        let (name, _) = if_ioctl::tun_interface(self.file.as_fd()).map_err(self.error("TUNGETIFF"))?;
+        self.name = check_name(&name)?;
+        let flags = if_ioctl::flags(self.control.as_fd(), &self.name).map_err(self.error("reading the flags"))?;
+        let mac = self.mac()?;
+        if self.given_mac.is_some_and(|given| given != mac) {
+            // the administrator's own, who does not want an older one back
+            (self.prior.mac, self.given_mac) = (None, None);
+        }
+        Ok(Some(Wanted { mac, mtu: self.mtu()?, promiscuous: flags & IFF_PROMISC != 0 }))
     }
 
     fn set_up(&mut self, up: bool) -> Result<(), EndpointError> {

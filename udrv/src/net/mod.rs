@@ -7,8 +7,8 @@
 //!
 //! `call.rs` runs one entry point as a transaction, `recover.rs` and `restart.rs` do what a fault calls for; `traffic.rs`
 //! and `transmit.rs` move frames; `serving.rs` serves the device, with `interrupts.rs` and `device_faults.rs` to say
-//! what to do when it does wrong; `event_loop.rs` waits for the device, the endpoint and commands; this file starts and
-//! stops.
+//! what to do when it does wrong; `settings.rs` follows what the administrator changes at the interface; `event_loop.rs`
+//! waits for the device, the endpoint and commands; this file starts and stops.
 
 mod call;
 mod command;
@@ -18,6 +18,7 @@ mod interrupts;
 mod recover;
 mod restart;
 mod serving;
+mod settings;
 mod traffic;
 mod transmit;
 
