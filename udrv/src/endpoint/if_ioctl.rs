@@ -137,6 +137,49 @@ pub(super) fn set_flags(socket: BorrowedFd<'_>, name: &IfName, flags: c_int) -> 
     unsafe { with_ifreq(socket, libc::SIOCSIFFLAGS, &mut request) }
 }
 
+/// `struct ethtool_cmd` of `<linux/ethtool.h>`: every driver's settings in the form that the kernel has always taken.
+#[repr(C)]
+#[derive(Default)]
+struct EthtoolCmd {
+    cmd: u32,
+    supported: u32,
+    advertising: u32,
+    speed: u16,
+    duplex: u8,
+    port: u8,
+    phy_address: u8,
+    transceiver: u8,
+    autoneg: u8,
+    mdio_support: u8,
+    maxtxpkt: u32,
+    maxrxpkt: u32,
+    speed_hi: u16,
+    eth_tp_mdix: u8,
+    eth_tp_mdix_ctrl: u8,
+    lp_advertising: u32,
+    reserved: [u32; 2],
+}
+
+/// SIOCETHTOOL with ETHTOOL_SSET: what ethtool(8) and sysfs shall say of the link. `speed` in Mbit/s. A TAP keeps it and
+/// does nothing with it.
+pub(super) fn set_link_mode(socket: BorrowedFd<'_>, name: &IfName, speed: u32, full_duplex: bool) -> io::Result<()> {
+    const ETHTOOL_SSET: u32 = 2;
+    let [low, high] = [speed as u16, (speed >> 16) as u16];
+    let mut command = EthtoolCmd {
+        cmd: ETHTOOL_SSET,
+        speed: low,
+        speed_hi: high,
+        duplex: full_duplex.into(),
+        autoneg: 1,
+        ..EthtoolCmd::default()
+    };
+    let mut request = name.request();
+    request.ifr_ifru.ifru_data = std::ptr::from_mut(&mut command).cast();
+    // SAFETY: SIOCETHTOOL takes ifreq with a pointer to a command, here one of the size that ETHTOOL_SSET has; it is live
+    // for the call, and the kernel keeps no pointer.
+    unsafe { with_ifreq(socket, libc::SIOCETHTOOL as c_ulong, &mut request) }
+}
+
 fn name_of(request: &ifreq) -> String {
     let bytes: Vec<u8> = request.ifr_name.iter().map(|c| *c as u8).take_while(|b| *b != 0).collect();
     String::from_utf8_lossy(&bytes).into_owned()

@@ -112,6 +112,15 @@ pub trait NetEndpoint: Send {
     /// When the host refuses.
     fn set_carrier(&mut self, on: bool) -> Result<(), EndpointError>;
 
+    /// Says how fast the cable is, for those who ask the interface: `speed` in Mbit/s.
+    ///
+    /// # Errors
+    /// When the host refuses: no permission.
+    fn set_link_mode(&mut self, speed: u32, full_duplex: bool) -> Result<(), EndpointError> {
+        let _ = (speed, full_duplex);
+        Ok(())
+    }
+
     /// Readable when the administrator may have changed something: ask [`NetEndpoint::wanted`] then. `None`: nobody
     /// changes anything.
     fn changes(&self) -> Option<BorrowedFd<'_>> {

@@ -251,6 +251,11 @@ impl NetEndpoint for Tap {
         if_ioctl::tun_carrier(self.file.as_fd(), on).map_err(self.change_error("setting the carrier"))
     }
 
+    fn set_link_mode(&mut self, speed: u32, full_duplex: bool) -> Result<(), EndpointError> {
+        if_ioctl::set_link_mode(self.control.as_fd(), &self.name, speed, full_duplex)
+            .map_err(self.change_error("setting speed and duplex"))
+    }
+
     fn changes(&self) -> Option<BorrowedFd<'_>> {
         Some(self.watch.as_fd())
     }

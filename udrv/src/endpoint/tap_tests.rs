@@ -284,3 +284,16 @@ fn an_address_that_the_administrator_gave_stays() {
     assert_eq!(tap.mac().unwrap(), [2, 0, 0, 0, 0, 7]);
     persist(&tap, false);
 }
+
+#[test]
+fn speed_and_duplex_are_told() {
+    let name = unique();
+    let Some(mut tap) = permitted(&name) else { return };
+    tap.set_up(true).unwrap();
+    tap.set_carrier(true).unwrap();
+    let told = |what: &str| std::fs::read_to_string(format!("/sys/class/net/{name}/{what}")).unwrap();
+    for (speed, full, duplex) in [(1000, true, "full"), (10, false, "half"), (100_000, true, "full")] {
+        tap.set_link_mode(speed, full).unwrap();
+        assert_eq!((told("speed").trim(), told("duplex").trim()), (speed.to_string().as_str(), duplex));
+    }
+}

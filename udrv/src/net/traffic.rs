@@ -124,6 +124,13 @@ impl<D: NetDriver> NetDevice<D> {
             tracing::info!(device = %self.name, up = link.up, speed = link.speed, full_duplex = link.full_duplex, "link");
         }
         self.endpoint.set_carrier(link.up)?;
+        if link.up
+            && link != self.link
+            && let Err(error) = self.endpoint.set_link_mode(link.speed, link.full_duplex)
+        {
+            // it is only told; frames go all the same
+            tracing::debug!(device = %self.name, %error, "the interface does not tell its speed");
+        }
         self.link = link;
         Ok(())
     }
