@@ -71,6 +71,21 @@ pub(super) fn tun_carrier(tun: BorrowedFd<'_>, on: bool) -> io::Result<()> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
+/// TUNSETVNETHDRSZ: bytes of the header before each frame.
+pub(super) fn tun_header_size(tun: BorrowedFd<'_>, bytes: usize) -> io::Result<()> {
+    let bytes = c_int::try_from(bytes).map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))?;
+    // SAFETY: TUNSETVNETHDRSZ reads one int, which is live for the call.
+    let result = unsafe { libc::ioctl(tun.as_raw_fd(), libc::TUNSETVNETHDRSZ, std::ptr::from_ref(&bytes)) };
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// TUNSETOFFLOAD: `TUN_F_CSUM` and the like.
+pub(super) fn tun_offload(tun: BorrowedFd<'_>, flags: libc::c_uint) -> io::Result<()> {
+    // SAFETY: TUNSETOFFLOAD takes a number, no pointer.
+    let result = unsafe { libc::ioctl(tun.as_raw_fd(), libc::TUNSETOFFLOAD, c_ulong::from(flags)) };
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
 /// SIOCGIFINDEX: whether an interface of this name exists in the network namespace of `socket`.
 pub(super) fn exists(socket: BorrowedFd<'_>, name: &IfName) -> io::Result<bool> {
     // SAFETY: SIOCGIFINDEX takes ifreq.

@@ -4,13 +4,14 @@
 //! `/dev/net/tun`. Both are non-blocking: poll [`NetEndpoint::as_fd`], then take frames until [`Received::Empty`].
 //! What can normally happen to a frame is an outcome, not an error: [`Sent`] and [`Received`] say which.
 //!
-//! Not here: sound and input endpoints; offloads (`IFF_VNET_HDR`); copies between a ring and an endpoint, which is
+//! Not here: sound and input endpoints; copies between a ring and an endpoint, which is
 //! why both directions also work straight on a [`DmaRegion`].
 
 mod error;
 mod if_ioctl;
 mod socket;
 mod tap;
+mod vnet;
 mod watch;
 
 use std::os::fd::BorrowedFd;
@@ -18,6 +19,8 @@ use std::os::fd::BorrowedFd;
 pub use error::EndpointError;
 pub use socket::SocketEndpoint;
 pub use tap::{Tap, TapPrior};
+
+use udrv_driver::{Offload, Offloads};
 
 use crate::dma::{DmaError, DmaRegion};
 
@@ -92,6 +95,37 @@ pub trait NetEndpoint: Send {
     /// As [`NetEndpoint::send`], and when the place is outside the region.
     fn send_from(&mut self, region: &DmaRegion, offset: u64, len: usize) -> Result<Sent, EndpointError> {
         sent(region.write_to_fd(self.as_fd(), offset, len), len, "send", || self.name())
+    }
+
+    /// Says what the device can do for the host, before the first frame.
+    ///
+    /// # Errors
+    /// When the host refuses.
+    fn set_offloads(&mut self, offloads: Offloads) -> Result<(), EndpointError> {
+        let _ = offloads;
+        Ok(())
+    }
+
+    /// As [`NetEndpoint::recv_into`], with what the host leaves to the device: never more than
+    /// [`NetEndpoint::set_offloads`] said.
+    ///
+    /// # Errors
+    /// As there.
+    fn recv_offloaded(
+        &mut self,
+        region: &DmaRegion,
+        offset: u64,
+        max_len: usize,
+    ) -> Result<(Received, Offload), EndpointError> {
+        Ok((self.recv_into(region, offset, max_len)?, Offload::default()))
+    }
+
+    /// As [`NetEndpoint::send_from`], for a frame whose TCP or UDP checksum was found right.
+    ///
+    /// # Errors
+    /// As there.
+    fn send_checked(&mut self, region: &DmaRegion, offset: u64, len: usize) -> Result<Sent, EndpointError> {
+        self.send_from(region, offset, len)
     }
 
     /// Sets the MAC address.
