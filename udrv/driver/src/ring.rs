@@ -162,7 +162,7 @@ mod tests {
     #[test]
     fn a_buffer_in_two_descriptors_is_seen() {
         let mut ring = TxRing::<4>::new();
-        [5, 6, 5].map(|buffer| ring.claim(Buffer(buffer)));
+        [5, 6, 5].into_iter().for_each(|buffer| ring.claim(Buffer(buffer)));
         assert!(!ring.all_different());
         ring.release();
         assert!(ring.all_different());
