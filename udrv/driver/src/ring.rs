@@ -11,7 +11,7 @@ use crate::Buffer;
 /// The index behind `index` in a ring of `n`.
 #[must_use]
 pub const fn step(index: u32, n: u32) -> u32 {
-    if index + 1 >= n { 0 } else { index + 1 }
+    if index.saturating_add(1) >= n { 0 } else { index + 1 }
 }
 
 /// Which descriptors are with the chip, and the buffer in each. Plain data, for the driver's state.
@@ -39,6 +39,12 @@ impl<const N: usize> TxRing<N> {
     #[must_use]
     pub const fn new() -> TxRing<N> {
         TxRing { buffers: [U64::ZERO; N], next: U32::ZERO, used: U32::ZERO }
+    }
+
+    /// All free, the turn at descriptor `next`: where a chip stands that was not reset. `None` if there is none such.
+    #[must_use]
+    pub fn starting_at(next: u32) -> Option<TxRing<N>> {
+        ((next as usize) < N).then(|| TxRing { next: next.into(), ..TxRing::new() })
     }
 
     /// What holds between calls; see [`crate::NetDriver::check`].
@@ -146,6 +152,22 @@ mod tests {
         queue::<3>();
         queue::<4>();
         queue::<64>();
+    }
+
+    #[test]
+    fn no_index_steps_outside() {
+        for n in [1, 4, 64] {
+            assert!([0, n - 1, n, u32::MAX - 1, u32::MAX].into_iter().all(|index| step(index, n) < n));
+        }
+    }
+
+    #[test]
+    fn it_starts_where_the_chip_stands() {
+        let mut ring = TxRing::<4>::starting_at(3).unwrap();
+        ring.claim(Buffer(7));
+        assert_eq!((ring.next(), ring.oldest()), (0, Some((3, Buffer(7)))));
+        assert_eq!(TxRing::<4>::starting_at(4), None);
+        assert_eq!(TxRing::<4>::starting_at(u32::MAX), None);
     }
 
     #[test]
