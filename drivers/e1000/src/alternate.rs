@@ -11,7 +11,7 @@
 //! No places to inject faults: those are in the first versions. A fault that is armed there stays armed while these
 //! run, which is what shows that they do not run into it.
 
-use udrv_driver::{Cx, Error, TxFrame};
+use udrv_driver::{Buffer, Cx, Error, TxFrame};
 
 use crate::regs;
 use crate::state::State;
@@ -27,11 +27,14 @@ pub(crate) fn transmit(cx: &mut Cx<'_, State>, frame: TxFrame) -> Result<(), Err
     if cx.state.opened == 0 {
         return Err(Error::NotReady);
     }
-    if frame.length > 1518 {
+    if frame.offload.segment == 0 && frame.length > 1518 {
         return Err(Error::Unsupported);
     }
     if cx.state.tx.used() != 0 {
         return Err(Error::Busy);
+    }
+    if frame.offload.checksum_start != 0 {
+        return transmit_with_help(cx, frame);
     }
     let place = SEND + 16 * cx.state.tx.next() as u32;
     cx.dma.write_u64(cx.state.memory, place, frame.bus_address.into())?;
@@ -41,13 +44,61 @@ pub(crate) fn transmit(cx: &mut Cx<'_, State>, frame: TxFrame) -> Result<(), Err
     cx.regs.write(regs::TDT, cx.state.tx.next() as u32)
 }
 
+/// The same for a frame with a checksum, or a packet to be cut: a context descriptor (section 3.3.6) and data descriptors
+/// (section 3.3.7) of one page each, the last of four bytes. The context is always said, and forgotten.
+fn transmit_with_help(cx: &mut Cx<'_, State>, frame: TxFrame) -> Result<(), Error> {
+    let help = frame.offload;
+    let cut = help.segment != 0;
+    let checksum = u32::from(help.checksum_start) + u32::from(help.checksum_offset);
+    if checksum > 255 || help.headers > 255 || u32::from(help.headers) >= frame.length {
+        return Err(Error::Unsupported);
+    }
+    let (ip, tcp) = (help.ip_start as u8, help.checksum_start as u8);
+    let mut where_sums_are = [0, 0, 0, 0, tcp, checksum as u8, 0, 0];
+    let mut how_to_cut = 0x2000_0000_u64;
+    if cut {
+        let payload = u64::from(frame.length) - u64::from(help.headers);
+        how_to_cut = 0x2500_0000 | payload | u64::from(help.headers) << 40 | u64::from(help.segment) << 48;
+        where_sums_are[0] = ip;
+        if !help.ipv6 {
+            how_to_cut |= 0x0200_0000;
+            [where_sums_are[1], where_sums_are[2]] = [ip.wrapping_add(10), tcp.wrapping_sub(1)];
+        }
+    }
+    cx.net.keep(frame)?;
+    cx.state.context = [0; 2];
+    let mut at = cx.state.tx.next() as u32;
+    cx.dma.write_u64(cx.state.memory, SEND + 16 * at, u64::from_le_bytes(where_sums_are))?;
+    cx.dma.write_u64(cx.state.memory, SEND + 16 * at + 8, how_to_cut)?;
+    cx.state.tx.claim(Buffer::NONE);
+    // DTYP data, DEXT, IFCS, and POPTS with the checksums to fill in
+    let common = match (cut, help.ipv6) {
+        (false, _) => 0x0200_2210_0000,
+        (true, true) => 0x0200_2610_0000,
+        (true, false) => 0x0300_2610_0000,
+    };
+    let before_last = if cut { frame.length - 4 } else { 0 };
+    let mut done = 0;
+    while done < frame.length {
+        at = (at + 1) % 64;
+        let is_last = done == before_last;
+        let piece = if is_last { frame.length - done } else { (before_last - done).min(4096) };
+        let end = if is_last { 0x0900_0000 } else { 0 };
+        cx.dma.write_u64(cx.state.memory, SEND + 16 * at, u64::from(frame.bus_address) + u64::from(done))?;
+        cx.dma.write_u64(cx.state.memory, SEND + 16 * at + 8, common | end | u64::from(piece))?;
+        cx.state.tx.claim(if is_last { frame.buffer } else { Buffer::NONE });
+        done += piece;
+    }
+    cx.regs.write(regs::TDT, cx.state.tx.next() as u32)
+}
+
 /// Instead of `poll`. It takes what is in the ring up to the budget, as the first does: to the class fewer means that
 /// there are no more, and the rest would lie there until the next interrupt.
 pub(crate) fn poll(cx: &mut Cx<'_, State>, budget: u32) -> Result<u32, Error> {
     if cx.state.opened == 0 {
         return Ok(0);
     }
-    while let Some((index, buffer)) = cx.state.tx.oldest() {
+    while let Some((index, buffer, descriptors)) = cx.state.tx.oldest_frame() {
         let status = cx.dma.read_u32(cx.state.memory, SEND + 16 * index as u32 + 12)?;
         if status & 1 == 0 {
             break;
@@ -55,7 +106,7 @@ pub(crate) fn poll(cx: &mut Cx<'_, State>, budget: u32) -> Result<u32, Error> {
         // EC, LC and TU (section 3.3.3.2)
         let lost = status & 0x0e != 0;
         cx.net.complete(buffer, !lost)?;
-        cx.state.tx.release();
+        cx.state.tx.release_many(descriptors);
         cx.state.stats.tx_errors += u64::from(lost);
         cx.state.stats.tx_frames += u64::from(!lost);
     }

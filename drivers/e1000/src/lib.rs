@@ -1,7 +1,7 @@
 //! Intel 82540EM, 82545EM (copper) and 82544GC (copper) gigabit Ethernet controllers.
 //!
-//! 64 transmit and 256 receive descriptors of the legacy format. Not here: checksum offloads, segmentation, jumbo
-//! frames, flow control, VLAN filters and tags (tags pass as they are), wake-up, fiber, forced media, and the other
+//! 64 transmit and 256 receive descriptors. Checksums are left to the chip both ways, and so is cutting TCP over IPv4 into
+//! segments. Not here: jumbo frames, flow control, VLAN filters and tags (tags pass as they are), wake-up, fiber, forced media, and the other
 //! chips of the family (82543, 82541, 82546, 82547: other PHYs, EEPROMs and errata). Section numbers are those of
 //! Intel's "PCI/PCI-X Family of Gigabit Ethernet Controllers Software Developer's Manual", revision 4.0.
 //!
@@ -23,14 +23,15 @@
 #![forbid(unsafe_code)]
 
 use udrv_driver::{
-    Alternates, Cx, Dma, Error, Events, Level, Link, MacAddress, NetDriver, Point, RegisterInfo, RingParam, RxMode,
-    Stats, TxFrame,
+    Alternates, Cx, Dma, Error, Events, Level, Link, MacAddress, NetDriver, Offloads, Point, RegisterInfo, RingParam,
+    RxMode, Stats, TxFrame,
 };
 
 mod alternate;
 mod counters;
 mod eeprom;
 mod link;
+mod offload;
 pub mod regs;
 mod ring;
 mod setup;
@@ -57,6 +58,9 @@ impl NetDriver for E1000 {
     const BARS: &'static [u8] = &[0];
     const REGISTERS: &'static [RegisterInfo] = regs::REGISTERS;
     const STATE_VERSION: u32 = 1;
+    /// The 82544 cuts IPv4 only, and so do all.
+    const OFFLOADS: Offloads =
+        Offloads { tx_checksum: true, segment_ipv4: true, segment_ipv6: false, rx_checksum: true };
     const ALTERNATES: Alternates<State> =
         Alternates { transmit: Some(alternate::transmit), poll: Some(alternate::poll) };
     type State = State;
@@ -116,16 +120,7 @@ impl NetDriver for E1000 {
         if cx.state.opened == 0 {
             return Err(Error::NotReady);
         }
-        if frame.length > ring::LONGEST_SENT {
-            return Err(Error::Unsupported);
-        }
-        let index = cx.state.tx.free_but(1).ok_or(Error::Busy)?;
-        // nothing here can fail any more: a descriptor without a buffer would be completed some day
-        let place = ring::tx_place(index);
-        cx.dma.write_u64(cx.state.memory, place, frame.bus_address.into())?;
-        cx.dma.write_u64(cx.state.memory, place + 8, ring::send(frame.length))?;
-        cx.net.keep(frame)?;
-        cx.state.tx.claim(frame.buffer);
+        traffic::send(cx, frame)?;
         cx.point(Point::Middle);
         cx.regs.write(regs::TDT, cx.state.tx.next() as u32)?;
         cx.point(Point::End);

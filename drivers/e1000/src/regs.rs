@@ -85,6 +85,8 @@ register_map! {
     /// Receive oversize count (13.7.40).
     ROC: u32 = 0x40ac, ReadClears;
 
+    /// Receive checksum control (section 13.4.39).
+    RXCSUM: u32 = 0x5000, Config;
     /// Multicast table array (13.5.1): 4096 bits. Zero here: multicast is taken all or none.
     MTA[128]: u32 = 0x5200, Command;
     /// Receive address low (13.5.2): the first four bytes of the station address. Half an address must not be left
@@ -256,4 +258,15 @@ pub mod tipg {
 pub mod rah {
     /// Address valid.
     pub const AV: u32 = 1 << 31;
+}
+
+/// Bits of RXCSUM, section 13.4.39.
+pub mod rxcsum {
+    /// Check the IP header.
+    pub const IPOFL: u32 = 1 << 8;
+    /// Check TCP and UDP.
+    pub const TUOFL: u32 = 1 << 9;
+
+    /// How this driver runs it.
+    pub const RUN: u32 = IPOFL | TUOFL;
 }

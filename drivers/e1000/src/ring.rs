@@ -93,6 +93,12 @@ mod rx {
     pub(super) const DD: u64 = 1 << 32;
     /// End of packet.
     pub(super) const EOP: u64 = 1 << 33;
+    /// IXSM: the chip has not looked at checksums.
+    pub(super) const IXSM: u64 = 1 << 34;
+    /// TCPCS: it has looked at that of TCP or UDP.
+    pub(super) const TCPCS: u64 = 1 << 37;
+    /// TCPE and IPE: that, or the IP header's, is wrong.
+    pub(super) const SUMS: u64 = 0x60 << 40;
     /// CE, SE, SEQ, CXE and RXE. Not TCPE and IPE: those are of checksums inside the frame, and for others to judge.
     pub(super) const ERRORS: u64 = 0x97 << 40;
 }
@@ -132,6 +138,11 @@ pub(crate) fn received(word: u64, inside: bool) -> Received {
     } else {
         Received::Frame(length)
     }
+}
+
+/// Whether the chip has found the checksum of TCP or UDP right.
+pub(crate) fn is_checked(word: u64) -> bool {
+    word & (rx::IXSM | rx::TCPCS | rx::SUMS) == rx::TCPCS
 }
 
 /// Whether the chip has not filled the receive descriptor with this second word.
@@ -238,6 +249,15 @@ mod tests {
             }
         }
         assert!(frames > 0 && LONGEST <= BUFFER);
+    }
+
+    #[test]
+    fn a_checksum_is_right_only_if_all_says_so() {
+        for bits in 0..1 << 16_u64 {
+            let (status, errors) = (bits & 0xff, bits >> 8);
+            let right = status & 0x24 == 0x20 && errors & 0x60 == 0;
+            assert_eq!(is_checked(errors << 40 | status << 32 | 1514), right);
+        }
     }
 
     #[test]

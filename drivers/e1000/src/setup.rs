@@ -7,10 +7,10 @@
 use udrv_driver::ring::TxRing;
 use udrv_driver::{Cx, Error, Micros, Reg};
 
-use crate::regs::{self, NOBODY, ctrl, icr, itr, rah, rctl, tctl, tipg};
+use crate::regs::{self, NOBODY, ctrl, icr, itr, rah, rctl, rxcsum, tctl, tipg};
 use crate::ring::{self, Cursor};
 use crate::state::State;
-use crate::{counters, eeprom, traffic};
+use crate::{counters, eeprom, offload, traffic};
 
 /// For CTRL.RST to clear itself: the chip takes a microsecond.
 const RESET_DEADLINE: Micros = Micros(10_000);
@@ -36,7 +36,7 @@ pub(crate) fn halt(cx: &Cx<'_, State>) -> Result<(), Error> {
     // what the EEPROM loads would go over what is written here
     eeprom::acquire(cx)?;
     eeprom::release(cx)?;
-    let others = [regs::RCTL, regs::TCTL, regs::ITR];
+    let others = [regs::RCTL, regs::TCTL, regs::ITR, regs::RXCSUM];
     let rings = [regs::RDBAL, regs::RDBAH, regs::RDLEN, regs::TDBAL, regs::TDBAH, regs::TDLEN];
     for register in others.into_iter().chain(rings) {
         cx.regs.write(register, 0)?;
@@ -54,9 +54,9 @@ pub(crate) fn shut_down(cx: &mut Cx<'_, State>) -> Result<(), Error> {
     halt(cx)?;
     traffic::complete_sent(cx)?;
     for _ in 0..ring::TX {
-        let Some((_, buffer)) = cx.state.tx.oldest() else { break };
+        let Some((_, buffer, descriptors)) = cx.state.tx.oldest_frame() else { break };
         cx.net.complete(buffer, false)?;
-        cx.state.tx.release();
+        cx.state.tx.release_many(descriptors);
         cx.state.stats.tx_errors += 1;
     }
     Ok(())
@@ -86,7 +86,9 @@ pub(crate) fn start(cx: &mut Cx<'_, State>) -> Result<(), Error> {
     let tail = cx.regs.read(regs::TDT)?;
     cx.state.tx = TxRing::starting_at(tail).ok_or(Error::Nonsense { register: regs::TDT.offset(), value: tail })?;
     cx.regs.write(regs::TDH, tail)?;
+    cx.state.context = offload::UNKNOWN;
 
+    cx.regs.write(regs::RXCSUM, rxcsum::RUN)?;
     cx.regs.write(regs::ITR, itr::RUN)?;
     run(cx)
 }

@@ -93,6 +93,29 @@ impl<const N: usize> TxRing<N> {
         ((self.used.get().saturating_add(keep) as usize) < N).then_some(self.next())
     }
 
+    /// How many descriptors can be filled, if `keep` others stay free.
+    #[must_use]
+    pub fn room_but(&self, keep: u32) -> u32 {
+        (N as u32).saturating_sub(self.used.get()).saturating_sub(keep)
+    }
+
+    /// The frame that is in use for longest, where a frame takes several descriptors and all but its last hold
+    /// [`Buffer::NONE`]: its last descriptor, its buffer, and how many descriptors it takes.
+    #[must_use]
+    pub fn oldest_frame(&self) -> Option<(usize, Buffer, u32)> {
+        let (first, _) = self.oldest()?;
+        (0..self.used.get().min(N as u32)).find_map(|part| {
+            let at = (first + part as usize) % N;
+            let buffer = Buffer(self.buffers[at].get());
+            (buffer != Buffer::NONE).then_some((at, buffer, part + 1))
+        })
+    }
+
+    /// Frees the `count` descriptors that are in use for longest.
+    pub fn release_many(&mut self, count: u32) {
+        self.used = self.used.get().saturating_sub(count).into();
+    }
+
     /// Puts `buffer` into the descriptor that [`TxRing::free`] gives.
     pub fn claim(&mut self, buffer: Buffer) {
         let at = self.next();
@@ -176,7 +199,27 @@ mod tests {
             let mut ring = TxRing::<5>::read_from_bytes(&[byte; size_of::<TxRing<5>>()]).unwrap();
             assert_eq!(ring.check().is_ok(), byte == 0);
             let _ = (ring.free(), ring.free_but(1), ring.next(), ring.oldest(), ring.all_different());
+            let _ = (ring.room_but(1), ring.oldest_frame());
             ring.claim(Buffer(1));
+            ring.release();
+        }
+    }
+
+    #[test]
+    fn frames_of_several_descriptors() {
+        let mut ring = TxRing::<8>::new();
+        for round in 1..100_u64 {
+            let parts = (round % 5) as u32;
+            assert_eq!(ring.room_but(1), 7);
+            (0..parts).for_each(|_| ring.claim(Buffer::NONE));
+            assert_eq!(ring.oldest_frame(), None, "its last is not there yet");
+            ring.claim(Buffer(round));
+            ring.claim(Buffer(round + 1000));
+            let (last, buffer, count) = ring.oldest_frame().unwrap();
+            assert_eq!((buffer, count, ring.room_but(1)), (Buffer(round), parts + 1, 5 - parts));
+            assert_eq!((last + 2) % 8, ring.next());
+            ring.release_many(count);
+            assert_eq!(ring.oldest_frame().map(|(_, buffer, count)| (buffer, count)), Some((Buffer(round + 1000), 1)));
             ring.release();
         }
     }

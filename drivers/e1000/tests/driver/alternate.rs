@@ -70,7 +70,10 @@ fn shares_nothing_but_the_state_and_the_manual() {
     let source = include_str!("../../src/alternate.rs");
     let code = || source.lines().filter(|line| !line.trim_start().starts_with("//"));
     let used: Vec<&str> = code().filter(|line| line.starts_with("use ")).collect();
-    assert_eq!(used, ["use udrv_driver::{Cx, Error, TxFrame};", "use crate::regs;", "use crate::state::State;"]);
+    assert_eq!(
+        used,
+        ["use udrv_driver::{Buffer, Cx, Error, TxFrame};", "use crate::regs;", "use crate::state::State;"]
+    );
     assert_eq!(code().filter(|line| line.contains("crate::") || line.contains("super::")).count(), 2);
     // of the state its fields, not its methods; the transmit ring is the framework's
     for own in [include_str!("../../src/state.rs"), include_str!("../../src/ring.rs")] {

@@ -364,7 +364,14 @@ pub(crate) fn bus_address(buffer: u32) -> u32 {
 }
 
 pub(crate) fn frame(buffer: u32, length: u32) -> TxFrame {
-    TxFrame { buffer: Buffer(buffer.into()), length, bus_address: bus_address(buffer), offload: Default::default() }
+    /// No handle is 0.
+    const HANDLE: u64 = 1 << 32;
+    TxFrame {
+        buffer: Buffer(HANDLE | u64::from(buffer)),
+        length,
+        bus_address: bus_address(buffer),
+        offload: Default::default(),
+    }
 }
 
 /// Another address than the EEPROM's.
