@@ -69,6 +69,14 @@ fn the_pins_have_to_be_asked_for() {
     assert_eq!(by_pins(&mut b, 0), 0x5452);
     b.w(regs::EECD, 0);
     assert_eq!(by_pins(&mut b, 0), 0);
+    // What is clocked without them is not heard: this would be a whole command, and its answer.
+    b.w(regs::EECD, eecd::CS);
+    for bit in [1, 1, 0, 0, 0, 0, 0, 0, 0] {
+        b.w(regs::EECD, eecd::CS | (bit * eecd::DI));
+        b.w(regs::EECD, eecd::CS | (bit * eecd::DI) | eecd::SK);
+    }
+    b.w(regs::EECD, eecd::REQ | eecd::CS);
+    assert_ne!(b.r(regs::EECD) & eecd::DO, 0, "no dummy zero");
 }
 
 #[test]

@@ -10,4 +10,5 @@ mod packets;
 mod pci;
 mod receive;
 mod registers;
+mod robust;
 mod transmit;

@@ -142,14 +142,30 @@ fn segments_are_tagged_each() {
     b.set(regs::CTRL, ctrl::VME);
     let p = seeded(packet(false, true, &[5; 2500]), false);
     b.put(context(&p, txd::TSE, L4_V4 + 20, 1000));
-    b.put_data(&p, DATA | txd::TSE | txd::EOP | txd::VLE, BOTH | 7 << 16);
+    // The first descriptor counts; of what is not segmented, the last.
+    b.put_data(&p[..54], DATA | txd::TSE | txd::VLE, BOTH | 7 << 16);
+    b.put_data(&p[54..], DATA | txd::TSE | txd::EOP, 0);
     b.doorbell();
     let segments = station.drain();
-    assert_eq!(segments.len(), 3);
+    assert_eq!((segments.len(), b.r(stat::TSCTFC)), (3, 0));
     for s in segments {
         assert_eq!(s.data[12..16], [0x81, 0, 0, 7]);
         assert_eq!(is_right(&[&s.data[..12], &s.data[16..]].concat()), (true, true));
     }
+}
+
+#[test]
+fn a_plain_packet_is_tagged_by_its_last_descriptor() {
+    let (mut b, station) = Bench::started();
+    b.set(regs::CTRL, ctrl::VME);
+    let f = frame(MAC, 100);
+    b.put_data(&f[..50], DATA | txd::VLE, 7 << 16);
+    b.put_data(&f[50..], DATA | txd::EOP, 0);
+    b.put_data(&f[..50], DATA, 0);
+    b.put_data(&f[50..], DATA | txd::EOP | txd::VLE, 7 << 16);
+    b.doorbell();
+    assert_eq!(station.receive(NOW).unwrap().data, f);
+    assert_eq!(station.receive(NOW).unwrap().data[12..16], [0x81, 0, 0, 7]);
 }
 
 #[test]

@@ -177,6 +177,14 @@ fn the_packet_checksum_starts_where_it_is_told() {
     b.w(regs::RXCSUM, 200);
     station.inject(&f);
     assert_eq!(b.take().unwrap().checksum, 0);
+    // A CRC that is not stripped counts.
+    b.w(regs::RCTL, rctl::EN);
+    b.w(regs::RXCSUM, 60);
+    station.inject(&f);
+    let got = b.take().unwrap();
+    let [.., c0, c1, c2, c3] = got.data[..] else { panic!("it has a CRC") };
+    let sum = u32::from(u16::from_be_bytes([c0, c1])) + u32::from(u16::from_be_bytes([c2, c3]));
+    assert_eq!(u32::from(got.checksum), (sum & 0xffff) + (sum >> 16));
 }
 
 #[test]
