@@ -15,6 +15,7 @@ use rtl8139::Rtl8139;
 use udrv::net::{Answer, Command, Commander, DeviceError, NetDevice, Options, Status, commands};
 use udrv::report::FaultReport;
 use udrv::supervisor::quarantine::QuarantineConfig;
+use udrv_bus::PciFunction;
 use udrv_driver::{Entry, InjectedFault, Injection, Point};
 
 use crate::host::{self, HostEnd};
@@ -94,6 +95,7 @@ fn build(
     options: Options,
     config: Config,
     trouble: impl FnOnce(&mut Misbehave),
+    carry: impl FnOnce(Box<dyn PciFunction>) -> Box<dyn PciFunction>,
 ) -> Result<(NetDevice<Rtl8139>, Surroundings), DeviceError> {
     fgft::init()?;
     let (wire, near, far) = Wire::new(WireConfig::default());
@@ -102,7 +104,7 @@ fn build(
     bench.misbehave(trouble);
     let (card, spy) = spy(card);
     let (endpoint, host) = host::pair();
-    let device = NetDevice::start(Box::new(card), Box::new(endpoint), patient(options))?;
+    let device = NetDevice::start(carry(Box::new(card)), Box::new(endpoint), patient(options))?;
     Ok((device, Surroundings { host, station, wire, bench, spy, _turn: turn }))
 }
 
@@ -140,7 +142,24 @@ impl Rig {
         config: Config,
         trouble: impl FnOnce(&mut Misbehave),
     ) -> Result<Rig, DeviceError> {
-        let (device, around) = build(turn, options, config, trouble)?;
+        Rig::start_behind(turn, options, config, trouble, |card| card)
+    }
+
+    /// The same with something between the device and the card: `carry` gets the card and gives what the device has.
+    ///
+    /// # Errors
+    /// As [`NetDevice::start`].
+    ///
+    /// # Panics
+    /// When there are no threads.
+    pub fn start_behind(
+        turn: Turn,
+        options: Options,
+        config: Config,
+        trouble: impl FnOnce(&mut Misbehave),
+        carry: impl FnOnce(Box<dyn PciFunction>) -> Box<dyn PciFunction>,
+    ) -> Result<Rig, DeviceError> {
+        let (device, around) = build(turn, options, config, trouble, carry)?;
         let (commander, inbox) = commands()?;
         let thread = std::thread::Builder::new().name("device".into()).spawn(move || device.run(&inbox));
         Ok(Rig { around, commander, thread: Some(thread.expect("a thread")) })
@@ -243,7 +262,7 @@ impl Hand {
     /// When it does not start.
     #[must_use]
     pub fn new(options: Options, config: Config) -> Hand {
-        let (device, around) = build(turn(), options, config, |_| {}).expect("the device starts");
+        let (device, around) = build(turn(), options, config, |_| {}, |card| card).expect("the device starts");
         Hand { around, device }
     }
 
