@@ -6,6 +6,7 @@
 mod device;
 mod engine;
 mod figures;
+mod guest_net;
 mod table;
 
 use std::process::ExitCode;
@@ -25,6 +26,9 @@ type Measure = fn(&Args) -> Result<Section, Failure>;
 /// The arguments of `cargo xtask bench`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
+    /// What is measured, on the host or in the guest.
+    #[arg(value_enum, default_value_t)]
+    subject: Subject,
     /// Print one JSON object instead of tables.
     #[arg(long)]
     json: bool,
@@ -33,8 +37,27 @@ pub(crate) struct Args {
     quick: bool,
 }
 
+/// What there is to measure.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+enum Subject {
+    /// The engine, and drivers on models, on this machine.
+    #[default]
+    Host,
+    /// Network cards in the guest, under Linux's own drivers and under ours.
+    GuestNet,
+}
+
 /// Measures and prints. A reach that is missed is a result and no failure.
 pub(crate) fn main(args: &Args) -> ExitCode {
+    if args.subject == Subject::GuestNet {
+        return match guest_net::main(args.json, args.quick) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(failure) => {
+                eprintln!("bench: {failure}");
+                ExitCode::FAILURE
+            }
+        };
+    }
     let mut sections = Vec::new();
     for measure in SECTIONS {
         match measure(args) {

@@ -25,7 +25,7 @@ mod exec;
 mod initramfs;
 mod kernel;
 mod modules;
-mod nic_smoke;
+pub(crate) mod nic_smoke;
 mod outcome;
 mod packages;
 mod process;
