@@ -128,7 +128,18 @@ mod tests {
         for good in ["pci:0000:00:04.0", "model:rtl8139", "vfio-user:/run/a:b.sock"] {
             assert_eq!(good.parse::<DeviceName>().unwrap().to_string(), good);
         }
-        for bad in ["", "pci", "pci:", "pci:zz", "usb:1-1", "model:nothing", "vfio-user:", "vfio-user:/", "vfio-user:card.sock", "0000:00:04.0"] {
+        for bad in [
+            "",
+            "pci",
+            "pci:",
+            "pci:zz",
+            "usb:1-1",
+            "model:nothing",
+            "vfio-user:",
+            "vfio-user:/",
+            "vfio-user:card.sock",
+            "0000:00:04.0",
+        ] {
             let message = bad.parse::<DeviceName>().unwrap_err().to_string();
             assert!(!message.contains('\n') && message.len() > 20, "{message}");
         }

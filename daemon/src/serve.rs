@@ -50,7 +50,11 @@ pub fn serve(name: &str, socket: &Path, far_host: bool) -> Result<(), ServeModel
         None => String::new(),
     };
     // whoever started this may not be listening any more: that is no reason not to serve
-    let line = format!("serving model:{name} at {}{host}; connect one client: vfio-user:{}", socket.display(), socket.display());
+    let line = format!(
+        "serving model:{name} at {}{host}; connect one client: vfio-user:{}",
+        socket.display(),
+        socket.display()
+    );
     let _ = io::Write::write_all(&mut io::stdout(), format!("{line}\n").as_bytes());
     drop(function); // each client opens the card for itself
     let served = server.run(&mut reopen);

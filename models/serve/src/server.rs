@@ -92,10 +92,7 @@ impl Server {
     ///
     /// # Errors
     /// When a model cannot be opened, or the socket fails.
-    pub fn run(
-        self,
-        mut open: impl FnMut() -> Result<Box<dyn PciFunction>, BusError>,
-    ) -> Result<(), ServeError> {
+    pub fn run(self, mut open: impl FnMut() -> Result<Box<dyn PciFunction>, BusError>) -> Result<(), ServeError> {
         while self.wait()? {
             let stream = match self.listener.accept() {
                 Ok((stream, _)) => stream,

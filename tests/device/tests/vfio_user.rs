@@ -65,10 +65,16 @@ impl Drop for Serving {
 
 fn rig(options: Options) -> (Rig, Serving) {
     let mut serving = None;
-    let rig = Rig::start_behind(turn(), options, Config::default(), |_| {}, |card| {
-        let server = serving.insert(Serving::once(card));
-        Box::new(VfioUserFunction::open(&server.path).expect("opens"))
-    });
+    let rig = Rig::start_behind(
+        turn(),
+        options,
+        Config::default(),
+        |_| {},
+        |card| {
+            let server = serving.insert(Serving::once(card));
+            Box::new(VfioUserFunction::open(&server.path).expect("opens"))
+        },
+    );
     (rig.expect("starts"), serving.expect("it was called"))
 }
 

@@ -142,10 +142,9 @@ impl VfioUserFunction {
             if region.size == 0 {
                 continue; // not implemented, or the upper half of a 64-bit BAR
             }
-            let raw = this.config_read(BAR0 + 4 * bar as u16, Width::U32).map_err(|error| OpenError::Server {
-                path: path.clone(),
-                why: error.to_string(),
-            })?;
+            let raw = this
+                .config_read(BAR0 + 4 * bar as u16, Width::U32)
+                .map_err(|error| OpenError::Server { path: path.clone(), why: error.to_string() })?;
             let kind = if raw & 1 == 0 { BarKind::Memory } else { BarKind::Io };
             this.bars[bar as usize] = Some(BarInfo { kind, size: region.size });
         }

@@ -139,8 +139,7 @@ impl Channel {
     /// [`ChannelError::Io`].
     pub fn wait(&self, stop: BorrowedFd<'_>) -> Result<Ready, ChannelError> {
         loop {
-            let mut fds =
-                [PollFd::from_borrowed_fd(stop, PollFlags::IN), PollFd::new(&self.socket, PollFlags::IN)];
+            let mut fds = [PollFd::from_borrowed_fd(stop, PollFlags::IN), PollFd::new(&self.socket, PollFlags::IN)];
             match poll(&mut fds, None) {
                 Ok(_) if !fds[0].revents().is_empty() => return Ok(Ready::Stop),
                 Ok(_) if !fds[1].revents().is_empty() => return Ok(Ready::Message),
