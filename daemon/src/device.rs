@@ -1,10 +1,13 @@
-//! From what a person typed to a bus: `pci:0000:00:04.0` over VFIO, `model:rtl8139` in this process.
+//! From what a person typed to a bus: `pci:0000:00:04.0` over VFIO, `vfio-user:/run/card.sock` in another process,
+//! `model:rtl8139` in this one.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::str::FromStr;
 
-use model_wire::{FarHost, FarHostConfig, Wire, WireConfig};
+use model_wire::FarHost;
 use udrv::vfio::{OpenError, VfioFunction};
+use udrv::vfio_user::{self, VfioUserFunction};
 use udrv_bus::{BusError, ParseAddressError, PciAddress, PciFunction, PciId, Width};
 
 use crate::models::{self, Model};
@@ -14,6 +17,8 @@ use crate::models::{self, Model};
 pub enum DeviceName {
     /// A PCI function bound to vfio-pci.
     Pci(PciAddress),
+    /// What a vfio-user server shows at an absolute path.
+    VfioUser(PathBuf),
     /// A model in this process.
     Model(&'static Model),
 }
@@ -22,8 +27,14 @@ pub enum DeviceName {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ParseDeviceError {
     /// No known prefix.
-    #[error("'{0}' names no device: expected pci:ADDRESS (pci:0000:00:04.0) or model:NAME (model:rtl8139)")]
+    #[error(
+        "'{0}' names no device: expected pci:ADDRESS (pci:0000:00:04.0), vfio-user:SOCKET (vfio-user:/run/card.sock) \
+         or model:NAME (model:rtl8139)"
+    )]
     Prefix(String),
+    /// Not an absolute path.
+    #[error("'{0}' is not the path of a vfio-user socket: expected vfio-user:/PATH, from the root")]
+    Path(String),
     /// Not an address.
     #[error(transparent)]
     Address(#[from] ParseAddressError),
@@ -40,6 +51,10 @@ impl FromStr for DeviceName {
             Some(("model", name)) => {
                 models::named(name).map(DeviceName::Model).ok_or_else(|| ParseDeviceError::Model(name.to_owned()))
             }
+            Some(("vfio-user", path)) if path.starts_with('/') && path.len() > 1 => {
+                Ok(DeviceName::VfioUser(path.into()))
+            }
+            Some(("vfio-user", path)) => Err(ParseDeviceError::Path(path.to_owned())),
             _ => Err(ParseDeviceError::Prefix(text.to_owned())),
         }
     }
@@ -49,6 +64,7 @@ impl fmt::Display for DeviceName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             DeviceName::Pci(address) => write!(f, "pci:{address}"),
+            DeviceName::VfioUser(path) => write!(f, "vfio-user:{}", path.display()),
             DeviceName::Model(model) => write!(f, "model:{}", model.name),
         }
     }
@@ -60,6 +76,9 @@ pub enum DeviceOpenError {
     /// VFIO said no.
     #[error(transparent)]
     Vfio(#[from] OpenError),
+    /// There is no vfio-user server, or it serves nothing that could be driven.
+    #[error(transparent)]
+    VfioUser(#[from] vfio_user::OpenError),
     /// The device's id could not be read.
     #[error(transparent)]
     Bus(#[from] BusError),
@@ -86,10 +105,10 @@ impl DeviceName {
     pub fn open(&self, far_host: bool) -> Result<OpenDevice, DeviceOpenError> {
         let (mut bus, far_host): (Box<dyn PciFunction>, _) = match self {
             DeviceName::Pci(address) => (Box::new(VfioFunction::open(*address)?), None),
+            DeviceName::VfioUser(path) => (Box::new(VfioUserFunction::open(path)?), None),
             DeviceName::Model(model) => {
-                let (_, near, far) = Wire::new(WireConfig::default());
-                let host = far_host.then(|| FarHost::start(far, FarHostConfig::default())).transpose();
-                ((model.open)(near), host.map_err(DeviceOpenError::FarHost)?)
+                let card = model.build(far_host).map_err(DeviceOpenError::FarHost)?;
+                (card.function, card.far_host)
             }
         };
         let mut word = |offset| bus.config_read(offset, Width::U16).map(|value| value as u16);
@@ -105,10 +124,22 @@ mod tests {
     #[test]
     fn names_are_read_and_wrong_ones_explained() {
         let models = models::MODELS.iter().map(|model| format!("model:{}", model.name));
-        for good in models.chain(["pci:0000:00:04.0".to_owned()]) {
+        for good in models.chain(["pci:0000:00:04.0", "vfio-user:/run/a:b.sock"].map(str::to_owned)) {
             assert_eq!(good.parse::<DeviceName>().unwrap().to_string(), good);
         }
-        for bad in ["", "pci", "pci:", "pci:zz", "usb:1-1", "model:", "model:nothing", "0000:00:04.0"] {
+        for bad in [
+            "",
+            "pci",
+            "pci:",
+            "pci:zz",
+            "usb:1-1",
+            "model:",
+            "model:nothing",
+            "vfio-user:",
+            "vfio-user:/",
+            "vfio-user:card.sock",
+            "0000:00:04.0",
+        ] {
             let message = bad.parse::<DeviceName>().unwrap_err().to_string();
             assert!(!message.contains('\n') && message.len() > 20, "{message}");
         }

@@ -1,35 +1,66 @@
-//! The one list of models: cards in software, by name.
+//! The one list of models, cards in software: what `model:NAME` and `udrvctl model serve NAME` can be.
 //!
-//! A name here is what follows `model:`. For a new card add a line to [`MODELS`].
+//! For a new card add a line to [`MODELS`].
 
 use std::fmt;
 
-use model_card::{Chip, Model as Card};
-use model_wire::NicPort;
-use udrv_bus::PciFunction;
+use model_card::{Chip, Model as Function};
+use model_wire::{FarHost, FarHostConfig, NicPort, Wire, WireConfig};
+use udrv_bus::{BusError, PciFunction};
 
-/// A card in software, and how to have one.
+/// A model, and how to build one.
 pub struct Model {
     /// Name of the chip, and of its driver.
     pub name: &'static str,
-    /// Puts a card of the usual make on a wire's end and opens it.
-    pub open: fn(NicPort) -> Box<dyn PciFunction>,
+    build: fn(NicPort) -> Card,
 }
 
 /// All of them.
 pub const MODELS: &[Model] = &[nic::<model_rtl8139::Rtl8139>()];
 
-const fn nic<C: Chip<Config: Default>>() -> Model {
-    Model { name: C::NAME, open: |port| Box::new(Card::<C>::new(C::Config::default(), port).0) }
+/// Opens a card.
+pub type Open = Box<dyn FnMut() -> Result<Box<dyn PciFunction>, BusError> + Send>;
+
+/// A card in software, with its cable in, and what is at the cable's other end.
+pub struct Card {
+    /// It, open.
+    pub function: Box<dyn PciFunction>,
+    /// Opens it again after `function` was dropped, as it was left.
+    pub reopen: Open,
+    /// The host at the other end.
+    pub far_host: Option<FarHost>,
 }
 
-/// The model of that name.
+/// A card of the usual make.
+const fn nic<C: Chip<Config: Default>>() -> Model {
+    Model {
+        name: C::NAME,
+        build: |port| {
+            let (function, bench) = Function::<C>::new(C::Config::default(), port);
+            Card { function: Box::new(function), reopen: Box::new(move || Ok(Box::new(bench.open()?))), far_host: None }
+        },
+    }
+}
+
+impl Model {
+    /// Builds a card. `far_host` is whether its wire has a host at the other end.
+    ///
+    /// # Errors
+    /// The host's thread could not be started.
+    pub fn build(&self, far_host: bool) -> std::io::Result<Card> {
+        let (_, near, far) = Wire::new(WireConfig::default());
+        let host = far_host.then(|| FarHost::start(far, FarHostConfig::default())).transpose()?;
+        Ok(Card { far_host: host, ..(self.build)(near) })
+    }
+}
+
+/// The model with this name.
 #[must_use]
 pub fn named(name: &str) -> Option<&'static Model> {
     MODELS.iter().find(|model| model.name == name)
 }
 
-/// The names, for an error message.
+/// All names, for an error message.
 #[must_use]
 pub fn known() -> String {
     MODELS.iter().map(|model| model.name).collect::<Vec<_>>().join(", ")
@@ -53,7 +84,6 @@ impl Eq for Model {}
 mod tests {
     use super::*;
     use crate::drivers;
-    use model_wire::{Wire, WireConfig};
     use udrv_bus::{PciId, Width};
 
     #[test]
@@ -61,8 +91,7 @@ mod tests {
         for model in MODELS {
             assert_eq!(named(model.name), Some(model));
             assert_eq!(MODELS.iter().filter(|other| *other == model).count(), 1, "{model:?} is there twice");
-            let (_wire, near, _far) = Wire::new(WireConfig::default());
-            let mut card = (model.open)(near);
+            let mut card = model.build(false).expect("it needs no thread").function;
             let mut word = |at| card.config_read(at, Width::U16).expect("configuration space") as u16;
             let id = PciId { vendor: word(0), device: word(2) };
             assert_eq!(drivers::for_id(id).map(|driver| driver.name), Some(model.name), "{id}");

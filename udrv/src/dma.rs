@@ -325,6 +325,9 @@ impl DmaMemory for DmaRegion {
     fn host_address(&self) -> u64 {
         self.host_address()
     }
+    fn memfd(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.as_fd())
+    }
 }
 
 impl fmt::Debug for DmaRegion {

@@ -14,6 +14,7 @@ use model_wire::{Station, Wire, WireConfig};
 use udrv::net::{Answer, Command, Commander, DeviceError, NetDevice, Options, Status, commands};
 use udrv::report::FaultReport;
 use udrv::supervisor::quarantine::QuarantineConfig;
+use udrv_bus::PciFunction;
 use udrv_driver::{Entry, InjectedFault, Injection, Point};
 
 use crate::host::{self, HostEnd};
@@ -94,6 +95,7 @@ fn build<S: Subject>(
     options: Options,
     config: Config<S>,
     trouble: impl FnOnce(&mut Misbehave<S>),
+    carry: impl FnOnce(Box<dyn PciFunction>) -> Box<dyn PciFunction>,
 ) -> Result<(NetDevice<S::Driver>, Surroundings<S>), DeviceError> {
     fgft::init()?;
     let (wire, near, far) = Wire::new(WireConfig::default());
@@ -102,7 +104,7 @@ fn build<S: Subject>(
     bench.misbehave(trouble);
     let (card, spy) = spy::<S>(card);
     let (endpoint, host) = host::pair();
-    let device = NetDevice::start(Box::new(card), Box::new(endpoint), patient(options))?;
+    let device = NetDevice::start(carry(Box::new(card)), Box::new(endpoint), patient(options))?;
     Ok((device, Surroundings { host, station, wire, bench, spy, _turn: turn }))
 }
 
@@ -144,7 +146,24 @@ impl<S: Subject> Rig<S> {
         config: Config<S>,
         trouble: impl FnOnce(&mut Misbehave<S>),
     ) -> Result<Rig<S>, DeviceError> {
-        let (device, around) = build(turn, options, config, trouble)?;
+        Rig::start_behind(turn, options, config, trouble, |card| card)
+    }
+
+    /// The same with something between the device and the card: `carry` gets the card and gives what the device has.
+    ///
+    /// # Errors
+    /// As [`NetDevice::start`].
+    ///
+    /// # Panics
+    /// When there are no threads.
+    pub fn start_behind(
+        turn: Turn,
+        options: Options,
+        config: Config<S>,
+        trouble: impl FnOnce(&mut Misbehave<S>),
+        carry: impl FnOnce(Box<dyn PciFunction>) -> Box<dyn PciFunction>,
+    ) -> Result<Rig<S>, DeviceError> {
+        let (device, around) = build(turn, options, config, trouble, carry)?;
         let (commander, inbox) = commands()?;
         let thread = std::thread::Builder::new().name("device".into()).spawn(move || device.run(&inbox));
         Ok(Rig { around, commander, thread: Some(thread.expect("a thread")) })
@@ -247,7 +266,7 @@ impl<S: Subject> Hand<S> {
     /// When it does not start.
     #[must_use]
     pub fn new(options: Options, config: Config<S>) -> Hand<S> {
-        let (device, around) = build(turn(), options, config, |_| {}).expect("the device starts");
+        let (device, around) = build(turn(), options, config, |_| {}, |card| card).expect("the device starts");
         Hand { around, device }
     }
 
