@@ -16,7 +16,7 @@ pub struct Model {
 }
 
 /// All of them.
-pub const MODELS: &[Model] = &[nic::<model_rtl8139::Rtl8139>()];
+pub const MODELS: &[Model] = &[nic::<model_e1000::E1000>(), nic::<model_rtl8139::Rtl8139>()];
 
 /// Opens a card.
 pub type Open = Box<dyn FnMut() -> Result<Box<dyn PciFunction>, BusError> + Send>;
