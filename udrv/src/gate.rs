@@ -88,28 +88,34 @@ impl Gate {
         fgft::upcall(request as u64, [a, b, c, posted])
     }
 
-    fn read_dma(&self, words: [u64; 4]) -> Option<u64> {
+    fn read_dma(&self, request: Request, words: [u64; 4]) -> Option<u64> {
         if self.dma_is_newer.get() {
             return None;
         }
         // SAFETY: both are alive, and no upcall is under way that could change the ledger (`new`).
         let (ledger, region) = unsafe { (&*self.ledger, &*self.region) };
-        read_in_place(ledger, region, words)
+        read_in_place(ledger, region, request, words)
     }
 }
 
-/// Reads a word of DMA memory, if the driver may: else it is the host that says why not.
-fn read_in_place(ledger: &Ledger, region: &DmaRegion, [handle, offset, ..]: [u64; 4]) -> Option<u64> {
-    let mut bytes = [0; 4];
-    let piece = ledger.dma.peek(Handle::from_word(handle), offset, bytes.len() as u64, Rights::READ)?;
-    region.copy_out(u64::from(piece.offset) + offset, &mut bytes).ok()?;
-    Some(u32::from_le_bytes(bytes).into())
+/// Reads a word of DMA memory, if that is the request and the driver may: else it is the host that says why not.
+#[inline]
+fn read_in_place(ledger: &Ledger, region: &DmaRegion, request: Request, [handle, offset, ..]: [u64; 4]) -> Option<u64> {
+    let mut bytes = [0; 8];
+    let length = if request == Request::DmaRead64 { 8 } else { 4 };
+    let piece = ledger.dma.peek(Handle::from_word(handle), offset, length as u64, Rights::READ)?;
+    region.copy_out(u64::from(piece.offset) + offset, &mut bytes[..length]).ok()?;
+    Some(u64::from_le_bytes(bytes))
+}
+
+fn reads_dma(request: Request) -> bool {
+    matches!(request, Request::DmaRead32 | Request::DmaRead64)
 }
 
 impl Services for Gate {
     fn request(&self, request: Request, words: [u64; 4]) -> Result<u64, Error> {
-        if request == Request::DmaRead32
-            && let Some(value) = self.read_dma(words)
+        if reads_dma(request)
+            && let Some(value) = self.read_dma(request, words)
         {
             return Ok(value);
         }
@@ -126,7 +132,7 @@ impl Services for Gate {
         let at = self.posted.get();
         self.queue[at].set(MaybeUninit::new([request as u64, a, b, c]));
         self.posted.set(at + 1);
-        if request == Request::DmaWrite32 {
+        if matches!(request, Request::DmaWrite32 | Request::DmaWrite64) {
             self.dma_is_newer.set(true);
         }
         Ok(())
@@ -151,8 +157,8 @@ impl Services for Direct<'_> {
     fn request(&self, request: Request, words: [u64; 4]) -> Result<u64, Error> {
         let mut both = self.host.borrow_mut();
         let (host, ledger) = &mut *both;
-        if request == Request::DmaRead32
-            && let Some(value) = read_in_place(ledger, host.pool.region(), words)
+        if reads_dma(request)
+            && let Some(value) = read_in_place(ledger, host.pool.region(), request, words)
         {
             return Ok(value);
         }
@@ -181,6 +187,6 @@ mod tests {
     fn only_what_has_no_answer_is_posted() {
         let posted = (0..).map_while(Request::from_number).filter(|request| request.may_be_posted());
         use Request::*;
-        assert_eq!(posted.collect::<Vec<_>>(), [RegisterWrite, DmaWrite32, Keep, Complete, Deliver]);
+        assert_eq!(posted.collect::<Vec<_>>(), [RegisterWrite, DmaWrite32, DmaWrite64, Keep, Complete, Deliver]);
     }
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use fgft::tracking::{Handle, Owner, Rights};
 use fgft::{DomainMemory, Refusal, Upcalls};
-use udrv_driver::abi::Request;
+use udrv_driver::abi::{DELIVER_CHECKED, Request};
 use udrv_driver::{Error, Injection};
 use zerocopy::IntoBytes;
 
@@ -25,6 +25,17 @@ const FRAME_BYTES: std::ops::RangeInclusive<u64> = 14..=1518;
 /// The longest pause that a driver may ask for at once.
 const MAX_PAUSE: Duration = Duration::from_millis(20);
 
+/// A frame for the endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Delivered {
+    /// Where in the region.
+    pub place: u64,
+    /// Bytes.
+    pub length: u32,
+    /// Its checksum was found right by the chip.
+    pub checked: bool,
+}
+
 /// What a call has staged and what the host needs to serve it.
 pub struct Host {
     /// The device's registers.
@@ -33,8 +44,8 @@ pub struct Host {
     pub pool: Pool,
     /// Who has which of the packet buffers in it.
     pub buffers: Buffers,
-    /// Frames delivered by the call under way: place in the region and length.
-    pub delivered: Vec<(u64, u32)>,
+    /// Frames delivered by the call under way.
+    pub delivered: Vec<Delivered>,
     /// Frames that the call under way says were sent.
     pub sent: u64,
     /// Frames that it says were lost.
@@ -97,17 +108,10 @@ impl Host {
             Request::RegisterWrite => Ok(self.window.write(ledger, a, b, c)?.map(u64::from)),
             Request::DmaAllocate => self.pool.allocate(ledger, a, b),
             Request::DmaBusAddress => self.pool.bus_address(ledger, a).map(Ok),
-            Request::DmaRead32 => {
-                let mut bytes = [0; 4];
-                let place = self.pool.place(ledger, a, b, 4, Rights::READ)?;
-                self.pool.region().copy_out(place, &mut bytes).map_err(|e| Refusal(e.to_string()))?;
-                Ok(Ok(u64::from(u32::from_le_bytes(bytes))))
-            }
-            Request::DmaWrite32 => {
-                let place = self.pool.place(ledger, a, b, 4, Rights::WRITE)?;
-                self.pool.region().copy_in(place, &(c as u32).to_le_bytes()).map_err(|e| Refusal(e.to_string()))?;
-                Ok(Ok(0))
-            }
+            Request::DmaRead32 => self.dma_read::<4>(ledger, a, b),
+            Request::DmaRead64 => self.dma_read::<8>(ledger, a, b),
+            Request::DmaWrite32 => self.dma_write(ledger, a, b, &(c as u32).to_le_bytes()),
+            Request::DmaWrite64 => self.dma_write(ledger, a, b, &c.to_le_bytes()),
             // what the host has is what it offers to this call
             Request::Keep => {
                 ledger.buffers.hand_over(Handle::from_word(a), Owner::Inside)?;
@@ -121,6 +125,7 @@ impl Host {
                 Ok(Ok(0))
             }
             Request::Deliver => {
+                let (c, checked) = (c & !DELIVER_CHECKED, c & DELIVER_CHECKED != 0);
                 if !FRAME_BYTES.contains(&c) {
                     return Err(Refusal(format!("a frame of {c} bytes")));
                 }
@@ -128,7 +133,7 @@ impl Host {
                     return Err(Refusal(format!("more than {BUDGET} frames delivered in one call")));
                 }
                 let place = self.pool.place(ledger, a, b, c, Rights::READ)?;
-                self.delivered.push((place, c as u32));
+                self.delivered.push(Delivered { place, length: c as u32, checked });
                 Ok(Ok(0))
             }
             Request::Now => Ok(Ok(self.clock.elapsed().as_micros() as u64)),
@@ -163,6 +168,31 @@ impl Host {
             Request::InjectionTarget => Ok(Ok(self.wild_target)),
             Request::Posted => Ok(Ok(0)),
         }
+    }
+
+    /// A little-endian word of `N` bytes.
+    fn dma_read<const N: usize>(
+        &self,
+        ledger: &Ledger,
+        handle: u64,
+        offset: u64,
+    ) -> Result<Result<u64, Error>, Refusal> {
+        let mut bytes = [0; 8];
+        let place = self.pool.place(ledger, handle, offset, N as u64, Rights::READ)?;
+        self.pool.region().copy_out(place, &mut bytes[..N]).map_err(|e| Refusal(e.to_string()))?;
+        Ok(Ok(u64::from_le_bytes(bytes)))
+    }
+
+    fn dma_write(
+        &self,
+        ledger: &Ledger,
+        handle: u64,
+        offset: u64,
+        bytes: &[u8],
+    ) -> Result<Result<u64, Error>, Refusal> {
+        let place = self.pool.place(ledger, handle, offset, bytes.len() as u64, Rights::WRITE)?;
+        self.pool.region().copy_in(place, bytes).map_err(|e| Refusal(e.to_string()))?;
+        Ok(Ok(0))
     }
 
     /// Serves the requests that the driver has posted, in order: an allegation, to be found in its own memory.

@@ -6,8 +6,8 @@
 use fgft::tracking::{Handle, Kind, Ranged, Table};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-/// Registers that one map may declare (an array counts each element).
-pub const MAX_REGISTERS: usize = 128;
+/// Registers of kinds that are shadowed, in one map (an array counts each element).
+pub const MAX_SHADOWED: usize = 128;
 /// Pieces of DMA memory that one driver may hold.
 pub const MAX_DMA: usize = 8;
 /// Packet buffers of a device.
@@ -68,9 +68,9 @@ impl Kind for PacketBuffer {
 #[repr(C)]
 pub struct Ledger {
     /// Last value written to or read from each register whose kind is shadowed.
-    pub shadow: [u32; MAX_REGISTERS],
+    pub shadow: [u32; MAX_SHADOWED],
     /// One bit a register: `shadow` holds its value.
-    pub known: [u32; MAX_REGISTERS / 32],
+    pub known: [u32; MAX_SHADOWED / 32],
     /// Bytes of the region that are given out, from its start.
     pub dma_used: u32,
     /// DMA memory of the driver.
@@ -84,8 +84,8 @@ impl Ledger {
     #[must_use]
     pub fn new() -> Ledger {
         Ledger {
-            shadow: [0; MAX_REGISTERS],
-            known: [0; MAX_REGISTERS / 32],
+            shadow: [0; MAX_SHADOWED],
+            known: [0; MAX_SHADOWED / 32],
             dma_used: 0,
             dma: Table::new(),
             buffers: Table::new(),

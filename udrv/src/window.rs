@@ -10,7 +10,7 @@ use udrv_bus::{BusError, PciFunction, Width};
 use udrv_driver::{Error, Kind, RegisterInfo};
 
 use crate::host::BATCH;
-use crate::ledger::{Ledger, MAX_REGISTERS};
+use crate::ledger::{Ledger, MAX_SHADOWED};
 use crate::write_log::{RegisterWrite, Undone, WriteLog};
 
 /// Doorbells that one call may ring, registers that it may write: more is a driver gone wild. For each frame that it may
@@ -75,7 +75,7 @@ impl Window {
         map: &[RegisterInfo],
         dma: std::ops::Range<u64>,
     ) -> Window {
-        let registers: Vec<Register> = map
+        let mut registers: Vec<Register> = map
             .iter()
             .flat_map(|info| {
                 let width = match info.width {
@@ -93,7 +93,11 @@ impl Window {
                 })
             })
             .collect();
-        assert!(registers.len() <= MAX_REGISTERS, "the map declares more than {MAX_REGISTERS} registers");
+        // the shadow is copied at every commit: it has room for the registers that have one, and these come first
+        registers.sort_by_key(|register| !is_shadowed(register.kind));
+        let shadowed = registers.iter().filter(|register| is_shadowed(register.kind)).count();
+        assert!(shadowed <= MAX_SHADOWED, "the map declares more than {MAX_SHADOWED} registers with a shadow");
+        assert!(registers.len() < usize::from(NONE), "the map declares {NONE} registers or more");
         let end = registers.iter().map(|r| usize::from(r.offset) + r.width.bytes() as usize).max().unwrap_or(0);
         assert!(end as u64 <= bar_size, "the map is larger than the BAR: {end:#x} > {bar_size:#x} bytes");
         let mut by_offset = vec![NONE; end];
@@ -358,6 +362,11 @@ impl Window {
         self.last_error = Some(format!("{register}: {error}"));
         if matches!(error, BusError::Gone { .. }) { Error::Gone } else { Error::Bus }
     }
+}
+
+/// Whether what was last written to or read from a register of this kind is remembered.
+fn is_shadowed(kind: Kind) -> bool {
+    matches!(kind, Kind::Config | Kind::DmaAddress | Kind::WriteOnly)
 }
 
 fn stage(list: &mut Vec<(u8, u32)>, index: usize, value: u32) -> Result<(), Refusal> {

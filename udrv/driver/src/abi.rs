@@ -14,7 +14,10 @@ macro_rules! requests {
             $($(#[$doc])* $name,)*
         }
 
-        impl Request {
+        /// Beside the length in [`Request::Deliver`]: its checksum was found right.
+pub const DELIVER_CHECKED: u64 = 1 << 32;
+
+impl Request {
             /// From the number that crossed.
             #[must_use]
             pub fn from_number(number: u64) -> Option<Request> {
@@ -38,11 +41,15 @@ requests! {
     DmaRead32,
     /// Handle, offset, value: a little-endian 32-bit word.
     DmaWrite32,
+    /// Handle, offset: a little-endian 64-bit word.
+    DmaRead64,
+    /// Handle, offset, value: a little-endian 64-bit word.
+    DmaWrite64,
     /// Buffer: the driver keeps it beyond this call.
     Keep,
     /// Buffer, 1 if it was sent or 0 if it failed: the driver is done with it.
     Complete,
-    /// Handle, offset, length: a frame for the network, on commit.
+    /// Handle, offset, length (and [`DELIVER_CHECKED`]): a frame for the network, on commit.
     Deliver,
     /// Nothing: microseconds since some start.
     Now,
@@ -63,7 +70,7 @@ impl Request {
     #[must_use]
     pub fn may_be_posted(self) -> bool {
         use Request::*;
-        matches!(self, RegisterWrite | DmaWrite32 | Keep | Complete | Deliver)
+        matches!(self, RegisterWrite | DmaWrite32 | DmaWrite64 | Keep | Complete | Deliver)
     }
 }
 

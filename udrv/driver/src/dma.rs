@@ -63,4 +63,20 @@ impl<'a> DmaMemory<'a> {
         let words = [dma.0, u64::from(offset), u64::from(value), 0];
         self.services.post(Request::DmaWrite32, words)
     }
+
+    /// The little-endian 64-bit word at `offset` bytes: in one piece, if `offset` is a multiple of 8 of what is.
+    ///
+    /// # Errors
+    /// None; an offset outside is a fault.
+    pub fn read_u64(&self, dma: Dma, offset: u32) -> Result<u64, Error> {
+        self.services.request(Request::DmaRead64, [dma.0, u64::from(offset), 0, 0])
+    }
+
+    /// Sets the little-endian 64-bit word at `offset` bytes. Not undone on abort.
+    ///
+    /// # Errors
+    /// None; an offset outside is a fault.
+    pub fn write_u64(&self, dma: Dma, offset: u32, value: u64) -> Result<(), Error> {
+        self.services.post(Request::DmaWrite64, [dma.0, u64::from(offset), value, 0])
+    }
 }

@@ -7,17 +7,19 @@
 //!
 //! `call.rs` runs one entry point as a transaction, `recover.rs` and `restart.rs` do what a fault calls for; `traffic.rs`
 //! and `transmit.rs` move frames; `serving.rs` serves the device, with `interrupts.rs` and `device_faults.rs` to say
-//! what to do when it does wrong; `event_loop.rs` waits for the device, the endpoint and commands; this file starts and
-//! stops.
+//! what to do when it does wrong; `settings.rs` follows what the administrator changes at the interface; `event_loop.rs`
+//! waits for the device, the endpoint and commands; this file starts and stops.
 
 mod call;
 mod command;
 mod device_faults;
 mod event_loop;
 mod interrupts;
+mod offload;
 mod recover;
 mod restart;
 mod serving;
+mod settings;
 mod traffic;
 mod transmit;
 
@@ -164,6 +166,15 @@ pub enum DeviceError {
         /// The bus's own words, if it had any.
         detail: String,
     },
+    /// The chip has no address of its own that could be used, and none was given.
+    #[error(
+        "{device} has no station address: its EEPROM is broken or empty (what the driver found is in the log). Give it one \
+         with --mac, for example --mac 02:00:00:00:00:01"
+    )]
+    NoAddress {
+        /// The device's name.
+        device: String,
+    },
     /// Recovery did not help.
     #[error("{device}: given up after {faults} faults: {reason}")]
     GaveUp {
@@ -255,7 +266,8 @@ impl<D: NetDriver> NetDevice<D> {
         let (bar, info) = choose_bar::<D>(&mut *bus, &name)?;
         let in_bus = |source| DeviceError::Bus { device: name.clone(), source };
         set_command(&mut *bus, PCI_IO | PCI_MEMORY, PCI_BUS_MASTER | PCI_INTX_DISABLE).map_err(in_bus)?;
-        let pool = Pool::new(&mut *bus).map_err(|source| DeviceError::Pool { device: name.clone(), source })?;
+        let pool = Pool::new(&mut *bus, D::OFFLOADS.segments())
+            .map_err(|source| DeviceError::Pool { device: name.clone(), source })?;
         let window = Window::new(bus, bar, info.size, D::REGISTERS, pool.bus_range());
         let kind = StateKind { name: D::NAME, version: D::STATE_VERSION };
         let images = options.generations.clamp(2, 64);
@@ -310,7 +322,7 @@ impl<D: NetDriver> NetDevice<D> {
 
     /// Probe, interrupts, bus mastering, address, open: in this order. A failure leaves through `Drop`.
     fn bring_up(&mut self) -> Result<(), DeviceError> {
-        let valid = |mac: &MacAddress, _: &Host, _: &Ledger| mac.is_station();
+        let valid = |mac: &MacAddress, _: &Host, _: &Ledger| mac.is_station() || *mac == MacAddress::default();
         self.permanent_mac = self.entry_checked(Entry::Probe, |cx| D::probe(cx), valid)?;
         use std::os::fd::AsFd;
         let enabled = self.host.window.bus().enable_intx(self.irq.as_fd());
@@ -318,6 +330,9 @@ impl<D: NetDriver> NetDevice<D> {
         let mastering = set_command(self.host.window.bus(), PCI_BUS_MASTER, 0);
         mastering.map_err(|source| self.bus_error(source))?;
         let mac = self.options.mac.unwrap_or(self.permanent_mac);
+        if !mac.is_station() {
+            return Err(DeviceError::NoAddress { device: self.name.clone() });
+        }
         self.recorded.mac = mac;
         self.entry(Entry::SetMac, move |cx| D::set_mac(cx, mac))?;
         let mode = self.recorded.rx_mode;
@@ -325,6 +340,7 @@ impl<D: NetDriver> NetDevice<D> {
         self.recorded.open = true;
         self.entry(Entry::Open, |cx| D::open(cx))?;
         self.endpoint.set_mac(mac.0)?;
+        self.endpoint.set_offloads(D::OFFLOADS)?;
         self.update_link()?;
         tracing::info!(device = %self.name, driver = D::NAME, mac = %mac, endpoint = %self.endpoint.name(), "running");
         Ok(())

@@ -1,0 +1,192 @@
+//! Transmit descriptors and the buffers in them: a queue of `N`, which a chip serves in turn.
+//!
+//! No registers and no memory here: numbers in, numbers out. What a descriptor looks like is the driver's; so is the
+//! receive side, where a cursor that [`step`]s is all there is.
+
+use zerocopy::native_endian::{U32, U64};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
+
+use crate::Buffer;
+
+/// The index behind `index` in a ring of `n`.
+#[must_use]
+pub const fn step(index: u32, n: u32) -> u32 {
+    if index.saturating_add(1) >= n { 0 } else { index + 1 }
+}
+
+/// Which descriptors are with the chip, and the buffer in each. Plain data, for the driver's state.
+///
+/// ```
+/// use udrv_driver::{Buffer, ring::TxRing};
+///
+/// let mut ring = TxRing::<4>::new();
+/// assert_eq!(ring.free(), Some(0));
+/// ring.claim(Buffer(7));
+/// assert_eq!((ring.next(), ring.oldest()), (1, Some((0, Buffer(7)))));
+/// ring.release();
+/// assert_eq!(ring.oldest(), None);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub struct TxRing<const N: usize> {
+    buffers: [U64; N],
+    next: U32,
+    used: U32,
+}
+
+impl<const N: usize> TxRing<N> {
+    /// All free, the turn at descriptor 0: as after a reset of the chip.
+    #[must_use]
+    pub const fn new() -> TxRing<N> {
+        TxRing { buffers: [U64::ZERO; N], next: U32::ZERO, used: U32::ZERO }
+    }
+
+    /// All free, the turn at descriptor `next`: where a chip stands that was not reset. `None` if there is none such.
+    #[must_use]
+    pub fn starting_at(next: u32) -> Option<TxRing<N>> {
+        ((next as usize) < N).then(|| TxRing { next: next.into(), ..TxRing::new() })
+    }
+
+    /// What holds between calls; see [`crate::NetDriver::check`].
+    ///
+    /// # Errors
+    /// What does not hold.
+    pub fn check(&self) -> Result<(), &'static str> {
+        if self.next.get() as usize >= N {
+            Err("tx.next: no descriptor")
+        } else if self.used.get() as usize > N {
+            Err("tx.used: more than there are")
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Whether no buffer is in two of the descriptors in use. Looks at each pair: for short rings.
+    #[must_use]
+    pub fn all_different(&self) -> bool {
+        let used = (self.used.get() as usize).min(N);
+        let buffer = |behind: usize| self.buffers[(self.next.get() as usize % N + N - behind) % N];
+        (2..=used).all(|a| (1..a).all(|b| buffer(a) != buffer(b)))
+    }
+
+    /// The descriptor to fill next, whether it is free or not: what a tail register is told.
+    #[must_use]
+    pub fn next(&self) -> usize {
+        self.next.get() as usize % N
+    }
+
+    /// How many are in use.
+    #[must_use]
+    pub fn used(&self) -> u32 {
+        self.used.get()
+    }
+
+    /// The descriptor to fill next; `None` if all are in use.
+    #[must_use]
+    pub fn free(&self) -> Option<usize> {
+        ((self.used.get() as usize) < N).then_some(self.next())
+    }
+
+    /// The descriptor to fill next, if `keep` others stay free: for chips that take a full ring for an empty one.
+    #[must_use]
+    pub fn free_but(&self, keep: u32) -> Option<usize> {
+        ((self.used.get().saturating_add(keep) as usize) < N).then_some(self.next())
+    }
+
+    /// Puts `buffer` into the descriptor that [`TxRing::free`] gives.
+    pub fn claim(&mut self, buffer: Buffer) {
+        let at = self.next();
+        self.buffers[at] = buffer.0.into();
+        self.next = step(at as u32, N as u32).into();
+        self.used = self.used.get().saturating_add(1).into();
+    }
+
+    /// The descriptor that is in use for longest, and its buffer.
+    #[must_use]
+    pub fn oldest(&self) -> Option<(usize, Buffer)> {
+        let used = self.used.get() as usize;
+        let at = (self.next() + N - used % N) % N;
+        (used != 0).then(|| (at, Buffer(self.buffers[at].get())))
+    }
+
+    /// Frees it.
+    pub fn release(&mut self) {
+        self.used = self.used.get().saturating_sub(1).into();
+    }
+}
+
+impl<const N: usize> Default for TxRing<N> {
+    fn default() -> Self {
+        TxRing::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn queue<const N: usize>() {
+        let mut ring = TxRing::<N>::new();
+        let mut oldest = 0;
+        for round in 0..100 * N as u64 {
+            for i in 0..N as u64 {
+                assert_eq!(ring.free(), Some(((round * N as u64 + i) % N as u64) as usize));
+                assert_eq!(ring.free_but(1).is_some(), i + 1 < N as u64);
+                ring.claim(Buffer(round * N as u64 + i));
+                assert_eq!(ring.check(), Ok(()));
+            }
+            assert_eq!((ring.free(), ring.used() as usize), (None, N));
+            assert!(ring.all_different());
+            for _ in 0..N {
+                assert_eq!(ring.oldest(), Some(((oldest % N as u64) as usize, Buffer(oldest))));
+                ring.release();
+                oldest += 1;
+            }
+            assert_eq!(ring.oldest(), None);
+        }
+    }
+
+    #[test]
+    fn it_is_a_queue_of_any_length() {
+        queue::<1>();
+        queue::<3>();
+        queue::<4>();
+        queue::<64>();
+    }
+
+    #[test]
+    fn no_index_steps_outside() {
+        for n in [1, 4, 64] {
+            assert!([0, n - 1, n, u32::MAX - 1, u32::MAX].into_iter().all(|index| step(index, n) < n));
+        }
+    }
+
+    #[test]
+    fn it_starts_where_the_chip_stands() {
+        let mut ring = TxRing::<4>::starting_at(3).unwrap();
+        ring.claim(Buffer(7));
+        assert_eq!((ring.next(), ring.oldest()), (0, Some((3, Buffer(7)))));
+        assert_eq!(TxRing::<4>::starting_at(4), None);
+        assert_eq!(TxRing::<4>::starting_at(u32::MAX), None);
+    }
+
+    #[test]
+    fn any_bytes_are_a_ring_that_does_not_panic() {
+        for byte in 0..=u8::MAX {
+            let mut ring = TxRing::<5>::read_from_bytes(&[byte; size_of::<TxRing<5>>()]).unwrap();
+            assert_eq!(ring.check().is_ok(), byte == 0);
+            let _ = (ring.free(), ring.free_but(1), ring.next(), ring.oldest(), ring.all_different());
+            ring.claim(Buffer(1));
+            ring.release();
+        }
+    }
+
+    #[test]
+    fn a_buffer_in_two_descriptors_is_seen() {
+        let mut ring = TxRing::<4>::new();
+        [5, 6, 5].into_iter().for_each(|buffer| ring.claim(Buffer(buffer)));
+        assert!(!ring.all_different());
+        ring.release();
+        assert!(ring.all_different());
+    }
+}
