@@ -260,7 +260,7 @@ fn a_transmitter_that_hangs_is_started_anew_by_tx_timeout<S: Subject>() {
         let rig = started.expect("starts");
         rig.around.bench.misbehave(|m| m.tx_hangs = true);
         let mut traffic = Traffic::new();
-        traffic.send(&rig, 12);
+        traffic.send(&rig, 3 * S::TX_ROOM);
         let timeouts = |rig: &Rig<S>| {
             rig.status()
                 .entries
@@ -269,7 +269,7 @@ fn a_transmitter_that_hangs_is_started_anew_by_tx_timeout<S: Subject>() {
                 .map_or(0, |(_, c)| c.counters.calls)
         };
         wait_until("tx_timeout is called, again and again", || timeouts(&rig) >= 2);
-        assert!(rig.status().traffic.tx_lost >= 8, "they are counted");
+        assert!(rig.status().traffic.tx_lost >= 2 * S::TX_ROOM, "they are counted");
         rig.around.bench.misbehave(|m| m.tx_hangs = false);
         traffic.flows(&rig, "after the transmitter hung");
         rig.stop().0.expect("stops");

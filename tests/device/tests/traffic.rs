@@ -185,7 +185,7 @@ fn the_link_is_mirrored<S: Subject>() {
         wait_until("carrier", || rig.around.host.carrier());
     }
     let status = rig.status();
-    assert_eq!((status.link_up, status.link_speed, status.full_duplex), (true, 100, true));
+    assert_eq!((status.link_up, status.link_speed, status.full_duplex), (true, S::LINK_SPEED, true));
     rig.around.station.inject(&Way::Up.frame(0));
     assert_eq!(rig.around.host.receive(PATIENCE), Some(Way::Up.frame(0)));
     rig.stop().0.expect("stops");
