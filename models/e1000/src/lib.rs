@@ -72,13 +72,14 @@
 //! - **VFE** filters tagged frames whether CTRL.VME is set or not; a tag is stripped, and VP set, only with VME.
 //! - **IXSM** is set in a receive descriptor when no checksum was looked at. A UDP checksum of 0 is not looked at, and
 //!   none is of a fragment. IPv6 needs TUOFL and IPV6OFL and no extension headers.
-//! - **Packet checksum** of a receive descriptor: big-endian sum, without CRC, without a stripped tag.
-//! - **Two contexts**, one for packets with TSE. POPTS and TSE count in a packet's first data descriptor, VLE in any;
-//!   in legacy descriptors IC and VLE count in the last. PAYLEN is not looked at: the packet ends with EOP.
+//! - **Packet checksum** is a big-endian sum, in each of the frame's receive descriptors.
+//! - **Two contexts**, one for packets with TSE. A packet ends with EOP, whatever PAYLEN says; if that differs, TSCTFC
+//!   counts it.
+//! - **IPv6 payload length** of a segment is without the 40 bytes of the header, which the manual's formula counts.
 //! - **TSE without payload or MSS**, and a packet that is too long, is dropped and counted; its descriptors are done.
 //! - **Without IFCS** the last four bytes are the FCS; if they are wrong the frame is lost on the wire.
 //! - **A UDP checksum that comes out as 0** is sent as 0xffff (context without TUCMD.TCP).
-//! - **STA** is written back with RS or RPS; the rest of the descriptor's last double word stays.
+//! - **STA** is written back with RS, in the 82544 with RPS too; the rest of the descriptor's last double word stays.
 //!
 //! # Not modelled
 //!

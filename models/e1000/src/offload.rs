@@ -25,6 +25,7 @@ pub(crate) struct Context {
     tcp: bool,
     ipv4: bool,
     header: usize,
+    payload: usize,
     mss: usize,
 }
 
@@ -52,6 +53,7 @@ impl From<[u32; 4]> for Context {
             tcp: command & txd::TCP != 0,
             ipv4: command & txd::IP != 0,
             header: (rest >> 8 & 0xff) as usize,
+            payload: (command & 0xf_ffff) as usize,
             mss: (rest >> 16) as usize,
         }
     }
@@ -109,6 +111,11 @@ impl Context {
         if ip {
             insert(frame, start, offset, end, 0, false);
         }
+    }
+
+    /// Whether `packet` is as long as HDRLEN and PAYLEN say.
+    pub(crate) const fn fits(&self, packet: &[u8]) -> bool {
+        packet.len() == self.header + self.payload
     }
 
     /// The segments of `packet`; none if there is no MSS, or no payload behind the header.

@@ -160,23 +160,21 @@ impl Phy {
         (speed as u16) << mii::PS_SPEED_SHIFT | duplex | mii::PS_RESOLVED | mii::PS_LINK
     }
 
-    fn write(&mut self, at: u8, value: u16) {
+    /// Whether the link has to be found anew.
+    fn write(&mut self, at: u8, value: u16) -> bool {
+        let before = self.bmcr();
         match at {
-            mii::BMCR if value & mii::RESET != 0 => {
-                // The M88 takes changes of its mode with a software reset: registers stay.
-                self.registers[0] = value & !(mii::RESET | mii::RESTART);
-                self.note_failure();
-            }
-            mii::BMCR => {
-                self.registers[0] = value & !mii::RESTART;
-                if value & mii::RESTART != 0 {
-                    self.note_failure();
-                }
-            }
+            // The M88 takes changes of its mode with a software reset: registers stay.
+            mii::BMCR => self.registers[0] = value & !(mii::RESET | mii::RESTART),
             mii::BMSR | mii::ID1 | mii::ID2 | mii::ANLPAR | mii::ANER | mii::GSTATUS | mii::ESTATUS | mii::PSSTAT => {}
             mii::PINTS => {}
             _ => self.registers[usize::from(at & 31)] = value,
         }
+        let anew = at == mii::BMCR && (value & (mii::RESET | mii::RESTART) != 0 || before != self.bmcr());
+        if anew {
+            self.note_failure();
+        }
+        anew
     }
 }
 
@@ -196,10 +194,7 @@ impl E1000 {
                 self.mdic = self.mdic & !0xffff | u32::from(data);
             }
             mdic::OP_WRITE if present => {
-                let before = self.phy.bmcr();
-                self.phy.write(at, value as u16);
-                let restarts = at == mii::BMCR && value as u16 & (mii::RESET | mii::RESTART) != 0;
-                if restarts || before != self.phy.bmcr() {
+                if self.phy.write(at, value as u16) {
                     self.renegotiate();
                 }
             }

@@ -395,7 +395,7 @@ pub mod txd {
     pub const TSE: u32 = 1 << 26;
     /// Command: report status.
     pub const RS: u32 = 1 << 27;
-    /// Command: report packet sent.
+    /// Command: report packet sent. 82544 only.
     pub const RPS: u32 = 1 << 28;
     /// Command: not a legacy descriptor.
     pub const DEXT: u32 = 1 << 29;

@@ -25,7 +25,6 @@ const HEADER: usize = 14;
 struct Taken {
     status: u8,
     errors: u8,
-    checksum: u16,
     special: u16,
 }
 
@@ -144,7 +143,6 @@ impl E1000 {
         Some(Taken {
             status: checks | flag(inexact, rxd::PIF) | flag(stripped.is_some(), rxd::VP),
             errors,
-            checksum: self.packet_checksum(frame, stripped.is_some()),
             special: stripped.unwrap_or(0),
         })
     }
@@ -159,29 +157,14 @@ impl E1000 {
         }
     }
 
-    /// The sum from RXCSUM.PCSS to the end of the frame, without a tag that is stripped and without CRC.
-    fn packet_checksum(&self, frame: &[u8], stripped: bool) -> u16 {
-        let start = (self.rxcsum & rxcsum::PCSS) as usize;
-        let whole = checksum::sum(frame.get(start..).unwrap_or_default());
-        if !stripped {
-            return whole;
-        }
-        // What follows the tag moves to its place.
-        let head = checksum::sum(frame.get(start..12).unwrap_or_default());
-        let tail = checksum::sum(frame.get(start.max(12) + TAG..).unwrap_or_default());
-        if start >= 12 {
-            return tail;
-        }
-        // The tail begins at an odd place of the sum when the start is odd: its bytes change sides.
-        let tail = if start.is_multiple_of(2) { tail } else { tail.swap_bytes() };
-        checksum::fold(u64::from(head) + u64::from(tail))
-    }
-
     /// Writes the parts of `data` to buffers, and each descriptor back.
     fn store(&mut self, data: &[u8], taken: &Taken) -> Result<(), MasterAbort> {
         let lie = self.parts.trouble.on.rx_writeback.unwrap_or_default();
         let size = self.buffer_size();
         let parts = data.len().div_ceil(size);
+        // After stripping, and with what is left of the CRC.
+        let start = (self.rxcsum & rxcsum::PCSS) as usize;
+        let [c0, c1] = checksum::sum(data.get(start..).unwrap_or_default()).to_le_bytes();
         for (i, part) in data.chunks(size).enumerate() {
             let at = self.rx.address();
             let mut address = [0; 8];
@@ -190,7 +173,6 @@ impl E1000 {
             let last = i + 1 == parts;
             let (status, errors) = if last { (taken.status | rxd::EOP, taken.errors) } else { (0, 0) };
             let [l0, l1] = lie.length.unwrap_or(part.len() as u16).to_le_bytes();
-            let [c0, c1] = if last { taken.checksum } else { 0 }.to_le_bytes();
             let [s0, s1] = if last { taken.special } else { 0 }.to_le_bytes();
             let status = lie.status.unwrap_or(status | rxd::DD);
             let errors = lie.errors.unwrap_or(errors);

@@ -30,6 +30,7 @@ pub(crate) struct Packet {
     bytes: Vec<u8>,
     /// Options of its first data descriptor.
     first: Option<First>,
+    /// Its tag.
     vlan: Option<u16>,
     too_long: bool,
     /// The contexts, for packets that are segmented and for those that are not.
@@ -44,6 +45,7 @@ struct First {
     segment: bool,
     insert_ip: bool,
     insert_transport: bool,
+    fcs: bool,
 }
 
 impl Packet {
@@ -57,6 +59,11 @@ impl Packet {
         self.bytes.clear();
         (self.first, self.vlan, self.too_long) = (None, None, false);
     }
+}
+
+/// The tag that a descriptor asks for.
+fn tag(command: u32, options: u32) -> Option<u16> {
+    (command & txd::VLE != 0).then_some((options >> 16) as u16)
 }
 
 /// The double words of a descriptor.
@@ -101,7 +108,8 @@ impl E1000 {
         }
         let on = &self.parts.trouble.on;
         let (done, told) = (!on.tx_never_done, !on.tx_silent);
-        if command & (txd::RS | txd::RPS) != 0 {
+        let reports = if self.config.variant.is_82544() { txd::RS | txd::RPS } else { txd::RS };
+        if command & reports != 0 {
             if done {
                 self.parts.dma_write(at + 12, &(descriptor[3] | txd::DD).to_le_bytes())?;
             }
@@ -129,33 +137,35 @@ impl E1000 {
         // IC, VLE and what belongs to them count in the last descriptor.
         if command & txd::EOP != 0 {
             let mut packet = std::mem::take(&mut self.packet);
-            if command & txd::VLE != 0 {
-                packet.vlan = Some((options >> 16) as u16);
-            }
+            packet.vlan = tag(command, options);
             if command & txd::IC != 0 {
                 let (start, offset) = ((options >> 8 & 0xff) as usize, (command >> 16 & 0xff) as usize);
                 crate::offload::insert(&mut packet.bytes, start, offset, 0, 0, false);
             }
-            self.finish(packet, command);
+            self.finish(packet, command & txd::IFCS != 0);
         }
         Ok(())
     }
 
     fn data(&mut self, descriptor: Descriptor) -> Result<(), MasterAbort> {
         let [.., command, options] = descriptor;
+        let is_first = self.packet.first.is_none();
         let first = *self.packet.first.get_or_insert(First {
             segment: command & txd::TSE != 0,
             insert_ip: options & txd::IXSM != 0,
             insert_transport: options & txd::TXSM != 0,
+            fcs: command & txd::IFCS != 0,
         });
-        if command & txd::VLE != 0 {
-            self.packet.vlan = Some((options >> 16) as u16);
+        // VLE and IFCS count in the first descriptor of what is segmented, in the last of what is not.
+        let last = command & txd::EOP != 0;
+        if if first.segment { is_first } else { last } {
+            self.packet.vlan = tag(command, options);
         }
         let longest = if first.segment { LONGEST_TSE } else { LONGEST };
         self.gather(descriptor, (command & 0xf_ffff) as usize, longest)?;
-        if command & txd::EOP != 0 {
+        if last {
             let packet = std::mem::take(&mut self.packet);
-            self.finish(packet, command);
+            self.finish(packet, if first.segment { first.fcs } else { command & txd::IFCS != 0 });
         }
         Ok(())
     }
@@ -172,28 +182,30 @@ impl E1000 {
     }
 
     /// Sends a packet that is whole, and makes room for the next. What cannot be sent is dropped and counted.
-    fn finish(&mut self, mut packet: Packet, command: u32) {
+    fn finish(&mut self, mut packet: Packet, fcs: bool) {
         let mut frame = std::mem::take(&mut packet.frame);
         let vlan = packet.vlan;
         match packet.first {
             _ if packet.too_long => self.parts.counters.tx_aborts += 1,
-            Some(First { segment: true, insert_ip, insert_transport }) => {
+            Some(First { segment: true, insert_ip, insert_transport, .. }) => {
                 let mut sent = false;
                 for segment in packet.segmentation.segments(&packet.bytes) {
                     segment.build(&mut frame, insert_ip, insert_transport);
-                    self.send(&mut frame, vlan, command);
+                    self.send(&mut frame, vlan, fcs);
                     sent = true;
                 }
                 if !sent {
-                    self.stats.count(stat::TSCTFC);
                     self.parts.counters.tx_aborts += 1;
+                }
+                if !sent || !packet.segmentation.fits(&packet.bytes) {
+                    self.stats.count(stat::TSCTFC);
                 }
             }
             first => {
                 if let Some(First { insert_ip, insert_transport, .. }) = first {
                     packet.plain.insert(&mut packet.bytes, insert_ip, insert_transport, 0);
                 }
-                self.send(&mut packet.bytes, vlan, command);
+                self.send(&mut packet.bytes, vlan, fcs);
             }
         }
         packet.frame = frame;
@@ -202,10 +214,10 @@ impl E1000 {
     }
 
     /// Sends one frame: its tag, its padding, its FCS.
-    fn send(&mut self, frame: &mut Vec<u8>, vlan: Option<u16>, command: u32) {
+    fn send(&mut self, frame: &mut Vec<u8>, vlan: Option<u16>, fcs: bool) {
         // Without IFCS the packet ends with an FCS of its own; the wire shows only whether it is right.
         let mut fcs_ok = true;
-        if command & txd::IFCS == 0 {
+        if !fcs {
             let (data, fcs) = frame.split_at(frame.len().saturating_sub(CRC));
             fcs_ok = crc32fast::hash(data).to_le_bytes() == *fcs;
             frame.truncate(frame.len().saturating_sub(CRC));
