@@ -3,13 +3,11 @@
 use std::fmt;
 use std::str::FromStr;
 
-use model_rtl8139::{Config, Rtl8139Model};
 use model_wire::{FarHost, FarHostConfig, Wire, WireConfig};
 use udrv::vfio::{OpenError, VfioFunction};
 use udrv_bus::{BusError, ParseAddressError, PciAddress, PciFunction, PciId, Width};
 
-/// Models that can be named.
-const MODELS: &[&str] = &["rtl8139"];
+use crate::models::{self, Model};
 
 /// Which device.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,7 +15,7 @@ pub enum DeviceName {
     /// A PCI function bound to vfio-pci.
     Pci(PciAddress),
     /// A model in this process.
-    Model(&'static str),
+    Model(&'static Model),
 }
 
 /// Text that names no device.
@@ -30,7 +28,7 @@ pub enum ParseDeviceError {
     #[error(transparent)]
     Address(#[from] ParseAddressError),
     /// No such model.
-    #[error("there is no model '{0}'; there are: rtl8139")]
+    #[error("there is no model '{0}'; there are: {known}", known = models::known())]
     Model(String),
 }
 
@@ -40,8 +38,7 @@ impl FromStr for DeviceName {
         match text.split_once(':') {
             Some(("pci", address)) => Ok(DeviceName::Pci(address.parse()?)),
             Some(("model", name)) => {
-                let known = MODELS.iter().find(|known| **known == name);
-                known.map(|known| DeviceName::Model(known)).ok_or_else(|| ParseDeviceError::Model(name.to_owned()))
+                models::named(name).map(DeviceName::Model).ok_or_else(|| ParseDeviceError::Model(name.to_owned()))
             }
             _ => Err(ParseDeviceError::Prefix(text.to_owned())),
         }
@@ -52,7 +49,7 @@ impl fmt::Display for DeviceName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             DeviceName::Pci(address) => write!(f, "pci:{address}"),
-            DeviceName::Model(name) => write!(f, "model:{name}"),
+            DeviceName::Model(model) => write!(f, "model:{}", model.name),
         }
     }
 }
@@ -89,11 +86,10 @@ impl DeviceName {
     pub fn open(&self, far_host: bool) -> Result<OpenDevice, DeviceOpenError> {
         let (mut bus, far_host): (Box<dyn PciFunction>, _) = match self {
             DeviceName::Pci(address) => (Box::new(VfioFunction::open(*address)?), None),
-            DeviceName::Model(_) => {
+            DeviceName::Model(model) => {
                 let (_, near, far) = Wire::new(WireConfig::default());
                 let host = far_host.then(|| FarHost::start(far, FarHostConfig::default())).transpose();
-                let (model, _) = Rtl8139Model::new(Config::default(), near);
-                (Box::new(model), host.map_err(DeviceOpenError::FarHost)?)
+                ((model.open)(near), host.map_err(DeviceOpenError::FarHost)?)
             }
         };
         let mut word = |offset| bus.config_read(offset, Width::U16).map(|value| value as u16);
@@ -108,12 +104,15 @@ mod tests {
 
     #[test]
     fn names_are_read_and_wrong_ones_explained() {
-        for good in ["pci:0000:00:04.0", "model:rtl8139"] {
+        let models = models::MODELS.iter().map(|model| format!("model:{}", model.name));
+        for good in models.chain(["pci:0000:00:04.0".to_owned()]) {
             assert_eq!(good.parse::<DeviceName>().unwrap().to_string(), good);
         }
-        for bad in ["", "pci", "pci:", "pci:zz", "usb:1-1", "model:e1000", "0000:00:04.0"] {
+        for bad in ["", "pci", "pci:", "pci:zz", "usb:1-1", "model:", "model:nothing", "0000:00:04.0"] {
             let message = bad.parse::<DeviceName>().unwrap_err().to_string();
             assert!(!message.contains('\n') && message.len() > 20, "{message}");
         }
+        let message = "model:nothing".parse::<DeviceName>().unwrap_err().to_string();
+        assert!(models::MODELS.iter().all(|model| message.contains(model.name)), "{message}");
     }
 }
