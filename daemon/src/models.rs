@@ -17,7 +17,7 @@ pub struct Model {
 }
 
 /// All of them.
-pub const MODELS: &[Model] = &[nic::<model_rtl8139::Rtl8139>()];
+pub const MODELS: &[Model] = &[nic::<model_e1000::E1000>(), nic::<model_rtl8139::Rtl8139>()];
 
 const fn nic<C: Chip<Config: Default>>() -> Model {
     Model { name: C::NAME, open: |port| Box::new(Card::<C>::new(C::Config::default(), port).0) }

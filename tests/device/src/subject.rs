@@ -9,8 +9,10 @@ use model_card::Chip;
 use udrv_bus::Width;
 use udrv_driver::NetDriver;
 
+mod e1000;
 mod rtl8139;
 
+pub use e1000::E1000;
 pub use rtl8139::Rtl8139;
 
 /// How to build the card of a subject.
@@ -61,6 +63,8 @@ pub trait Subject: Sized + 'static {
     const QUIET: &'static [Register];
     /// Two registers of 32 bits with the station address, from its first byte (bits 0 to 7 of the first) on.
     const STATION: [u32; 2];
+    /// Mbit/s on a wire that does all that the chip can.
+    const SPEED: u32;
     /// How many frames the driver takes while the transmitter stands still.
     const TX_ROOM: u64;
     /// How many of the longest frames it has room for that have come in and were not looked at.
@@ -86,6 +90,7 @@ pub trait Subject: Sized + 'static {
 #[macro_export]
 macro_rules! every_subject {
     ($($scenario:ident),+ $(,)?) => {
+        $crate::one_subject!(e1000: E1000; $($scenario),+);
         $crate::one_subject!(rtl8139: Rtl8139; $($scenario),+);
     };
 }

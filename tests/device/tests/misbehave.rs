@@ -268,7 +268,11 @@ fn a_transmitter_that_hangs_is_started_anew_by_tx_timeout<S: Subject>() {
                 .find(|(name, _)| name == Entry::TxTimeout.name())
                 .map_or(0, |(_, c)| c.counters.calls)
         };
-        wait_until("tx_timeout is called, again and again", || timeouts(&rig) >= 2);
+        wait_until("tx_timeout is called, again and again", || {
+            // a long ring has taken all of them, and has nothing to send after the first time
+            traffic.send(&rig, 1);
+            timeouts(&rig) >= 2
+        });
         assert!(rig.status().traffic.tx_lost >= 8, "they are counted");
         rig.around.bench.misbehave(|m| m.tx_hangs = false);
         traffic.flows(&rig, "after the transmitter hung");

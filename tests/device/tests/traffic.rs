@@ -43,8 +43,10 @@ fn marks_until<S: Subject>(rig: &Rig<S>, last: u8) -> Vec<u8> {
 }
 
 fn frames_of_every_length_go_both_ways_as_they_are_and_in_order<S: Subject>() {
+    // some chips have their EEPROM read bit by bit, and a debug build takes its time for that
+    let patient = Options { deadline: 10 * quick().deadline, ..quick() };
     for variant in S::variants() {
-        let rig = Rig::<S>::start(quick(), variant, |_| {}).expect("starts");
+        let rig = Rig::<S>::start(patient.clone(), variant, |_| {}).expect("starts");
         let mut frame = Vec::new();
         for length in 60..=1518 {
             Way::Down.write_long(length as u64, length, &mut frame);
@@ -185,7 +187,7 @@ fn the_link_is_mirrored<S: Subject>() {
         wait_until("carrier", || rig.around.host.carrier());
     }
     let status = rig.status();
-    assert_eq!((status.link_up, status.link_speed, status.full_duplex), (true, 100, true));
+    assert_eq!((status.link_up, status.link_speed, status.full_duplex), (true, S::SPEED, true));
     rig.around.station.inject(&Way::Up.frame(0));
     assert_eq!(rig.around.host.receive(PATIENCE), Some(Way::Up.frame(0)));
     rig.stop().0.expect("stops");

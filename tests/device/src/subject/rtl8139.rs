@@ -32,6 +32,7 @@ impl Subject for Rtl8139 {
     ];
     const QUIET: &'static [Register] = &[ENABLES, IMR];
     const STATION: [u32; 2] = [regs::IDR0 as u32, regs::IDR4 as u32];
+    const SPEED: u32 = 100;
     const TX_ROOM: u64 = 4;
     // of 1524 bytes with header and CRC, in 32 KiB
     const RX_ROOM: u64 = 21;
