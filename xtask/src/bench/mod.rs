@@ -6,6 +6,7 @@
 mod device;
 mod engine;
 mod figures;
+mod guest_net;
 mod net;
 mod table;
 
@@ -26,9 +27,9 @@ type Measure = fn(&Args) -> Result<Section, Failure>;
 /// The arguments of `cargo xtask bench`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Something else instead of the sections.
-    #[arg(value_enum)]
-    what: Option<What>,
+    /// What is measured, on the host or in the guest.
+    #[arg(value_enum, default_value_t)]
+    subject: Subject,
     /// Print one JSON object instead of tables.
     #[arg(long)]
     json: bool,
@@ -37,17 +38,27 @@ pub(crate) struct Args {
     quick: bool,
 }
 
-/// What is measured only when it is named.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum What {
+/// What there is to measure.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+enum Subject {
+    /// The engine, and drivers on models, on this machine.
+    #[default]
+    Host,
+    /// Network cards in the guest, under Linux's own drivers and under ours.
+    GuestNet,
     /// Every network driver on the model of its chip: packets a second, and recovery.
     Net,
 }
 
 /// Measures and prints. A reach that is missed is a result and no failure.
 pub(crate) fn main(args: &Args) -> ExitCode {
-    if args.what == Some(What::Net) {
-        return match net::run(args) {
+    let other = match args.subject {
+        Subject::Host => None,
+        Subject::Net => Some(net::run(args)),
+        Subject::GuestNet => Some(guest_net::main(args.json, args.quick)),
+    };
+    if let Some(result) = other {
+        return match result {
             Ok(()) => ExitCode::SUCCESS,
             Err(failure) => {
                 eprintln!("bench: {failure}");

@@ -32,7 +32,8 @@ pub(crate) struct Peer {
     pub(crate) module: &'static str,
 }
 
-const E1000: Peer = Peer { device: "e1000", module: "e1000" };
+/// The fastest far end, for what measures.
+pub(crate) const E1000: Peer = Peer { device: "e1000", module: "e1000" };
 const RTL8139: Peer = Peer { device: "rtl8139", module: "8139cp" };
 
 /// All of them.
@@ -47,11 +48,11 @@ pub(crate) fn named(name: &str) -> Option<&'static Card> {
     CARDS.iter().find(|card| card.name == name)
 }
 
-/// A guest with two cards on one hub, and Linux's modules for both: one of QEMU's devices of `card` for VFIO, and its
-/// peer. The script finds in `/guest/cards` their PCI addresses (`$OURS`, `$PEER`), and which drivers of Linux they have
+/// A guest with two cards on one hub, and Linux's modules for both: one of QEMU's devices of `card` for VFIO, and
+/// `peer`. The script finds in `/guest/cards` their PCI addresses (`$OURS`, `$PEER`), and which drivers of Linux they have
 /// when nobody has taken them from those (`$OUR_LINUX`, `$PEER_LINUX`).
-pub(crate) fn two_cards(scenario: &str, card: &Card, device: &str, script: &str) -> Guest {
-    let (peer, module) = (card.peer, card.module);
+pub(crate) fn two_cards(scenario: &str, card: &Card, device: &str, peer: Peer, script: &str) -> Guest {
+    let module = card.module;
     let cards = format!("OURS={OUR_ADDRESS}\nPEER={PEER_ADDRESS}\nOUR_LINUX={module}\nPEER_LINUX={}\n", peer.module);
     let guest = Guest::new(scenario).vfio().module(peer.module).module(module);
     let guest = guest.nic(device, OUR_SLOT, 0).nic(peer.device, PEER_SLOT, 0);

@@ -20,7 +20,7 @@
 //! Scripts run under busybox's sh with the helpers of `lib.sh`. This is not a distribution: no systemd, no udev, and
 //! no module is loaded on demand: name each.
 
-mod cards;
+pub(crate) mod cards;
 mod cpio;
 mod error;
 mod exec;

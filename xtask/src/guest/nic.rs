@@ -133,7 +133,7 @@ impl From<Error> for Verdict {
 fn job(card: &Card, device: &str, kernel: Kernel) -> std::result::Result<(), Verdict> {
     let programs = cargo::release_programs(&["udrv-daemon", "udrv-judge"], &["udrvd", "udrvctl", "udrv-judge"]);
     let programs = programs.map_err(|error| Verdict::Wrong(vec![error.to_string()]))?;
-    let guest = two_cards(device, card, device, include_str!("nic.sh")).kernel(kernel);
+    let guest = two_cards(device, card, device, card.peer, include_str!("nic.sh")).kernel(kernel);
     let guest = guest.module("tun").memory(512);
     let guest: Guest = programs.into_iter().fold(guest, Guest::program).timeout(LIMIT).echo();
     let outcome = guest.run()?;

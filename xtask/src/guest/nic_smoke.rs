@@ -19,7 +19,9 @@ pub(super) struct Args {
 /// Runs the check; exit code 0 if all is there and the kernel has nothing to complain about.
 pub(super) fn run(args: Args) -> Result<u8> {
     let card = &CARDS[0];
-    let guest = two_cards("nic-smoke", card, card.devices[0], include_str!("nic_smoke.sh")).kernel(args.kernel).echo();
+    let guest = two_cards("nic-smoke", card, card.devices[0], card.peer, include_str!("nic_smoke.sh"))
+        .kernel(args.kernel)
+        .echo();
     let outcome = guest.run()?;
     Ok(outcome.report())
 }

@@ -364,7 +364,7 @@ pub(crate) fn bus_address(buffer: u32) -> u32 {
 }
 
 pub(crate) fn frame(buffer: u32, length: u32) -> TxFrame {
-    TxFrame { buffer: Buffer(buffer.into()), length, bus_address: bus_address(buffer) }
+    TxFrame { buffer: Buffer(buffer.into()), length, bus_address: bus_address(buffer), offload: Default::default() }
 }
 
 /// Another address than the EEPROM's.
