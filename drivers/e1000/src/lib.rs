@@ -134,6 +134,9 @@ impl NetDriver for E1000 {
         if causes == NOBODY {
             return Err(Error::Gone);
         }
+        if causes & icr::CAUSES == 0 {
+            return Ok(Events::NONE);
+        }
         cx.point(Point::Middle);
         let mut events = Events::NONE;
         if causes & icr::POLL != 0 {
