@@ -35,13 +35,13 @@ fn card<C: Chip>((function, bench): (model_card::Model<C>, Handle<C>)) -> Card {
 }
 
 impl Model {
-    /// Builds a card. `far_host` is whether its wire has a host at the other end.
+    /// Builds a card. `far_host` is the host at the other end of its wire, if there shall be one.
     ///
     /// # Errors
     /// The host's thread could not be started.
-    pub fn build(&self, far_host: bool) -> std::io::Result<Card> {
+    pub fn build(&self, far_host: Option<FarHostConfig>) -> std::io::Result<Card> {
         let (_, near, far) = Wire::new(WireConfig::default());
-        let host = far_host.then(|| FarHost::start(far, FarHostConfig::default())).transpose()?;
+        let host = far_host.map(|config| FarHost::start(far, config)).transpose()?;
         Ok(Card { far_host: host, ..(self.build)(near) })
     }
 }

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use crate::{
     cargo::cargo,
     check, demo,
-    guest::{Kernel, rtl8139},
+    guest::{Kernel, oracle, rtl8139},
     steps::{self, Done, Failure, Step, program},
     stress,
 };
@@ -18,7 +18,7 @@ use crate::{
 // ------------------------------------------------------------------------------------------------------------------
 // The steps, in order: a name for `--only`, and a function. Add scenarios at the end of their part.
 // ------------------------------------------------------------------------------------------------------------------
-const STEPS: [Step; 8] = [
+const STEPS: [Step; 9] = [
     // on this machine
     Step::host("workspace", || program(&mut cargo(["test", "--workspace", "--quiet"]))),
     Step::host("engine-rollback-only", || {
@@ -36,6 +36,8 @@ const STEPS: [Step; 8] = [
         Err(rtl8139::Verdict::Guest(error)) => Err(error.into()),
         Err(rtl8139::Verdict::Wrong(list)) => Err(Failure::Output(list.join("; "))),
     }),
+    // our models under Linux's own drivers
+    Step::guest("oracle", oracle::step),
 ];
 // ------------------------------------------------------------------------------------------------------------------
 
