@@ -10,7 +10,7 @@ use udrv::vfio::{OpenError, VfioFunction};
 use udrv::vfio_user::{self, VfioUserFunction};
 use udrv_bus::{BusError, ParseAddressError, PciAddress, PciFunction, PciId, Width};
 
-use crate::models;
+use crate::models::{self, Model};
 
 /// Which device.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub enum DeviceName {
     /// What a vfio-user server shows at an absolute path.
     VfioUser(PathBuf),
     /// A model in this process.
-    Model(&'static str),
+    Model(&'static Model),
 }
 
 /// Text that names no device.
@@ -49,8 +49,7 @@ impl FromStr for DeviceName {
         match text.split_once(':') {
             Some(("pci", address)) => Ok(DeviceName::Pci(address.parse()?)),
             Some(("model", name)) => {
-                let known = models::named(name).map(|model| DeviceName::Model(model.name));
-                known.ok_or_else(|| ParseDeviceError::Model(name.to_owned()))
+                models::named(name).map(DeviceName::Model).ok_or_else(|| ParseDeviceError::Model(name.to_owned()))
             }
             Some(("vfio-user", path)) if path.starts_with('/') && path.len() > 1 => {
                 Ok(DeviceName::VfioUser(path.into()))
@@ -66,7 +65,7 @@ impl fmt::Display for DeviceName {
         match self {
             DeviceName::Pci(address) => write!(f, "pci:{address}"),
             DeviceName::VfioUser(path) => write!(f, "vfio-user:{}", path.display()),
-            DeviceName::Model(name) => write!(f, "model:{name}"),
+            DeviceName::Model(model) => write!(f, "model:{}", model.name),
         }
     }
 }
@@ -107,8 +106,7 @@ impl DeviceName {
         let (mut bus, far_host): (Box<dyn PciFunction>, _) = match self {
             DeviceName::Pci(address) => (Box::new(VfioFunction::open(*address)?), None),
             DeviceName::VfioUser(path) => (Box::new(VfioUserFunction::open(path)?), None),
-            DeviceName::Model(name) => {
-                let model = models::named(name).expect("a name is of the list");
+            DeviceName::Model(model) => {
                 let card = model.build(far_host.then(FarHostConfig::default)).map_err(DeviceOpenError::FarHost)?;
                 (card.function, card.far_host)
             }
@@ -125,7 +123,8 @@ mod tests {
 
     #[test]
     fn names_are_read_and_wrong_ones_explained() {
-        for good in ["pci:0000:00:04.0", "model:rtl8139", "vfio-user:/run/a:b.sock"] {
+        let models = models::MODELS.iter().map(|model| format!("model:{}", model.name));
+        for good in models.chain(["pci:0000:00:04.0", "vfio-user:/run/a:b.sock"].map(str::to_owned)) {
             assert_eq!(good.parse::<DeviceName>().unwrap().to_string(), good);
         }
         for bad in [
@@ -134,6 +133,7 @@ mod tests {
             "pci:",
             "pci:zz",
             "usb:1-1",
+            "model:",
             "model:nothing",
             "vfio-user:",
             "vfio-user:/",
@@ -143,5 +143,7 @@ mod tests {
             let message = bad.parse::<DeviceName>().unwrap_err().to_string();
             assert!(!message.contains('\n') && message.len() > 20, "{message}");
         }
+        let message = "model:nothing".parse::<DeviceName>().unwrap_err().to_string();
+        assert!(models::MODELS.iter().all(|model| message.contains(model.name)), "{message}");
     }
 }

@@ -130,3 +130,66 @@ impl Dma {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use udrv_bus::DmaMemory;
+
+    use super::*;
+    use crate::testing::TestMemory;
+
+    fn map(dma: &mut Dma, iova: u64, size: usize) -> Result<Arc<TestMemory>, BusError> {
+        let memory = Arc::new(TestMemory::new(size));
+        dma.map(DmaMapping { iova, memory: memory.clone() }).map(|()| memory)
+    }
+
+    #[test]
+    fn the_mask_has_the_bits_of_the_last_address() {
+        assert_eq!(Dma::default().mask(), 0xffff_ffff);
+        assert_eq!(Dma::new(&RANGES_64).mask(), 0x7f_ffff_ffff);
+        assert_eq!(Dma::new(&[(0, u64::MAX)]).mask(), u64::MAX);
+        assert_eq!((Dma::new(&[]).mask(), Dma::new(&[(0, 0)]).mask()), (0, 0));
+    }
+
+    #[test]
+    fn transfers_span_mappings_and_go_around_the_end() {
+        let mut dma = Dma::new(&[(0, 0xffff_ffff)]);
+        let last = map(&mut dma, 0xffff_f000, 4096).unwrap();
+        let first = map(&mut dma, 0, 4096).unwrap();
+        let second = map(&mut dma, 4096, 4096).unwrap();
+        dma.write(0xffff_fffe, &[1, 2, 3, 4]).unwrap();
+        dma.write(4095, &[5, 6]).unwrap();
+        let mut two = [0; 2];
+        last.read(4094, &mut two).unwrap();
+        assert_eq!(two, [1, 2]);
+        first.read(0, &mut two).unwrap();
+        assert_eq!(two, [3, 4]);
+        second.read(0, &mut two).unwrap();
+        assert_eq!(two, [6, 0]);
+        // Bits that the master does not drive are nothing.
+        dma.read(0x5_0000_0000 + 4095, &mut two).unwrap();
+        assert_eq!(two, [5, 6]);
+        assert_eq!(dma.read(0x2000, &mut two), Err(MasterAbort));
+        assert_eq!(dma.read(0x1fff, &mut two), Err(MasterAbort));
+        dma.unmap_all();
+        assert_eq!(dma.read(0, &mut two), Err(MasterAbort));
+        assert_eq!(dma.read(0, &mut []), Ok(()), "nothing reaches nowhere");
+    }
+
+    #[test]
+    fn what_cannot_be_mapped_says_so() {
+        let mut dma = Dma::new(&RANGES_64);
+        for (iova, size) in
+            [(0, 4096), (0x1001, 4096), (0x1000, 100), (0x1000, 0), (0xfee0_0000, 4096), (1 << 39, 4096)]
+        {
+            assert!(map(&mut dma, iova, size).is_err(), "{iova:#x} {size}");
+        }
+        map(&mut dma, 0x7f_ffff_f000, 4096).unwrap();
+        assert!(map(&mut dma, 0x7f_ffff_e000, 8192).is_err(), "it overlaps");
+        assert!(dma.unmap(0x7f_ffff_f000, 8192).is_err());
+        dma.unmap(0x7f_ffff_f000, 4096).unwrap();
+        map(&mut dma, 0x7f_ffff_e000, 8192).unwrap();
+    }
+}

@@ -20,6 +20,7 @@ use udrv::vfio_user::{OpenError, VfioUserFunction};
 use udrv_bus::{BusError, DmaMapping, DmaMemory, PciFunction, Width};
 use udrv_driver::{Entry, InjectedFault, Point};
 use udrv_tests::rig::{Rig, quick, turn};
+use udrv_tests::subject::Rtl8139;
 use udrv_tests::traffic::{BOUND, Traffic};
 use udrv_tests::{PATIENCE, wait_until};
 use udrv_vfio_user::message::{DeviceInfo, DmaMap, Header, IrqInfo, RegionAccess, RegionInfo};
@@ -63,7 +64,7 @@ impl Drop for Serving {
     }
 }
 
-fn rig(options: Options) -> (Rig, Serving) {
+fn rig(options: Options) -> (Rig<Rtl8139>, Serving) {
     let mut serving = None;
     let rig = Rig::start_behind(
         turn(),

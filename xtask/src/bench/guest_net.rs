@@ -12,12 +12,15 @@ use serde_json::{Value, json};
 use super::figures::Spread;
 use crate::{
     cargo,
-    guest::{Guest, nic_smoke::two_cards},
+    guest::{
+        Guest,
+        cards::{self, Card as NetworkCard, E1000, two_cards},
+    },
     steps::Failure,
 };
 
-/// QEMU's name of a card and the module that Linux drives it with.
-const CARDS: [(&str, &str); 2] = [("e1000", "e1000"), ("rtl8139", "8139cp")];
+/// Which of the cards of the guest.
+const CARDS: [&str; 2] = ["e1000", "rtl8139"];
 /// Rows, in order, and what they are.
 const ROWS: [(&str, &str); 4] = [
     ("linux", "Linux's own driver"),
@@ -43,10 +46,11 @@ const REACH: (&str, f64) = ("e1000", 0.9);
 /// Measures each card and prints; a reach that is missed is a result and no failure.
 pub(super) fn main(as_json: bool, quick: bool) -> Result<(), Failure> {
     let mut all = serde_json::Map::new();
-    for (card, module) in CARDS {
-        let measured = Card::measure(card, module, quick)?;
+    for name in CARDS {
+        let card = cards::named(name).ok_or_else(|| Failure::Output(format!("the guest has no card {name}")))?;
+        let measured = Card::measure(card, quick)?;
         if as_json {
-            all.insert(card.to_owned(), measured.json());
+            all.insert(name.to_owned(), measured.json());
         } else {
             measured.print();
         }
@@ -65,13 +69,17 @@ struct Card {
 }
 
 impl Card {
-    fn measure(name: &'static str, module: &str, quick: bool) -> Result<Card, Failure> {
+    /// The far end is the same for every card: the fastest there is.
+    fn measure(card: &NetworkCard, quick: bool) -> Result<Card, Failure> {
+        let NetworkCard { name, devices, module, .. } = *card;
         let (rounds, seconds) = if quick { (1, 1) } else { (3, 3) };
         let programs = cargo::release_programs(&["udrv-daemon", "udrv-judge"], &["udrvd", "udrvctl", "udrv-judge"])?;
-        let facts = format!("MODULE={module}\nROUNDS={rounds}\nSECONDS_EACH={seconds}\n");
+        let card = NetworkCard { name, devices, module, peer: E1000 };
+        let facts = format!("ROUNDS={rounds}\nSECONDS_EACH={seconds}\n");
         let script = include_str!("guest_net.sh");
-        let guest = two_cards(&format!("net-bench-{name}"), name, script).file("/guest/bench", 0o644, facts);
-        let guest = guest.module("tun").module(module).memory(512).timeout(Duration::from_secs(1200));
+        let guest =
+            two_cards(&format!("net-bench-{name}"), &card, devices[0], script).file("/guest/bench", 0o644, facts);
+        let guest = guest.module("tun").memory(512).timeout(Duration::from_secs(1200));
         let outcome = programs.into_iter().fold(guest, Guest::program).run();
         let outcome = outcome.map_err(|error| Failure::Output(format!("guest: {error}")))?;
         if outcome.exit_code != 0 {

@@ -1,8 +1,8 @@
 # net-bench: one card under Linux's own driver and under udrvd in three ways, in turn; the other end of the cable is a card
 # under Linux's driver. All rows of a round are measured in the same guest, one after the other.
 . /guest/lib.sh
-. /guest/cards # OURS and PEER, the PCI addresses
-. /guest/bench # MODULE, ROUNDS, SECONDS
+. /guest/cards # OURS and PEER, the PCI addresses; OUR_LINUX, Linux's driver for ours
+. /guest/bench # ROUNDS, SECONDS_EACH
 
 DEVICE=pci:$OURS
 NEAR=10.78.0.1
@@ -41,7 +41,7 @@ under_linux() {
     echo > "/sys/bus/pci/devices/$OURS/driver_override"
     [ "$(pci_driver "$OURS")" != vfio-pci ] || echo "$OURS" > "/sys/bus/pci/devices/$OURS/driver/unbind"
     [ -n "$(pci_driver "$OURS")" ] || echo "$OURS" > /sys/bus/pci/drivers_probe
-    [ "$(pci_driver "$OURS")" = "$MODULE" ] || fail "$MODULE does not take the card"
+    [ "$(pci_driver "$OURS")" = "$OUR_LINUX" ] || fail "$OUR_LINUX does not take the card"
     interface=$(pci_interface "$OURS") || exit 1
     netns_take near "$interface" $NEAR/24
     measure "$interface" "linux.$1"

@@ -37,7 +37,7 @@ struct Pair {
 }
 
 /// What can be judged. A new model is a line here.
-const PAIRS: [Pair; 1] = [Pair { model: "rtl8139", module: "8139too" }];
+const PAIRS: [Pair; 2] = [Pair { model: "rtl8139", module: "8139too" }, Pair { model: "e1000", module: "e1000" }];
 
 /// What the guest's script finds out, in this order; a check that is missing from its results has failed.
 const CHECKS: [(&str, &str); 9] = [

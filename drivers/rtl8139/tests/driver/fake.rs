@@ -251,6 +251,7 @@ impl Chip {
                 }
             }
             Request::InjectionTarget | Request::Posted => {}
+            other => panic!("this driver does not ask for {other:?}"),
         }
         Ok(0)
     }
