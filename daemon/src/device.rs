@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use model_wire::FarHost;
+use model_wire::{FarHost, FarHostConfig};
 use udrv::vfio::{OpenError, VfioFunction};
 use udrv::vfio_user::{self, VfioUserFunction};
 use udrv_bus::{BusError, ParseAddressError, PciAddress, PciFunction, PciId, Width};
@@ -107,7 +107,7 @@ impl DeviceName {
             DeviceName::Pci(address) => (Box::new(VfioFunction::open(*address)?), None),
             DeviceName::VfioUser(path) => (Box::new(VfioUserFunction::open(path)?), None),
             DeviceName::Model(model) => {
-                let card = model.build(far_host).map_err(DeviceOpenError::FarHost)?;
+                let card = model.build(far_host.then(FarHostConfig::default)).map_err(DeviceOpenError::FarHost)?;
                 (card.function, card.far_host)
             }
         };

@@ -43,13 +43,13 @@ const fn nic<C: Chip<Config: Default>>() -> Model {
 }
 
 impl Model {
-    /// Builds a card. `far_host` is whether its wire has a host at the other end.
+    /// Builds a card. `far_host` is the host at the other end of its wire, if there shall be one.
     ///
     /// # Errors
     /// The host's thread could not be started.
-    pub fn build(&self, far_host: bool) -> std::io::Result<Card> {
+    pub fn build(&self, far_host: Option<FarHostConfig>) -> std::io::Result<Card> {
         let (_, near, far) = Wire::new(WireConfig::default());
-        let host = far_host.then(|| FarHost::start(far, FarHostConfig::default())).transpose()?;
+        let host = far_host.map(|config| FarHost::start(far, config)).transpose()?;
         Ok(Card { far_host: host, ..(self.build)(near) })
     }
 }
@@ -91,7 +91,7 @@ mod tests {
         for model in MODELS {
             assert_eq!(named(model.name), Some(model));
             assert_eq!(MODELS.iter().filter(|other| *other == model).count(), 1, "{model:?} is there twice");
-            let mut card = model.build(false).expect("it needs no thread").function;
+            let mut card = model.build(None).expect("it needs no thread").function;
             let mut word = |at| card.config_read(at, Width::U16).expect("configuration space") as u16;
             let id = PciId { vendor: word(0), device: word(2) };
             assert_eq!(drivers::for_id(id).map(|driver| driver.name), Some(model.name), "{id}");

@@ -28,27 +28,27 @@ pub enum ServeModelError {
     Start(#[from] io::Error),
 }
 
-/// Serves model `name` at `socket` until SIGTERM or SIGINT. `far_host` is whether its wire has a host at the other end.
+/// Serves model `name` at `socket` until SIGTERM or SIGINT. `far_host` is the host at the other end of its wire.
 /// Says what it serves on standard output once clients can connect.
 ///
 /// # Errors
 /// [`ServeModelError`].
-pub fn serve(name: &str, socket: &Path, far_host: bool) -> Result<(), ServeModelError> {
+pub fn serve(name: &str, socket: &Path, far_host: Option<FarHostConfig>) -> Result<(), ServeModelError> {
     let model = models::named(name).ok_or_else(|| ServeModelError::NoModel { name: name.to_owned() })?;
     // before there is a socket: nothing may be left behind by a signal
     let mut signals = Signals::new([SIGTERM, SIGINT])?;
     let server = Server::bind(socket)?;
-    let Card { function, mut reopen, far_host } = model.build(far_host)?;
+    let host = match &far_host {
+        Some(host) => format!("; the host at the other end of its wire is {}", host.ipv4),
+        None => String::new(),
+    };
+    let Card { function, mut reopen, far_host: _host } = model.build(far_host)?;
     let (stopper, handle) = (server.stopper(), signals.handle());
     let waiter = thread::Builder::new().name("signals".into()).spawn(move || {
         if signals.forever().next().is_some() {
             stopper.stop();
         }
     })?;
-    let host = match &far_host {
-        Some(_) => format!("; the host at the other end of its wire is {}", FarHostConfig::default().ipv4),
-        None => String::new(),
-    };
     // whoever started this may not be listening any more: that is no reason not to serve
     let line = format!(
         "serving model:{name} at {}{host}; connect one client: vfio-user:{}",

@@ -33,6 +33,8 @@ enum Task {
     Demo(demo::Args),
     /// Run something in a QEMU guest that has an IOMMU, PCI cards and loadable modules.
     Guest(guest::Args),
+    /// Judge our models by Linux's own drivers, in a guest.
+    Oracle(guest::oracle::Args),
     /// Try to break the transaction engine: a million faults, wild writes, storms of signals, a model checker.
     Stress(stress::Args),
     /// Check and test everything, in QEMU guests too.
@@ -45,6 +47,7 @@ fn main() -> ExitCode {
         Task::Check(args) => check::main(&args),
         Task::Demo(args) => demo::main(&args),
         Task::Guest(args) => guest::main(args),
+        Task::Oracle(args) => guest::oracle::main(&args),
         Task::Stress(args) => stress::main(&args),
         Task::Test(args) => test::main(&args),
     }

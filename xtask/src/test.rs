@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use crate::{
     cargo::cargo,
     check, demo,
-    guest::{Kernel, nic},
+    guest::{Kernel, nic, oracle},
     steps::{self, Done, Step, program},
     stress,
 };
@@ -33,6 +33,8 @@ const STEPS: &[Step] = &[
     Step::guest("device-guest", || suite::in_guest(Kernel::Debian61, &suite::DEVICE)),
     // a line for each card of guest/cards.rs that udrvd drives
     Step::guest("rtl8139", || nic::step("rtl8139")),
+    // our models under Linux's own drivers
+    Step::guest("oracle", oracle::step),
 ];
 // ------------------------------------------------------------------------------------------------------------------
 

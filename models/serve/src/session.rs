@@ -117,9 +117,9 @@ impl Session {
         }
         match header.command {
             Header::VERSION => {
-                version::read(&body).map_err(|why| Refusal::new(Errno::INVAL, why))?;
+                let (minor, _) = version::read(&body).map_err(|why| Refusal::new(Errno::INVAL, why))?;
                 self.greeted = true;
-                Ok(version::ours())
+                Ok(version::answer(minor))
             }
             Header::DMA_MAP => {
                 let (map, _) = DmaMap::take(&body).ok_or_else(short)?;

@@ -399,6 +399,7 @@ fn what_a_bad_server_says_is_refused_wherever_it_says_it() {
         (2, Wrong::Body(|body| body[23] = 0xff), "breaks the protocol"),
         (2, Wrong::Body(|body| body[8] = 1), "breaks the protocol"),
         (0, Wrong::Body(|body| body[0] = 1), "version 1"),
+        (0, Wrong::Body(|body| body[2] = 2), "version 0.2"),
         (0, Wrong::Body(|body| body[4] = b'x'), "no JSON"),
         // the read of BAR 1's register and of the vendor id
         (6, Wrong::Body(|body| body[0] ^= 1), "breaks the protocol"),

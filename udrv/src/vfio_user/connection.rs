@@ -49,11 +49,16 @@ impl Failed {
 
 impl Connection {
     /// Takes a connected channel and agrees on the version.
-    pub(super) fn new(channel: Channel, patience: Duration) -> Result<(Connection, version::Capabilities), Failed> {
+    pub(super) fn new(channel: Channel, patience: Duration) -> Result<Connection, Failed> {
         let mut this = Connection { channel, patience, next_id: 0, broken: None };
         let answer = this.ask(Header::VERSION, &[&version::ours()], &[])?;
-        let capabilities = version::read(&answer).map_err(|why| this.nonsense(why))?;
-        Ok((this, capabilities))
+        match version::read(&answer) {
+            Ok((minor, _)) if minor > version::MINOR => {
+                Err(this.nonsense(format!("it speaks version 0.{minor} when 0.{} was proposed", version::MINOR)))
+            }
+            Ok(_) => Ok(this),
+            Err(why) => Err(this.nonsense(why)),
+        }
     }
 
     /// Sends a command and returns the body of its answer.

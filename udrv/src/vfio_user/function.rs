@@ -114,7 +114,7 @@ impl VfioUserFunction {
         };
         let not_pci = |why: String| OpenError::NotPci { path: path.clone(), why };
 
-        let (mut connection, _) = Connection::new(channel, answer_time).map_err(failed("the version"))?;
+        let mut connection = Connection::new(channel, answer_time).map_err(failed("the version"))?;
         let info = device_info(&mut connection).map_err(failed("what the device is"))?;
         if info.flags & DeviceInfo::PCI == 0 {
             return Err(not_pci("it does not say so itself".to_owned()));

@@ -8,7 +8,7 @@ use crate::{MAX_DATA, MAX_FDS};
 
 /// The major version that is spoken here.
 pub const MAJOR: u16 = 0;
-/// The minor version that is spoken here.
+/// The highest minor version that is spoken here. Nothing of what is used here differs between 0 and 1; QEMU says 0.
 pub const MINOR: u16 = 1;
 
 /// The limits of one side.
@@ -42,36 +42,43 @@ struct Text {
     capabilities: Capabilities,
 }
 
-/// The body that says our version and limits.
+/// The body that says our version and limits, as a client proposes them.
 #[must_use]
 pub fn ours() -> Vec<u8> {
+    answer(MINOR)
+}
+
+/// The body with which a server answers a client that proposes `minor`: the lower one of both.
+#[must_use]
+pub fn answer(minor: u16) -> Vec<u8> {
     let mut body = Vec::new();
     body.extend_from_slice(&MAJOR.to_le_bytes());
-    body.extend_from_slice(&MINOR.to_le_bytes());
+    body.extend_from_slice(&minor.min(MINOR).to_le_bytes());
     body.extend(serde_json::to_vec(&Text { capabilities: Capabilities::ours() }).expect("numbers are JSON"));
     body.push(0);
     body
 }
 
-/// Reads the other side's body.
+/// Reads the other side's body: its minor version and its limits. A client may propose a higher one than ours, a server
+/// that answers with one breaks the protocol.
 ///
 /// # Errors
 /// What is wrong with it, in words: another version, or no JSON.
-pub fn read(body: &[u8]) -> Result<Capabilities, String> {
+pub fn read(body: &[u8]) -> Result<(u16, Capabilities), String> {
     let (Some((major, rest)), true) = (body.split_first_chunk::<2>(), body.len() >= 4) else {
         return Err(format!("its version has {} bytes, and 4 are the least", body.len()));
     };
     let (major, minor) = (u16::from_le_bytes(*major), u16::from_le_bytes([rest[0], rest[1]]));
-    if major != MAJOR || minor < MINOR {
+    if major != MAJOR {
         return Err(format!("it speaks version {major}.{minor} and not {MAJOR}.{MINOR}"));
     }
     let text = &rest[2..];
     let text = text.strip_suffix(&[0]).unwrap_or(text);
     if text.is_empty() {
-        return Ok(Capabilities::default());
+        return Ok((minor, Capabilities::default()));
     }
     let text: Text = serde_json::from_slice(text).map_err(|error| format!("its capabilities are no JSON: {error}"))?;
-    Ok(text.capabilities)
+    Ok((minor, text.capabilities))
 }
 
 #[cfg(test)]
@@ -80,16 +87,16 @@ mod tests {
 
     #[test]
     fn a_version_reads_back_and_wrong_ones_are_explained() {
-        assert_eq!(read(&ours()), Ok(Capabilities::ours()));
-        assert_eq!(read(&[0, 0, 1, 0]), Ok(Capabilities::default()));
+        assert_eq!(read(&ours()), Ok((MINOR, Capabilities::ours())));
+        assert_eq!((read(&answer(0)).unwrap().0, read(&answer(7)).unwrap().0), (0, MINOR));
+        assert_eq!(read(&[0, 0, 1, 0]), Ok((1, Capabilities::default())));
         // what QEMU says besides is left aside
         let more = b"\0\0\x01\0{\"capabilities\":{\"max_msg_fds\":8,\"migration\":{\"pgsize\":4096}}}\0";
-        assert_eq!(read(more).unwrap().max_msg_fds, 8);
+        assert_eq!(read(more).unwrap().1.max_msg_fds, 8);
         for (bad, why) in [
             (&b""[..], "0 bytes"),
             (b"\0\0\x01", "3 bytes"),
             (b"\x01\0\0\0", "1.0"),
-            (b"\0\0\0\0", "0.0"),
             (b"\0\0\x01\0{", "no JSON"),
             (b"\0\0\x01\0{\"capabilities\":{\"max_msg_fds\":-1}}\0", "no JSON"),
         ] {

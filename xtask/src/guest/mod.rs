@@ -29,6 +29,7 @@ mod kernel;
 mod modules;
 pub(crate) mod nic;
 mod nic_smoke;
+pub(crate) mod oracle;
 mod outcome;
 mod packages;
 mod process;
@@ -113,6 +114,7 @@ pub(crate) struct Guest {
     script: String,
     iommu: bool,
     echo: bool,
+    newer_qemu: bool,
     memory: u32,
     processors: u32,
     timeout: Duration,
@@ -135,6 +137,7 @@ impl Guest {
             script: String::new(),
             iommu: false,
             echo: false,
+            newer_qemu: false,
             memory: 256,
             processors: 1,
             timeout: Duration::from_secs(60),
@@ -182,6 +185,18 @@ impl Guest {
         // An option ROM would only cost boot time: nothing boots from the network.
         let device = format!("{model},netdev=port{port},addr={slot:#x},mac=52:54:00:00:{hub:02x}:{slot:02x},romfile=");
         self.qemu(["-netdev", &format!("hubport,id=port{port},hubid={hub}"), "-device", &device])
+    }
+
+    /// Plugs in the PCI function that a vfio-user server shows at `socket`: at slot `slot` of bus 0. The server is to be
+    /// there when the guest is run. Its memory is shared with the server.
+    pub(crate) fn vfio_user(mut self, socket: &Path, slot: u8) -> Self {
+        self.newer_qemu = true;
+        let socket = serde_json::json!({ "type": "unix", "path": socket });
+        // no option ROM: nothing boots from it, and the server shows none
+        let device = serde_json::json!({
+            "driver": "vfio-user-pci", "socket": socket, "rombar": 0, "addr": format!("{slot:#x}"),
+        });
+        self.qemu(["-device", &device.to_string()])
     }
 
     /// Adds arguments to QEMU's command line.
@@ -248,6 +263,7 @@ impl Guest {
         let target = workspace().join("target");
         let cache = Cache::new(target.join("guest-cache"));
         let tools = Tools::provide(&cache)?;
+        let qemu = if self.newer_qemu { Tools::provide_newer_qemu(&cache)? } else { tools.clone() };
         let kernel = self.kernel.provide(&cache, &tools)?;
         let (folder, _lock) = run_folder(&target.join("guest"), &self.scenario)?;
 
@@ -264,7 +280,8 @@ impl Guest {
         fs::write(&initramfs, root.finish()).doing(|| format!("write {}", initramfs.display()))?;
 
         let run = Run {
-            tools: &tools,
+            tools: &qemu,
+            shared_memory: self.newer_qemu,
             image: kernel.image(),
             initramfs,
             kernel_line: self.kernel_line,

@@ -28,6 +28,8 @@ pub(crate) enum Suite {
     Machine,
     /// Another suite of the machine's own mirror, such as `bookworm-backports`.
     Other(&'static str),
+    /// Another release of the machine's own mirror, with its backports before it, such as `trixie`.
+    Backports(&'static str),
 }
 
 /// A tree to be had from packages.
@@ -151,10 +153,17 @@ impl<'a> Apt<'a> {
              Acquire::Languages \"none\";\nAcquire::Retries \"1\";\nAcquire::http::Timeout \"20\";\n\
              Acquire::https::Timeout \"20\";\n"
         );
-        if let Suite::Other(suite) = tree.suite {
-            let list = home.join("sources.list");
-            write(&list, &format!("deb {} {suite} main\n", mirror(suite)?))?;
+        let suites = match tree.suite {
+            Suite::Machine => Vec::new(),
+            Suite::Other(suite) => vec![suite.to_owned()],
+            Suite::Backports(release) => vec![release.to_owned(), format!("{release}-backports")],
+        };
+        if let Some(last) = suites.last() {
+            let (list, mirror) = (home.join("sources.list"), mirror(last)?);
+            write(&list, &suites.iter().map(|suite| format!("deb {mirror} {suite} main\n")).collect::<String>())?;
             text += &format!("Dir::Etc::sourcelist \"{}\";\nDir::Etc::sourceparts \"-\";\n", list.display());
+            // without it backports are taken only for what is nowhere else
+            text += &format!("APT::Default-Release \"{last}\";\n");
         }
         write(&config, &text)?;
         Ok(Self { tree, home, config })

@@ -29,7 +29,7 @@ const KERNEL_LINE: &str = "console=ttyS0 panic=-1 quiet mitigations=off rcupdate
 
 /// What a run needs.
 pub(crate) struct Run<'a> {
-    /// The unpacked programs.
+    /// Where QEMU is.
     pub(crate) tools: &'a Tools,
     /// The kernel's ELF image.
     pub(crate) image: PathBuf,
@@ -43,6 +43,8 @@ pub(crate) struct Run<'a> {
     pub(crate) iommu: bool,
     /// The guest's memory in MiB.
     pub(crate) memory: u32,
+    /// Whether the guest's memory is a memfd that can be given to another process.
+    pub(crate) shared_memory: bool,
     /// How many processors.
     pub(crate) processors: u32,
     /// The wall clock time that it has.
@@ -67,6 +69,10 @@ impl Run<'_> {
         command.args("-machine q35,kernel-irqchip=split -accel tcg,thread=multi -cpu max -nodefaults".split(' '));
         command.args("-display none -no-reboot -device isa-debug-exit,iobase=0xf4,iosize=4".split(' '));
         command.args(["-m", &self.memory.to_string(), "-smp", &self.processors.to_string()]);
+        if self.shared_memory {
+            let object = format!("memory-backend-memfd,id=memory,size={}M,share=on", self.memory);
+            command.args(["-object", &object, "-machine", "memory-backend=memory"]);
+        }
         command.args("-chardev stdio,id=console,signal=off -serial chardev:console".split(' '));
         command.arg("-chardev").arg(with_path("file,id=results,path=", &self.results));
         command.args(["-serial", "chardev:results"]);

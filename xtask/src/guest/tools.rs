@@ -22,8 +22,18 @@ const TREE: Tree = Tree {
     closure: Closure::Everything,
 };
 
+/// A QEMU that is new enough (10.1) to be a vfio-user client, and nothing else.
+const NEWER_QEMU: Tree = Tree {
+    name: "newer-qemu",
+    suite: Suite::Backports("trixie"),
+    packages: &["qemu-system-x86"],
+    closure: Closure::Everything,
+};
+
 /// The loader in the tree. `/lib64/ld-linux-x86-64.so.2` is an absolute link to it, which would lead to the host's.
 const LOADER: &str = "lib/x86_64-linux-gnu/ld-linux-x86-64.so.2";
+/// The same in the newer tree: from Debian 13 on all of `/lib` is in `/usr/lib`.
+const NEWER_LOADER: &str = "usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2";
 /// Where the tree's libraries are.
 const LIBRARIES: [&str; 2] = ["lib/x86_64-linux-gnu", "usr/lib/x86_64-linux-gnu"];
 
@@ -31,6 +41,7 @@ const LIBRARIES: [&str; 2] = ["lib/x86_64-linux-gnu", "usr/lib/x86_64-linux-gnu"
 #[derive(Clone, Debug)]
 pub(crate) struct Tools {
     root: PathBuf,
+    loader: &'static str,
 }
 
 impl Tools {
@@ -42,7 +53,17 @@ impl Tools {
         let key_files = ["usr/bin/qemu-system-x86_64", "usr/share/seabios/bios-256k.bin", "usr/share/qemu/pvh.bin"];
         let key_files = key_files.into_iter().chain(["bin/busybox", "bin/kmod", "bin/ip", LOADER]);
         let root = cache.provide(&TREE, |_| Ok(key_files.map(PathBuf::from).collect()))?;
-        Ok(Self { root })
+        Ok(Self { root, loader: LOADER })
+    }
+
+    /// The same for the newer QEMU: there is no other program in that tree.
+    ///
+    /// # Errors
+    /// As [`Cache::provide`].
+    pub(crate) fn provide_newer_qemu(cache: &Cache) -> Result<Self> {
+        let key_files = ["usr/bin/qemu-system-x86_64", "usr/share/seabios/bios-256k.bin", NEWER_LOADER];
+        let root = cache.provide(&NEWER_QEMU, |_| Ok(key_files.map(PathBuf::from).to_vec()))?;
+        Ok(Self { root, loader: NEWER_LOADER })
     }
 
     /// A file in the tree, such as `usr/share/qemu`.
@@ -52,7 +73,7 @@ impl Tools {
 
     /// A command that runs a dynamic program of the tree, such as `bin/kmod`, by the name that it looks at.
     pub(crate) fn command(&self, program: &str, name: &str) -> Command {
-        let mut command = Command::new(self.path(LOADER));
+        let mut command = Command::new(self.path(self.loader));
         command.args(self.loader_options(name)).arg(self.path(program));
         command
     }
@@ -74,9 +95,9 @@ impl Tools {
     /// # Errors
     /// If the loader cannot resolve them.
     pub(crate) fn libraries_of(&self, program: &Path) -> Result<Vec<PathBuf>> {
-        let mut list = Command::new(self.path(LOADER));
+        let mut list = Command::new(self.path(self.loader));
         list.args(self.loader_options("list")).arg("--list").arg(program);
-        let mut libraries = vec![self.path(LOADER)];
+        let mut libraries = vec![self.path(self.loader)];
         libraries.extend(paths_of(&process::run(&mut list)?).filter(|path| path.starts_with(&self.root)));
         Ok(libraries)
     }
