@@ -12,11 +12,17 @@ use crate::state::State;
 
 /// For PHYAR: an access takes 64 clocks of 400 ns, and some.
 const DEADLINE: Micros = Micros(10_000);
+/// An access and its rest, with room.
+const ACCESS: Micros = Micros(100);
 /// Between the end of an access and the next.
 const REST: Micros = Micros(20);
 
 /// Lets the PHY negotiate, if it does not.
+///
+/// A call that has failed may have left an access under way, and PHYAR does not say so: its flag means one thing for a
+/// read and the other for a write. So it is given the time that it takes.
 pub(crate) fn wake(cx: &Cx<'_, State>) -> Result<(), Error> {
+    cx.clock.pause(ACCESS)?;
     let control = access(cx, mii::BMCR, None)?;
     if control & bmcr::POWER_DOWN != 0 || control & bmcr::ANE == 0 {
         let wanted = control & !(bmcr::POWER_DOWN | bmcr::RESET) | bmcr::ANE | bmcr::RESTART;
