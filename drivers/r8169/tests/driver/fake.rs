@@ -105,11 +105,11 @@ impl Both {
             Request::DmaRead64 => panic!("only first words are read"),
             Request::DmaWrite32 => self.chip.set_word(at as u32, value),
             Request::DmaWrite64 => {
-                assert!(at % 8 == 0);
+                assert!(at.is_multiple_of(8));
                 self.chip.dma[0][at..at + 8].copy_from_slice(&w[2].to_le_bytes());
             }
             Request::DmaHandOver32 => {
-                assert!(at % 16 == 0, "the first word of a descriptor");
+                assert!(at.is_multiple_of(16), "the first word of a descriptor");
                 self.border.staged.push(Staged::Word(at as u32, value));
             }
             Request::Keep => {
