@@ -187,6 +187,9 @@ mod tests {
     fn only_what_has_no_answer_is_posted() {
         let posted = (0..).map_while(Request::from_number).filter(|request| request.may_be_posted());
         use Request::*;
-        assert_eq!(posted.collect::<Vec<_>>(), [RegisterWrite, DmaWrite32, DmaWrite64, Keep, Complete, Deliver]);
+        assert_eq!(
+            posted.collect::<Vec<_>>(),
+            [RegisterWrite, DmaWrite32, DmaWrite64, DmaHandOver32, Keep, Complete, Deliver]
+        );
     }
 }

@@ -112,6 +112,14 @@ impl Host {
             Request::DmaRead64 => self.dma_read::<8>(ledger, a, b),
             Request::DmaWrite32 => self.dma_write(ledger, a, b, &(c as u32).to_le_bytes()),
             Request::DmaWrite64 => self.dma_write(ledger, a, b, &c.to_le_bytes()),
+            Request::DmaHandOver32 => {
+                if !b.is_multiple_of(4) {
+                    return Err(Refusal(format!("a descriptor is handed over at offset {b}, no multiple of 4")));
+                }
+                let place = self.pool.place(ledger, a, b, 4, Rights::WRITE)?;
+                self.window.hand_over(place, c as u32)?;
+                Ok(Ok(0))
+            }
             // what the host has is what it offers to this call
             Request::Keep => {
                 ledger.buffers.hand_over(Handle::from_word(a), Owner::Inside)?;
@@ -168,6 +176,12 @@ impl Host {
             Request::InjectionTarget => Ok(Ok(self.wild_target)),
             Request::Posted => Ok(Ok(0)),
         }
+    }
+
+    /// The call commits: see [`Window::commit`].
+    pub fn commit(&mut self) -> bool {
+        let region = self.pool.region();
+        self.window.commit(|place, value| region.copy_in(place, &value.to_le_bytes()).is_ok())
     }
 
     /// A little-endian word of `N` bytes.

@@ -2,8 +2,8 @@
 //!
 //! The declared map is the reference: an access outside it, at another width or against its kind is refused, and the
 //! call ends as a fault. Reads of `Config` registers come from the shadow. Writes are journalled with the old
-//! value, so that an abort writes back just what the failed call changed; doorbells wait for the commit; causes
-//! that a failed call consumed are presented again.
+//! value, so that an abort writes back just what the failed call changed; doorbells wait for the commit, and in order with
+//! them the words of DMA memory that hand descriptors over; causes that a failed call consumed are presented again.
 
 use fgft::Refusal;
 use udrv_bus::{BusError, PciFunction, Width};
@@ -13,7 +13,7 @@ use crate::host::BATCH;
 use crate::ledger::{Ledger, MAX_SHADOWED};
 use crate::write_log::{RegisterWrite, Undone, WriteLog};
 
-/// Doorbells that one call may ring, registers that it may write: more is a driver gone wild. For each frame that it may
+/// Doorbells that one call may ring, descriptors included that it hands over, and registers that it may write: more is a driver gone wild. For each frame that it may
 /// be offered more than any chip needs for one.
 const MAX_STAGED: usize = 32 * BATCH;
 
@@ -27,6 +27,15 @@ struct Register {
     offset: u16,
     width: Width,
     kind: Kind,
+}
+
+/// Where what is held back goes.
+#[derive(Debug, Clone, Copy)]
+enum Target {
+    /// A register: its index.
+    Register(u8),
+    /// DMA memory: the place in the region.
+    Memory(u64),
 }
 
 /// Device accesses since the start.
@@ -48,7 +57,7 @@ pub struct Window {
     dma: std::ops::Range<u64>,
     /// Register and its value before this call's first write, in order.
     journal: Vec<(u8, u32)>,
-    staged: Vec<(u8, u32)>,
+    staged: Vec<(Target, u32)>,
     /// Causes acknowledged or cleared by reading in this call.
     consumed: Vec<(u8, u32)>,
     /// Causes that this call has seen in each register that it acknowledges by writing.
@@ -226,7 +235,7 @@ impl Window {
                 Ok(self.device_write(register, value))
             }
             Kind::Doorbell => {
-                stage(&mut self.staged, index, value)?;
+                hold_back(&mut self.staged, Target::Register(index as u8), value)?;
                 self.writes.note(index, value, Undone::NeverHappened);
                 Ok(Ok(0))
             }
@@ -238,8 +247,17 @@ impl Window {
         }
     }
 
-    /// The call commits: doorbells ring, in order; consumed causes are consumed. True if all reached the device.
-    pub fn commit(&mut self) -> bool {
+    /// A word of DMA memory that hands a descriptor over: held back, as a doorbell is.
+    ///
+    /// # Errors
+    /// Too many in one call.
+    pub fn hand_over(&mut self, place: u64, value: u32) -> Result<(), Refusal> {
+        hold_back(&mut self.staged, Target::Memory(place), value)
+    }
+
+    /// The call commits: doorbells ring and `write` is told which words of DMA memory hand descriptors over, in the
+    /// driver's order; consumed causes are consumed. True if all reached the device.
+    pub fn commit(&mut self, mut write: impl FnMut(u64, u32) -> bool) -> bool {
         for (index, bits) in self.consumed.drain(..) {
             self.carry[usize::from(index)] &= !bits;
         }
@@ -249,8 +267,11 @@ impl Window {
         self.writes.clear();
         let mut staged = std::mem::take(&mut self.staged);
         let mut rung = true;
-        for (index, value) in staged.drain(..) {
-            rung &= self.device_write(self.registers[usize::from(index)], value).is_ok();
+        for (target, value) in staged.drain(..) {
+            rung &= match target {
+                Target::Register(index) => self.device_write(self.registers[usize::from(index)], value).is_ok(),
+                Target::Memory(place) => write(place, value),
+            };
         }
         self.staged = staged;
         rung
@@ -367,6 +388,14 @@ impl Window {
 /// Whether what was last written to or read from a register of this kind is remembered.
 fn is_shadowed(kind: Kind) -> bool {
     matches!(kind, Kind::Config | Kind::DmaAddress | Kind::WriteOnly)
+}
+
+fn hold_back(list: &mut Vec<(Target, u32)>, target: Target, value: u32) -> Result<(), Refusal> {
+    if list.len() == MAX_STAGED {
+        return Err(Refusal(format!("more than {MAX_STAGED} doorbells in one call")));
+    }
+    list.push((target, value));
+    Ok(())
 }
 
 fn stage(list: &mut Vec<(u8, u32)>, index: usize, value: u32) -> Result<(), Refusal> {

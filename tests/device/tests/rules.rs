@@ -1,7 +1,7 @@
 //! A driver that breaks every rule there is, one a call: each is a contained fault, and the next call works.
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 
 use udrv::net::{Answer, Command, DeviceError, NetDevice, Options};
 use udrv::report::FaultReport;
@@ -28,6 +28,9 @@ enum Crime {
     NoHandle,
     OffsetOutside,
     OffsetWraps,
+    HandOverOutside,
+    HandOverOdd,
+    HandOverTooMany,
     TooMuchMemory,
     OddAlignment,
     CompleteForeign,
@@ -42,6 +45,7 @@ enum Crime {
     DeliverTooShort,
     DeliverTooMany,
     DeliverLies,
+    HandOverAndLie,
     // in `transmit`
     KeepAnother,
     KeepTwice,
@@ -58,6 +62,8 @@ enum Crime {
 /// What the driver shall do, once; it reads host memory, which is not forbidden.
 static CRIME: AtomicU32 = AtomicU32::new(Crime::None as u32);
 static FRAMES: AtomicU32 = AtomicU32::new(0);
+/// It hands the first word of its memory over, one more each time.
+static HAND_OVER: AtomicBool = AtomicBool::new(false);
 
 fn crime(is: Crime) -> bool {
     CRIME.load(Relaxed) == is as u32
@@ -153,6 +159,12 @@ impl NetDriver for Hostile {
         } else if crime(Crime::DeliverLies) {
             cx.net.deliver(ring, 0, 60)?;
             return Ok(2);
+        } else if crime(Crime::HandOverAndLie) {
+            cx.dma.hand_over(ring, 0, u32::MAX)?;
+            return Ok(2);
+        }
+        if HAND_OVER.load(Relaxed) {
+            cx.dma.hand_over(ring, 0, cx.dma.read_u32(ring, 0)? + 1)?;
         }
         let frames = FRAMES.load(Relaxed);
         (0..frames).try_for_each(|_| cx.net.deliver(ring, 0, 60))?;
@@ -173,6 +185,11 @@ impl NetDriver for Hostile {
             () if crime(Crime::NoHandle) => drop(cx.dma.bus_address(Dma::NONE)?),
             () if crime(Crime::OffsetOutside) => cx.dma.write_u32(ring, RING - 3, 0)?,
             () if crime(Crime::OffsetWraps) => drop(cx.dma.read_u32(ring, u32::MAX)?),
+            () if crime(Crime::HandOverOutside) => cx.dma.hand_over(ring, RING, 0)?,
+            () if crime(Crime::HandOverOdd) => cx.dma.hand_over(ring, 2, 0)?,
+            () if crime(Crime::HandOverTooMany) => {
+                (0..2000).try_for_each(|_| cx.dma.hand_over(ring, 0, 0))?;
+            }
             () if crime(Crime::TooMuchMemory) => {
                 // not a broken rule, but an ordinary error: and then it breaks one
                 assert_eq!(cx.dma.allocate(u32::MAX, 4096), Err(Error::NoMemory));
@@ -319,6 +336,9 @@ fn crimes_against_registers_and_memory() {
         (Crime::NoHandle, "handle none is no DMA memory"),
         (Crime::OffsetOutside, "4 bytes at 8189 do not fit into its 8192"),
         (Crime::OffsetWraps, "do not fit into its 8192"),
+        (Crime::HandOverOutside, "4 bytes at 8192 do not fit into its 8192"),
+        (Crime::HandOverOdd, "at offset 2, no multiple of 4"),
+        (Crime::HandOverTooMany, "more than 1024 doorbells"),
         (Crime::TooMuchMemory, "DMA memory of 0 bytes"),
         (Crime::OddAlignment, "aligned to 3"),
         (Crime::CompleteForeign, "handle 3:0 is no packet buffer: it was never granted"),
@@ -390,4 +410,32 @@ fn a_flood_does_not_keep_a_call_from_returning() {
     FRAMES.store(0, Relaxed);
     device.serve_interrupt().expect("it returns");
     assert!(!device.has_more());
+}
+
+/// What a call hands over is the device's when the call commits: after its frames have gone up, and not at all when it
+/// is aborted.
+#[test]
+fn descriptors_are_handed_over_by_calls_that_commit_after_their_frames() {
+    let _turn = TURN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    CRIME.store(Crime::None as u32, Relaxed);
+    let (device, host, _door) = start();
+    let mut device = device.expect("starts");
+    let first_word = |device: &mut NetDevice<Hostile>| {
+        FRAMES.store(1, Relaxed);
+        device.serve_interrupt().expect("it returns");
+        FRAMES.store(0, Relaxed);
+        let frame = host.receive(udrv_tests::PATIENCE).expect("a frame");
+        u32::from_le_bytes(frame[..4].try_into().expect("four bytes"))
+    };
+    HAND_OVER.store(true, Relaxed);
+    assert_eq!(first_word(&mut device), 0, "handed over after the frame that lies there has gone up");
+    assert_eq!(first_word(&mut device), 1, "and was, by then");
+    HAND_OVER.store(false, Relaxed);
+    assert_eq!(first_word(&mut device), 2);
+    CRIME.store(Crime::HandOverAndLie as u32, Relaxed);
+    let _ = device.serve_interrupt();
+    CRIME.store(Crime::None as u32, Relaxed);
+    assert!(!reports(&mut device).is_empty());
+    device.handle(Command::Release(None)).expect("released");
+    assert_eq!(first_word(&mut device), 2, "a call that failed hands nothing over");
 }

@@ -67,7 +67,7 @@ impl Setup {
     }
 
     fn commit(&mut self) {
-        assert!(self.window.commit());
+        assert!(self.window.commit(|_, _| panic!("nothing was handed over")));
         self.committed = self.ledger;
     }
 
@@ -302,4 +302,36 @@ fn a_checkpoint_reads_nothing() {
         if round % 2 == 0 { s.commit() } else { assert!(!s.abort()) }
     }
     assert_eq!(s.door.inside().reads, reads);
+}
+
+#[test]
+fn what_is_handed_over_keeps_its_place_among_the_doorbells() {
+    let mut s = Setup::new();
+    s.write(0x20, 4, 1);
+    s.window.hand_over(0x40, 7).expect("room");
+    s.write(0x24, 4, 2);
+    s.window.hand_over(0x44, 8).expect("room");
+    assert!(s.door.inside().rung.is_empty());
+    let door = s.door.clone();
+    let mut handed = Vec::new();
+    assert!(s.window.commit(|place, value| {
+        handed.push((door.inside().rung.len(), place, value));
+        true
+    }));
+    assert_eq!(handed, [(1, 0x40, 7), (2, 0x44, 8)], "each after what was rung before it");
+    assert_eq!(s.door.inside().rung, [(0x20, 1), (0x24, 2)]);
+    s.commit();
+
+    s.window.hand_over(0x40, 9).expect("room");
+    assert!(!s.abort(), "nothing to restore");
+    s.commit();
+    s.window.hand_over(0x40, 9).expect("room");
+    s.window.forget();
+    s.commit();
+
+    // doorbells and memory count together
+    s.write(0x20, 4, 3);
+    let refused = (0..2000).find_map(|place| s.window.hand_over(4 * place, 0).err());
+    assert!(refused.expect("a limit").0.contains("more than 1024 doorbells"));
+    assert!(!s.abort());
 }

@@ -45,6 +45,8 @@ requests! {
     DmaRead64,
     /// Handle, offset, value: a little-endian 64-bit word.
     DmaWrite64,
+    /// Handle, offset, value: a little-endian 32-bit word, written on commit.
+    DmaHandOver32,
     /// Buffer: the driver keeps it beyond this call.
     Keep,
     /// Buffer, 1 if it was sent or 0 if it failed: the driver is done with it.
@@ -70,7 +72,7 @@ impl Request {
     #[must_use]
     pub fn may_be_posted(self) -> bool {
         use Request::*;
-        matches!(self, RegisterWrite | DmaWrite32 | DmaWrite64 | Keep | Complete | Deliver)
+        matches!(self, RegisterWrite | DmaWrite32 | DmaWrite64 | DmaHandOver32 | Keep | Complete | Deliver)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Memory that the device reads and writes: rings and buffers. Not part of the state: a rollback does not mend it, so
-//! keep indices in the state and rebuild what hangs on them in `restore`.
+//! keep indices in the state and rebuild what hangs on them in `restore`. What hands a descriptor to the device waits for
+//! the commit: [`DmaMemory::hand_over`].
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
@@ -78,5 +79,18 @@ impl<'a> DmaMemory<'a> {
     /// None; an offset outside is a fault.
     pub fn write_u64(&self, dma: Dma, offset: u32, value: u64) -> Result<(), Error> {
         self.services.post(Request::DmaWrite64, [dma.0, u64::from(offset), value, 0])
+    }
+
+    /// Sets the little-endian word at `offset` bytes, a multiple of 4, when this call commits: after its frames have
+    /// gone up, and in order with its doorbells. It never happens if the call is aborted.
+    ///
+    /// For the word of a descriptor that says whose it is. A chip may look there at any time, without a doorbell, so
+    /// that word is a doorbell that lies in memory. The rest of the descriptor is written at once, before: what the
+    /// chip does not own it does not look at. Until the commit, the word reads as it was.
+    ///
+    /// # Errors
+    /// None; an offset outside, or one that is not a multiple of 4, is a fault.
+    pub fn hand_over(&self, dma: Dma, offset: u32, value: u32) -> Result<(), Error> {
+        self.services.post(Request::DmaHandOver32, [dma.0, u64::from(offset), u64::from(value), 0])
     }
 }

@@ -248,7 +248,7 @@ impl<D: NetDriver> NetDevice<D> {
         if broken.before { Failure::SpoiltEarlier(text) } else { Failure::BrokenState(text) }
     }
 
-    /// The call has returned and is right: frames go up, doorbells ring.
+    /// The call has returned and is right: frames go up, descriptors are handed over and doorbells ring.
     fn release_output(&mut self) {
         let region = self.host.pool.region();
         for Delivered { place, length, checked } in self.host.delivered.drain(..) {
@@ -271,7 +271,7 @@ impl<D: NetDriver> NetDevice<D> {
         }
         self.traffic.tx_frames += self.host.sent;
         self.traffic.tx_lost += self.host.lost;
-        if !self.host.window.commit() {
+        if !self.host.commit() {
             tracing::warn!(device = %self.name, "a doorbell did not reach the device");
         }
     }

@@ -116,7 +116,7 @@ impl Both {
                 self.border.words_written += 1;
                 self.memory(w[0])[w[1] as usize..][..8].copy_from_slice(&w[2].to_le_bytes());
             }
-            Request::DmaWrite32 => panic!("descriptors are written in words of 64 bits"),
+            Request::DmaWrite32 | Request::DmaHandOver32 => panic!("descriptors are written in words of 64 bits"),
             Request::Keep => {
                 assert_eq!(self.border.given, Some(w[0] as u32), "a buffer that is not of this call");
                 self.border.kept_now.push(w[0] as u32);

@@ -86,7 +86,7 @@ impl Garbage {
                 return Ok(self.word());
             }
             Request::DmaWrite64 => assert!(w[0] == 1 && w[1].is_multiple_of(8) && w[1] + 8 <= 8192),
-            Request::DmaWrite32 => panic!("descriptors are written in words of 64 bits"),
+            Request::DmaWrite32 | Request::DmaHandOver32 => panic!("descriptors are written in words of 64 bits"),
             Request::Keep => {
                 assert_eq!(self.offered.take(), Some(w[0] as u32), "a buffer that is not of this call");
                 self.kept_now.push(w[0] as u32);

@@ -1,0 +1,272 @@
+//! Realtek RTL8169S, RTL8110S, RTL8169SB, RTL8110SB, RTL8169SC, RTL8110SC (PCI) and RTL8168B (PCIe) gigabit Ethernet
+//! controllers.
+//!
+//! `version.rs` has the exact revisions; others with the same PCI ids are refused. 64 transmit and 256 receive
+//! descriptors. Not here: checksum offloads, segmentation, jumbo frames, VLAN tags (tags pass as they are), the
+//! high-priority ring, the counter dump, wake-up, EEPROM, forced media. Register names are those of the RTL8169S
+//! datasheet, rev 1.2.
+//!
+//! ```
+//! use r8169::R8169;
+//! use udrv_driver::NetDriver;
+//!
+//! assert!(R8169::IDS.contains(&(0x10ec, 0x8168)));
+//! assert!(R8169::REGISTERS.iter().any(|register| register.name == "TPPOLL"));
+//! ```
+//!
+//! # What recovery costs
+//!
+//! `quiesce` and `restore` are what `stop` and `tx_timeout` need anyway (`setup.rs`). For recovery alone there are
+//! `check`, the second versions (`alternate.rs`), and that descriptors are handed over on commit (`ring.rs`), which is
+//! another name for the write and no more lines.
+#![no_std]
+#![forbid(unsafe_code)]
+
+use udrv_driver::{
+    Alternates, Cx, Dma, Error, Events, Level, Link, MacAddress, NetDriver, Point, RegisterInfo, RingParam, RxMode,
+    Stats, TxFrame,
+};
+
+mod alternate;
+mod phy;
+pub mod regs;
+mod ring;
+mod setup;
+mod state;
+mod traffic;
+mod version;
+
+pub use state::State;
+
+use regs::{isr, phystatus, tppoll};
+
+/// The driver. It has no values: what it remembers is [`State`].
+#[derive(Debug)]
+pub struct R8169;
+
+impl NetDriver for R8169 {
+    const NAME: &'static str = "r8169";
+    /// More chips have these than are driven: `probe` looks closer.
+    const IDS: &'static [(u16, u16)] = &[(0x10ec, 0x8169), (0x10ec, 0x8168)];
+    /// The registers in memory: BAR 2 of a PCIe chip, whose BAR 1 does not exist, and BAR 1 of a PCI chip, whose BAR 2
+    /// does not. BAR 0 has them in I/O space.
+    const BARS: &'static [u8] = &[2, 1];
+    const REGISTERS: &'static [RegisterInfo] = regs::REGISTERS;
+    const STATE_VERSION: u32 = 1;
+    const ALTERNATES: Alternates<State> =
+        Alternates { transmit: Some(alternate::transmit), poll: Some(alternate::poll) };
+    type State = State;
+
+    fn new_state() -> State {
+        State::new()
+    }
+
+    fn check(state: &State) -> Result<(), &'static str> {
+        state.check()
+    }
+
+    fn probe(cx: &mut Cx<'_, State>) -> Result<MacAddress, Error> {
+        cx.point(Point::Start);
+        let tcr = cx.regs.read(regs::TCR)?;
+        if tcr == regs::NOBODY {
+            return Err(Error::Gone);
+        }
+        let Some(number) = version::find(tcr) else {
+            cx.log(Level::Error, format_args!("XID {:#010x} is no chip that this driver drives", version::xid(tcr)));
+            return Err(Error::NotThisDevice);
+        };
+        cx.log(Level::Info, format_args!("{}", version::VERSIONS[number].name));
+        cx.state.chip = number as u32 + 1;
+        setup::halt(cx)?;
+        cx.state.mac = read_mac(cx)?;
+        cx.point(Point::Middle);
+        if cx.state.memory == Dma::NONE {
+            cx.state.memory = cx.dma.allocate(ring::BYTES, ring::ALIGNMENT)?;
+        }
+        cx.point(Point::End);
+        Ok(cx.state.mac)
+    }
+
+    fn open(cx: &mut Cx<'_, State>) -> Result<(), Error> {
+        cx.point(Point::Start);
+        if cx.state.memory == Dma::NONE {
+            return Err(Error::NotReady);
+        }
+        setup::shut_down(cx)?;
+        cx.point(Point::Middle);
+        phy::wake(cx)?;
+        setup::start(cx)?;
+        cx.state.opened = 1;
+        cx.point(Point::End);
+        Ok(())
+    }
+
+    fn stop(cx: &mut Cx<'_, State>) -> Result<(), Error> {
+        cx.point(Point::Start);
+        cx.state.opened = 0;
+        cx.regs.write(regs::IMR, 0)?;
+        cx.point(Point::Middle);
+        setup::shut_down(cx)?;
+        setup::write_mac(cx)?;
+        cx.point(Point::End);
+        Ok(())
+    }
+
+    fn transmit(cx: &mut Cx<'_, State>, frame: TxFrame) -> Result<(), Error> {
+        cx.point(Point::Start);
+        if cx.state.opened == 0 {
+            return Err(Error::NotReady);
+        }
+        if frame.length > ring::LONGEST_SENT {
+            return Err(Error::Unsupported);
+        }
+        let index = cx.state.tx.free().ok_or(Error::Busy)?;
+        // nothing here can fail any more: a descriptor without a buffer would be completed some day
+        let (memory, place) = (cx.state.memory, ring::tx_place(index));
+        cx.dma.write_u32(memory, place + 4, 0)?;
+        cx.dma.write_u64(memory, place + 8, frame.bus_address.into())?;
+        cx.net.keep(frame)?;
+        cx.state.tx.claim(frame.buffer);
+        cx.point(Point::Middle);
+        cx.dma.hand_over(memory, place, ring::send(index, frame.length))?;
+        cx.regs.write(regs::TPPOLL, tppoll::NPQ)?;
+        cx.point(Point::End);
+        Ok(())
+    }
+
+    fn interrupt(cx: &mut Cx<'_, State>) -> Result<Events, Error> {
+        cx.point(Point::Start);
+        let status = cx.regs.read(regs::ISR)?;
+        if status == isr::NOBODY {
+            return Err(Error::Gone);
+        }
+        let seen = status & isr::CAUSES;
+        if seen == 0 {
+            return Ok(Events::NONE);
+        }
+        cx.regs.write(regs::ISR, seen)?;
+        cx.point(Point::Middle);
+        cx.state.stats.tx_errors += u64::from(seen & isr::TER != 0);
+        let mut events = Events::NONE;
+        if seen & isr::POLL != 0 {
+            events = events | Events::POLL;
+        }
+        if seen & isr::LINKCHG != 0 {
+            events = events | Events::LINK;
+        }
+        let stops = cx.state.version().is_some_and(|version| version.overflow_stops);
+        if seen & isr::SERR != 0 || stops && seen & isr::FOVW != 0 {
+            events = events | Events::ERROR;
+        }
+        cx.point(Point::End);
+        Ok(events)
+    }
+
+    fn poll(cx: &mut Cx<'_, State>, budget: u32) -> Result<u32, Error> {
+        cx.point(Point::Start);
+        if cx.state.opened == 0 {
+            return Ok(0);
+        }
+        traffic::complete_sent(cx)?;
+        cx.point(Point::Middle);
+        let received = traffic::receive(cx, budget)?;
+        cx.state.stats.rx_frames += u64::from(received);
+        cx.point(Point::End);
+        Ok(received)
+    }
+
+    fn link(cx: &mut Cx<'_, State>) -> Result<Link, Error> {
+        cx.point(Point::Start);
+        let status = cx.regs.read(regs::PHYSTATUS)?;
+        cx.point(Point::Middle);
+        if status == phystatus::NOBODY {
+            return Err(Error::Gone);
+        }
+        cx.point(Point::End);
+        Ok(phy::link(status))
+    }
+
+    fn set_mac(cx: &mut Cx<'_, State>, mac: MacAddress) -> Result<(), Error> {
+        cx.point(Point::Start);
+        if !mac.is_station() {
+            return Err(Error::Unsupported);
+        }
+        cx.state.mac = mac;
+        setup::write_mac(cx)?;
+        cx.point(Point::Middle);
+        cx.point(Point::End);
+        Ok(())
+    }
+
+    fn set_rx_mode(cx: &mut Cx<'_, State>, mode: RxMode) -> Result<(), Error> {
+        cx.point(Point::Start);
+        let before = setup::receive_mode(cx.state);
+        cx.state.promiscuous = u32::from(mode.promiscuous);
+        cx.state.multicast = mode.multicast;
+        setup::write_multicast(cx)?;
+        cx.point(Point::Middle);
+        let after = setup::receive_mode(cx.state);
+        if cx.state.opened != 0 && before != after {
+            cx.regs.write(regs::RCR, after)?;
+        }
+        cx.point(Point::End);
+        Ok(())
+    }
+
+    /// They are what they are: the chip has no register that tells.
+    fn get_ringparam(cx: &mut Cx<'_, State>) -> Result<RingParam, Error> {
+        cx.point(Point::Start);
+        cx.point(Point::Middle);
+        cx.point(Point::End);
+        Ok(RingParam { rx: ring::RX, tx: ring::TX })
+    }
+
+    fn get_stats(cx: &mut Cx<'_, State>) -> Result<Stats, Error> {
+        cx.point(Point::Start);
+        setup::take_missed(cx)?;
+        cx.point(Point::Middle);
+        let stats = cx.state.stats;
+        cx.point(Point::End);
+        Ok(stats)
+    }
+
+    fn tx_timeout(cx: &mut Cx<'_, State>) -> Result<(), Error> {
+        cx.point(Point::Start);
+        setup::shut_down(cx)?;
+        cx.point(Point::Middle);
+        setup::resume(cx)?;
+        cx.point(Point::End);
+        Ok(())
+    }
+
+    fn quiesce(cx: &mut Cx<'_, State>) -> Result<(), Error> {
+        cx.point(Point::Start);
+        cx.regs.write(regs::IMR, 0)?;
+        cx.point(Point::Middle);
+        setup::halt(cx)?;
+        cx.point(Point::End);
+        Ok(())
+    }
+
+    fn restore(cx: &mut Cx<'_, State>) -> Result<(), Error> {
+        cx.point(Point::Start);
+        setup::shut_down(cx)?;
+        cx.point(Point::Middle);
+        setup::resume(cx)?;
+        cx.point(Point::End);
+        Ok(())
+    }
+}
+
+/// IDR, which the chip loads from its EEPROM at power-on: a station address, or zeros if it is none.
+fn read_mac(cx: &Cx<'_, State>) -> Result<MacAddress, Error> {
+    let low = cx.regs.read(regs::IDR0)?;
+    let high = cx.regs.read(regs::IDR4)?;
+    let ([a, b, c, d], [e, f, ..]) = (low.to_le_bytes(), high.to_le_bytes());
+    let mac = MacAddress([a, b, c, d, e, f]);
+    if mac.is_station() {
+        return Ok(mac);
+    }
+    cx.log(Level::Warn, format_args!("IDR has no station address: {mac}"));
+    Ok(MacAddress([0; 6]))
+}

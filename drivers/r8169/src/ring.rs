@@ -1,0 +1,181 @@
+//! Descriptor rings: where they lie, what stands in them, and whose a descriptor is.
+//!
+//! No registers and no memory here: numbers in, numbers out, so that every word a chip can write has been tried.
+//!
+//! ```text
+//!  0           4096        5120      8192                                 8192 + 256 * 2048
+//!  | receive   | transmit  | unused  | buffer 0 | buffer 1 | ...          |
+//! ```
+//!
+//! A descriptor is 16 bytes: a first word with OWN, flags and length, a second for VLAN tags (always 0 here), and a bus
+//! address of 64 bits. Receive descriptor n has buffer n for good.
+//!
+//! # Whose a descriptor is
+//!
+//! There are no tail registers. OWN in the first word says whose a descriptor is, and a chip that is walking its ring
+//! takes one that it finds without any doorbell. So the first word is written by `hand_over`: on commit, and not at all
+//! if the call is aborted. Everything else in a descriptor of ours is written at once, for the chip does not look at it.
+//!
+//! - **Transmit.** Address and second word at once; first word with OWN on commit; then TPPOLL. A call that fails leaves
+//!   a descriptor without OWN, which the next fills again. Without OWN and in use, it was sent.
+//! - **Receive.** A descriptor without OWN has a frame. It is given back with OWN on commit, after the frame has gone
+//!   up. If the call fails nothing is written, and the retry finds the frame where it was.
+//!
+//! While the chip is off (reset, no addresses, CR 0) it owns nothing whatever stands there: `setup.rs` writes whole
+//! rings at once then, and turning the chip on is what hands them over.
+
+use udrv_driver::ring::step;
+
+/// Receive descriptors.
+pub(crate) const RX: u32 = 256;
+/// Transmit descriptors.
+pub(crate) const TX: u32 = 64;
+/// Bytes of a descriptor.
+const DESCRIPTOR: u32 = 16;
+/// Bytes of a receive buffer, a multiple of 8.
+pub(crate) const BUFFER: u32 = 2048;
+
+/// Where the transmit ring begins, bytes. The receive ring is at 0.
+pub(crate) const TX_PLACE: u32 = RX * DESCRIPTOR;
+/// Where the buffers begin, bytes: a page of their own.
+const BUFFERS_PLACE: u32 = 8192;
+/// Bytes of all of it.
+pub(crate) const BYTES: u32 = BUFFERS_PLACE + RX * BUFFER;
+/// The chip asks for 256; a page keeps rings and buffers from straddling one.
+pub(crate) const ALIGNMENT: u32 = 4096;
+
+/// Shortest frame with CRC: IEEE 802.3. RCR lets no shorter ones pass.
+const SHORTEST: u32 = 64;
+/// Longest frame with CRC: 1518, and 4 for a VLAN tag.
+const LONGEST: u32 = 1522;
+/// CRC behind a frame, bytes.
+pub(crate) const CRC: u32 = 4;
+/// Longest frame that can be sent, without CRC.
+pub(crate) const LONGEST_SENT: u32 = 1518;
+
+/// First word: the chip's.
+const OWN: u32 = 1 << 31;
+/// First word: last of the ring.
+const EOR: u32 = 1 << 30;
+/// First word: begins a frame.
+const FS: u32 = 1 << 29;
+/// First word: ends a frame.
+const LS: u32 = 1 << 28;
+/// First word of a received frame: RWT (too long), RES (any error), RUNT and CRC.
+const ERRORS: u32 = 0b1111 << 19;
+/// First word of a received frame: its length with CRC.
+const LENGTH: u32 = 0x3fff;
+
+/// Where receive descriptor `index` is.
+pub(crate) fn rx_place(index: u32) -> u32 {
+    index % RX * DESCRIPTOR
+}
+
+/// Where the buffer of receive descriptor `index` is.
+pub(crate) fn rx_buffer(index: u32) -> u32 {
+    BUFFERS_PLACE + index % RX * BUFFER
+}
+
+/// Where transmit descriptor `index` is.
+pub(crate) fn tx_place(index: usize) -> u32 {
+    TX_PLACE + index as u32 % TX * DESCRIPTOR
+}
+
+/// The receive descriptor behind `index`.
+pub(crate) fn next(index: u32) -> u32 {
+    step(index, RX)
+}
+
+/// First word that gives receive descriptor `index` to the chip.
+pub(crate) fn empty(index: u32) -> u32 {
+    OWN | BUFFER | if index == RX - 1 { EOR } else { 0 }
+}
+
+/// First word that gives transmit descriptor `index` to the chip, with a frame of `length` bytes.
+pub(crate) fn send(index: usize, length: u32) -> u32 {
+    OWN | FS | LS | length | unused(index)
+}
+
+/// First word of a transmit descriptor that has no frame.
+pub(crate) fn unused(index: usize) -> u32 {
+    if index as u32 == TX - 1 { EOR } else { 0 }
+}
+
+/// Whether the chip is done with the transmit descriptor with this first word. It does not say how it went: these chips
+/// try until they have sent, or report TER.
+pub(crate) fn is_sent(word: u32) -> bool {
+    word & OWN == 0
+}
+
+/// What the first word of a receive descriptor says, bounded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Received {
+    /// The chip has not filled it.
+    Nothing,
+    /// A good frame of this many bytes, with CRC, all in this buffer.
+    Frame(u32),
+    /// A part of a frame, a bad one, or one of a length that no frame has.
+    Bad,
+}
+
+/// Reads it.
+pub(crate) fn received(word: u32) -> Received {
+    let length = word & LENGTH;
+    if word & OWN != 0 {
+        Received::Nothing
+    } else if word & (FS | LS) == FS | LS && word & ERRORS == 0 && (SHORTEST..=LONGEST).contains(&length) {
+        Received::Frame(length)
+    } else {
+        Received::Bad
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_lies_in_its_place() {
+        const { assert!(TX_PLACE + TX * DESCRIPTOR <= BUFFERS_PLACE && BYTES <= 1 << 20) };
+        assert!(TX_PLACE.is_multiple_of(256) && BUFFER.is_multiple_of(8));
+        for index in [0, 1, RX - 1, RX, u32::MAX] {
+            assert!(rx_place(index) + DESCRIPTOR <= TX_PLACE && next(index) < RX);
+            assert!(rx_buffer(index) >= BUFFERS_PLACE && rx_buffer(index) + BUFFER <= BYTES);
+            let place = tx_place(index as usize);
+            assert!(place >= TX_PLACE && place + DESCRIPTOR <= BUFFERS_PLACE);
+        }
+    }
+
+    /// Every combination of flags, and lengths at all edges: what is delivered lies within its buffer.
+    #[test]
+    fn no_word_leads_outside() {
+        let mut frames = 0;
+        for flags in 0..1_u32 << 18 {
+            for length in [0, 4, 63, 64, 65, 1522, 1523, 2048, 2049, 0x3fff] {
+                let word = flags << 14 | length;
+                let good = word & 0xb000_0000 == 0x3000_0000 && word & 0x0078_0000 == 0;
+                let expected = match word >> 31 {
+                    1 => Received::Nothing,
+                    _ if good && (64..=1522).contains(&length) => Received::Frame(length),
+                    _ => Received::Bad,
+                };
+                assert_eq!(received(word), expected, "{word:#x}");
+                frames += u32::from(matches!(expected, Received::Frame(_)));
+            }
+        }
+        assert!(frames > 0);
+    }
+
+    #[test]
+    fn only_the_last_ends_the_ring() {
+        for index in 0..RX {
+            assert_eq!(empty(index) & EOR != 0, index == 255);
+            assert_eq!(received(empty(index)), Received::Nothing);
+        }
+        for index in 0..TX as usize {
+            assert_eq!(send(index, 60) & EOR != 0, index == 63);
+            assert_eq!(send(index, 1518) & LENGTH, 1518);
+            assert!(!is_sent(send(index, 60)) && is_sent(send(index, 60) & !OWN) && is_sent(unused(index)));
+        }
+    }
+}

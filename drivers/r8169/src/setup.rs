@@ -1,0 +1,164 @@
+//! Bringing the chip to a known state: everything that writes commands outside of traffic.
+//!
+//! The one known state is that after a software reset (CR.RST): receiver and transmitter off, the turn at descriptor 0
+//! in both rings, causes and mask clear. Everything starts from there, so `restore` has nothing to find out.
+
+use udrv_driver::ring::TxRing;
+use udrv_driver::{Cx, Error, Micros};
+
+use crate::regs::{self, cpcr, cr, cr9346, etthr, isr, mitigate, rcr, tcr};
+use crate::ring;
+use crate::state::State;
+use crate::version::Bus;
+
+/// For CR.RST to clear itself: the chip takes microseconds; this is what other drivers give it.
+const RESET_DEADLINE: Micros = Micros(10_000);
+
+/// MPC has 24 bits.
+const MPC_MASK: u32 = 0x00ff_ffff;
+
+/// Silence: no interrupts, no DMA, from any state and without looking at ours. The link stays.
+///
+/// CR goes to 0 first, for a chip whose reset hangs: then it has at least been told to stop.
+///
+/// What the framework has a shadow of is written afterwards though the reset has cleared it: the framework does not
+/// know that, and would go on taking its shadow for what the chip holds.
+pub(crate) fn halt(cx: &Cx<'_, State>) -> Result<(), Error> {
+    cx.regs.write(regs::IMR, 0)?;
+    cx.regs.write(regs::CR, 0)?;
+    cx.regs.write(regs::CR, cr::RST)?;
+    let ready = |value: u8| value == cr::NOBODY || value & cr::RST == 0;
+    if cx.regs.wait(regs::CR, RESET_DEADLINE, ready)? == cr::NOBODY {
+        return Err(Error::Gone);
+    }
+    cx.regs.write(regs::IMR, 0)?;
+    cx.regs.write(regs::RMS, 0)?;
+    let addresses = [regs::TNPDS_HIGH, regs::TNPDS_LOW, regs::RDSAR_HIGH, regs::RDSAR_LOW];
+    addresses.into_iter().try_for_each(|register| cx.regs.write(register, 0))
+}
+
+/// Halts the chip and gives every kept buffer back as lost. What the chip has counted is taken first: a reset clears it.
+pub(crate) fn shut_down(cx: &mut Cx<'_, State>) -> Result<(), Error> {
+    take_missed(cx)?;
+    halt(cx)?;
+    for _ in 0..ring::TX {
+        let Some((_, buffer)) = cx.state.tx.oldest() else { break };
+        cx.net.complete(buffer, false)?;
+        cx.state.tx.release();
+        cx.state.stats.tx_errors += 1;
+    }
+    cx.state.tx = TxRing::new();
+    cx.state.next = 0;
+    Ok(())
+}
+
+/// From the state after a reset to receiving and sending.
+///
+/// In this order: both rings and their addresses, upper halves first, so that a chip that is turned on finds them; CR
+/// before TCR and RCR, which keep nothing on the older chips while it is off; RCR last, for until then it accepts
+/// nothing.
+pub(crate) fn start(cx: &mut Cx<'_, State>) -> Result<(), Error> {
+    let version = cx.state.version().ok_or(Error::NotReady)?;
+    write_mac(cx)?;
+    write_multicast(cx)?;
+    write_rings(cx)?;
+    cx.regs.write(regs::CR9346, cr9346::CONFIG_WRITE)?;
+    let (command, moderation) = match version.bus {
+        Bus::Pci if version.is_s => (cpcr::MULRW | cpcr::S_CHIPS, mitigate::NONE),
+        Bus::Pci => (cpcr::MULRW, mitigate::NONE),
+        Bus::Pcie => (0, mitigate::FEW),
+    };
+    cx.regs.write(regs::CPCR, command)?;
+    cx.regs.write(regs::INTRMITIGATE, moderation)?;
+    cx.regs.write(regs::RMS, ring::BUFFER as u16)?;
+    cx.regs.write(regs::ETTHR, etthr::WHOLE)?;
+    cx.regs.write(regs::CR9346, cr9346::LOCKED)?;
+    cx.regs.write(regs::CR, cr::TE | cr::RE)?;
+    cx.regs.write(regs::TCR, tcr::RUN)?;
+    cx.regs.write(regs::RCR, receive_mode(cx.state))?;
+    cx.regs.write(regs::IMR, isr::CAUSES)
+}
+
+/// From the state after a reset to where the state says that the chip is.
+pub(crate) fn resume(cx: &mut Cx<'_, State>) -> Result<(), Error> {
+    if cx.state.opened != 0 { start(cx) } else { write_mac(cx) }
+}
+
+/// Both rings as they are when nothing has come and nothing is to be sent, in memory and in the chip, which is off.
+fn write_rings(cx: &Cx<'_, State>) -> Result<(), Error> {
+    let (memory, base) = (cx.state.memory, cx.dma.bus_address(cx.state.memory)?);
+    for index in 0..ring::RX {
+        let place = ring::rx_place(index);
+        cx.dma.write_u64(memory, place, ring::empty(index).into())?;
+        cx.dma.write_u64(memory, place + 8, u64::from(base) + u64::from(ring::rx_buffer(index)))?;
+    }
+    for index in 0..ring::TX as usize {
+        cx.dma.write_u64(memory, ring::tx_place(index), ring::unused(index).into())?;
+    }
+    cx.regs.write(regs::TNPDS_HIGH, 0)?;
+    cx.regs.write(regs::TNPDS_LOW, base + ring::TX_PLACE)?;
+    cx.regs.write(regs::RDSAR_HIGH, 0)?;
+    cx.regs.write(regs::RDSAR_LOW, base)
+}
+
+/// IDR from the state, if there is an address.
+pub(crate) fn write_mac(cx: &Cx<'_, State>) -> Result<(), Error> {
+    if !cx.state.mac.is_station() {
+        return Ok(());
+    }
+    let [a, b, c, d, e, f] = cx.state.mac.0;
+    cx.regs.write(regs::CR9346, cr9346::CONFIG_WRITE)?;
+    cx.regs.write(regs::IDR4, u32::from_le_bytes([e, f, 0, 0]))?;
+    cx.regs.write(regs::IDR0, u32::from_le_bytes([a, b, c, d]))?;
+    cx.regs.write(regs::CR9346, cr9346::LOCKED)
+}
+
+/// MAR from the state.
+pub(crate) fn write_multicast(cx: &Cx<'_, State>) -> Result<(), Error> {
+    let hash = if cx.state.promiscuous != 0 { u64::MAX } else { cx.state.multicast };
+    let filter = filter(hash, cx.state.version().map_or(Bus::Pci, |version| version.bus));
+    cx.regs.write(regs::MAR0, filter as u32)?;
+    cx.regs.write(regs::MAR4, (filter >> 32) as u32)
+}
+
+/// MAR for a hash. On PCI bit n of the hash is bit n % 8 of MAR n / 8; on PCIe the eight registers stand in the other
+/// order.
+fn filter(hash: u64, bus: Bus) -> u64 {
+    match bus {
+        Bus::Pci => hash,
+        Bus::Pcie => hash.swap_bytes(),
+    }
+}
+
+/// RCR as the state wants it: own address and broadcast always.
+pub(crate) fn receive_mode(state: &State) -> u32 {
+    let everyone = if state.promiscuous != 0 { rcr::AAP | rcr::AM } else { 0 };
+    let multicast = if state.multicast != 0 { rcr::AM } else { 0 };
+    rcr::RUN | rcr::AB | rcr::APM | everyone | multicast
+}
+
+/// Takes the chip's count of missed frames into the state.
+pub(crate) fn take_missed(cx: &mut Cx<'_, State>) -> Result<(), Error> {
+    let missed = cx.regs.read(regs::MPC)?;
+    // the upper eight bits are not implemented: all ones come from a bus without a device
+    if missed == regs::NOBODY {
+        return Err(Error::Gone);
+    }
+    if missed & MPC_MASK != 0 {
+        cx.state.stats.rx_missed += u64::from(missed & MPC_MASK);
+        cx.regs.write(regs::MPC, 0)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_filter_stands_the_other_way_round_on_pcie() {
+        assert_eq!(filter(1 << 9, Bus::Pci), 1 << 9);
+        assert_eq!(filter(1 << 9, Bus::Pcie), 1 << (48 + 1), "bit 1 of MAR 6 instead of MAR 1");
+        assert_eq!(filter(u64::MAX, Bus::Pcie), u64::MAX);
+    }
+}

@@ -1,0 +1,52 @@
+//! Walking the rings: what the chip is done with. See `ring.rs` for what is written when.
+
+use udrv_driver::{Cx, Error};
+
+use crate::regs::{self, tppoll};
+use crate::ring::{self, Received};
+use crate::state::State;
+
+/// Gives back the buffers of what the chip has sent, oldest first: it serves its descriptors in turn.
+///
+/// If there are more it is told so again: a TPPOLL that comes while it ends a frame is lost on some of these chips.
+pub(crate) fn complete_sent(cx: &mut Cx<'_, State>) -> Result<(), Error> {
+    let mut sent = 0;
+    for _ in 0..ring::TX {
+        let Some((index, buffer)) = cx.state.tx.oldest() else { break };
+        if !ring::is_sent(cx.dma.read_u32(cx.state.memory, ring::tx_place(index))?) {
+            break;
+        }
+        cx.net.complete(buffer, true)?;
+        cx.state.tx.release();
+        sent += 1;
+    }
+    cx.state.stats.tx_frames += sent;
+    if sent != 0 && cx.state.tx.used() != 0 {
+        cx.regs.write(regs::TPPOLL, tppoll::NPQ)?;
+    }
+    Ok(())
+}
+
+/// Delivers at most `budget` frames and gives their descriptors back. Bad frames are dropped on the way.
+pub(crate) fn receive(cx: &mut Cx<'_, State>, budget: u32) -> Result<u32, Error> {
+    let mut received = 0;
+    // no further than once around: what is given back reads as it was until the commit
+    for _ in 0..ring::RX {
+        if received == budget {
+            break;
+        }
+        let index = cx.state.next % ring::RX;
+        let word = cx.dma.read_u32(cx.state.memory, ring::rx_place(index))?;
+        match ring::received(word) {
+            Received::Nothing => break,
+            Received::Frame(length) => {
+                cx.net.deliver(cx.state.memory, ring::rx_buffer(index), length - ring::CRC)?;
+                received += 1;
+            }
+            Received::Bad => cx.state.stats.rx_errors += 1,
+        }
+        cx.dma.hand_over(cx.state.memory, ring::rx_place(index), ring::empty(index))?;
+        cx.state.next = ring::next(index);
+    }
+    Ok(received)
+}
