@@ -119,7 +119,7 @@ pub(crate) fn restore(cx: &mut Cx<'_, State>) -> Result<(), Error> {
     run(cx)
 }
 
-/// Whether the chip stands where the state says: nobody has reset it, its tails are those that were rung, it has sent all that it
+/// Whether the chip stands where the state says: nobody has halted or reset it, its tails are those that were rung, it has sent all that it
 /// has, and it will put the next frame where the first empty descriptor is. The receiver is off afterwards.
 ///
 /// A frame in progress is waited for: RDH and the descriptor are written at different times, and so are TDH and its.
@@ -127,6 +127,11 @@ pub(crate) fn restore(cx: &mut Cx<'_, State>) -> Result<(), Error> {
 fn in_step(cx: &Cx<'_, State>) -> Result<bool, Error> {
     let (rx, tx, memory, dma) = (cx.state.rx, cx.state.tx, cx.state.memory, cx.dma);
     let next = tx.next() as u32;
+    // after `halt` a chip in software may have kept its indices, and SLU is set: but the rings are gone
+    let base = cx.dma.bus_address(memory)?;
+    if cx.regs.read(regs::RDBAL)? != base || cx.regs.read(regs::TDBAL)? != base + ring::TX_PLACE {
+        return Ok(false);
+    }
     // a reset clears SLU: indices that are all 0 say nothing
     let set_up = cx.regs.read(regs::CTRL)? & (ctrl::SLU | ctrl::RST) == ctrl::SLU;
     if !set_up || cx.regs.read(regs::TDT)? != next || cx.regs.read(regs::RDT)? != rx.tail {

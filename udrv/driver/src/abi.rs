@@ -14,10 +14,7 @@ macro_rules! requests {
             $($(#[$doc])* $name,)*
         }
 
-        /// Beside the length in [`Request::Deliver`]: its checksum was found right.
-pub const DELIVER_CHECKED: u64 = 1 << 32;
-
-impl Request {
+        impl Request {
             /// From the number that crossed.
             #[must_use]
             pub fn from_number(number: u64) -> Option<Request> {
@@ -75,6 +72,9 @@ impl Request {
         matches!(self, RegisterWrite | DmaWrite32 | DmaWrite64 | DmaHandOver32 | Keep | Complete | Deliver)
     }
 }
+
+/// Beside the length in [`Request::Deliver`]: its checksum was found right.
+pub const DELIVER_CHECKED: u64 = 1 << 32;
 
 /// What an entry point gives back: a status word (0 = done, else an encoded [`Error`]) and seven more.
 pub type Reply = [u64; 8];

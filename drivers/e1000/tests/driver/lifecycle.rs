@@ -144,6 +144,19 @@ fn restore_of_a_chip_that_is_in_step_is_quick_and_loses_nothing() {
     });
 }
 
+/// QEMU's chip keeps its indices over a reset, so that they agree with the state though its rings are gone.
+#[test]
+fn restore_after_quiesce_sets_up_the_rings_of_a_chip_that_keeps_its_indices() {
+    with_all(|mut fake| {
+        fake.chip().trouble.reset_is_nothing = true;
+        assert_eq!(fake.call(E1000::quiesce), Ok(()));
+        assert_eq!((fake.chip().get(regs::RDBAL), fake.chip().get(regs::TDBAL)), (0, 0));
+        assert_eq!(fake.call(E1000::restore), Ok(()));
+        assert!(fake.chip().get(regs::RDBAL) != 0 && fake.chip().get(regs::TDBAL) != 0);
+        fake.assert_works();
+    });
+}
+
 #[test]
 fn restore_gives_up_what_the_chip_does_not_send() {
     let mut fake = Fake::opened();
