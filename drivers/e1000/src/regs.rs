@@ -85,8 +85,8 @@ register_map! {
     /// Receive oversize count (13.7.40).
     ROC: u32 = 0x40ac, ReadClears;
 
-    /// Receive checksum control (section 13.4.39).
-    RXCSUM: u32 = 0x5000, Config;
+    /// Receive checksum control (section 13.4.39). Write-only, for not every chip in software tells it back (QEMU's does not).
+    RXCSUM: u32 = 0x5000, WriteOnly;
     /// Multicast table array (13.5.1): 4096 bits. Zero here: multicast is taken all or none.
     MTA[128]: u32 = 0x5200, Command;
     /// Receive address low (13.5.2): the first four bytes of the station address. Half an address must not be left
