@@ -4,7 +4,7 @@
 //! used at any register, neighbours are touched only where the lanes say so, and what the datasheet allows with four
 //! bytes only (IDR, MAR, TSD) asks for all four lanes. Offsets that the datasheet reserves read 0.
 
-use crate::chip::Chip;
+use crate::chip::Rtl8139;
 use crate::regs::{self, cr, eecr, isr, msr, rcr, tcr};
 
 /// All four bytes.
@@ -54,7 +54,7 @@ const fn merge16(old: u16, value: u32, lanes: u8) -> u16 {
     merge(old as u32, value, lanes & LOW) as u16
 }
 
-impl Chip {
+impl Rtl8139 {
     /// Reads the double word at `at` (a multiple of four). Side effects are those of the lanes alone.
     pub(crate) fn read_lanes(&mut self, at: u8, lanes: u8) -> u32 {
         match at {
@@ -67,7 +67,7 @@ impl Chip {
             regs::RBSTART => self.rx.rbstart,
             // Early receive is not modelled: ERBCR and ERSR are 0.
             regs::ERBCR if lanes & 0x8 != 0 => u32::from(self.read_cr()) << 24,
-            0x38 => halves(self.rx.capr, self.rx.cbr.wrapping_add(self.trouble.on.cbr_jump.unwrap_or(0))),
+            0x38 => halves(self.rx.capr, self.rx.cbr.wrapping_add(self.parts.trouble.on.cbr_jump.unwrap_or(0))),
             0x3c => halves(self.imr, self.causes()),
             regs::TCR => self.tcr | self.config.variant.hardware_version(),
             regs::RCR => self.rcr,
@@ -100,7 +100,7 @@ impl Chip {
     /// Writes the named bytes of the double word at `at`.
     pub(crate) fn write_lanes(&mut self, at: u8, value: u32, lanes: u8) {
         if self.reset_left.is_some() {
-            self.counters.writes_in_reset += 1;
+            self.parts.counters.writes_in_reset += 1;
             return;
         }
         let bytes = value.to_le_bytes();
@@ -173,7 +173,7 @@ impl Chip {
     fn read_cr(&mut self) -> u8 {
         let empty = if self.rx.empty(self.ring_size()) { cr::BUFE } else { 0 };
         let Some(left) = self.reset_left else { return self.enables() | empty };
-        if !self.trouble.on.reset_hangs {
+        if !self.parts.trouble.on.reset_hangs {
             self.reset_left = (left > 1).then(|| left - 1);
         }
         cr::RST | empty
@@ -185,7 +185,7 @@ impl Chip {
             return;
         }
         self.software_reset();
-        if self.trouble.on.reset_hangs {
+        if self.parts.trouble.on.reset_hangs {
             self.reset_left = Some(self.config.reset_polls.max(1));
         }
     }

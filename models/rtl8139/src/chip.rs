@@ -2,45 +2,33 @@
 //!
 //! What the registers do is in `access`; transmission, reception, PHY, timer and EEPROM have files of their own.
 
-use std::fs::File;
-use std::io::Write;
-
+use model_card::dma::Dma;
+use model_card::eeprom::Eeprom;
+use model_card::pci::{Bar, ConfigSpace, Description};
+use model_card::{Chip, Costs, Parts};
 use model_wire::NicPort;
+use udrv_bus::{PciId, Width};
 
-use crate::config::Config;
-use crate::counters::Counters;
-use crate::dma::Dma;
-use crate::eeprom::{Eeprom, layout};
-use crate::misbehave::Trouble;
-use crate::pci::{ConfigSpace, command, status};
+use crate::config::{Config, Variant};
+use crate::eeprom;
+use crate::misbehave::Switches;
 use crate::phy::Phy;
-use crate::regs::{WAKEUP_END, cr, isr};
+use crate::regs::{self, WAKEUP_END, cr, isr};
 use crate::rx::Receiver;
 use crate::timer::Timer;
 use crate::tx::Transmitter;
 
 /// Bytes of the wake-up registers, CRC0 to the last LSBCRC: kept, without effect.
-pub(crate) const WAKEUP_BYTES: usize = (WAKEUP_END - crate::regs::CRC0) as usize;
+pub(crate) const WAKEUP_BYTES: usize = (WAKEUP_END - regs::CRC0) as usize;
 
-/// The line to whoever opened the function.
-#[derive(Debug, Default)]
-pub(crate) struct Intx {
-    pub(crate) event: Option<File>,
-    /// Signalled and not yet unmasked.
-    pub(crate) masked: bool,
-}
+/// What the card says it is.
+pub const ID: PciId = PciId { vendor: 0x10ec, device: 0x8139 };
 
-pub(crate) struct Chip {
+/// The chip on its card. Everything in it is reached through the bus, the wire and the bench.
+pub struct Rtl8139 {
     pub(crate) config: Config,
-    pub(crate) pci: ConfigSpace,
-    pub(crate) dma: Dma,
-    pub(crate) intx: Intx,
-    pub(crate) port: NicPort,
+    pub(crate) parts: Parts<Switches>,
     pub(crate) eeprom: Eeprom,
-    pub(crate) trouble: Trouble,
-    pub(crate) counters: Counters,
-    /// A model stands for an open file; there is one at a time.
-    pub(crate) open: bool,
 
     pub(crate) idr: [u8; 6],
     pub(crate) mar: [u8; 8],
@@ -70,17 +58,31 @@ pub(crate) struct Chip {
     pub(crate) wakeup: [u8; WAKEUP_BYTES],
 }
 
-impl Chip {
+/// Configuration space (datasheet, PCI configuration space table). Power management and vital product data are not
+/// modelled: CONFIG1.PMEn and VPD keep what is written, but no capability list appears.
+fn configuration(variant: Variant, eeprom: &Eeprom) -> ConfigSpace {
+    let [min_grant, max_latency] = eeprom.word(eeprom::GRANT_LATENCY).to_le_bytes();
+    let mut bars = [None; 6];
+    bars[0] = Some(Bar::io(regs::SIZE as u32));
+    bars[1] = Some(Bar::memory(regs::SIZE as u32));
+    let subsystem = PciId { vendor: eeprom.word(eeprom::SUBSYSTEM_VENDOR), device: eeprom.word(eeprom::SUBSYSTEM) };
+    ConfigSpace::new(&Description {
+        revision: variant.revision(),
+        subsystem,
+        bars,
+        min_grant,
+        max_latency,
+        ..Description::ethernet(ID)
+    })
+}
+
+impl Rtl8139 {
     /// A card after power-on: everything off, registers loaded from the EEPROM.
-    pub(crate) fn new(config: Config, port: NicPort) -> Self {
-        let eeprom = Eeprom::new(config.mac);
+    fn power_on(config: Config, port: NicPort) -> Self {
+        let eeprom = eeprom::programmed(config.mac);
+        let pci = configuration(config.variant, &eeprom);
+        let costs = Costs { read: config.read_cost, write: config.write_cost };
         let mut chip = Self {
-            pci: ConfigSpace::new(config.variant, &eeprom),
-            dma: Dma::default(),
-            intx: Intx::default(),
-            trouble: Trouble::new(),
-            counters: Counters::default(),
-            open: false,
             idr: [0; 6],
             mar: [0; 8],
             tx: Transmitter::new(),
@@ -106,7 +108,7 @@ impl Chip {
             phy2_parm: 0,
             wakeup: [0; WAKEUP_BYTES],
             eeprom,
-            port,
+            parts: Parts::new(pci, Dma::default(), port, costs),
             config,
         };
         chip.auto_load();
@@ -115,12 +117,12 @@ impl Chip {
 
     /// Loads what the EEPROM holds (9346CR, auto-load).
     pub(crate) fn auto_load(&mut self) {
-        self.idr = self.eeprom.ethernet_id();
-        let [config0, config1] = self.eeprom.word(layout::CONFIG01).to_le_bytes();
+        self.idr = eeprom::ethernet_id(&self.eeprom);
+        let [config0, config1] = self.eeprom.word(eeprom::CONFIG01).to_le_bytes();
         (self.config0, self.config1) = (config0, config1);
-        self.config3 = (self.eeprom.word(layout::CONFIG3) >> 8) as u8;
-        self.config4 = (self.eeprom.word(layout::CONFIG4) >> 8) as u8;
-        self.config5 = (self.eeprom.word(layout::CONFIG5) >> 8) as u8;
+        self.config3 = (self.eeprom.word(eeprom::CONFIG3) >> 8) as u8;
+        self.config4 = (self.eeprom.word(eeprom::CONFIG4) >> 8) as u8;
+        self.config5 = (self.eeprom.word(eeprom::CONFIG5) >> 8) as u8;
     }
 
     /// CR.RST: transmitter and receiver off, ring and slots at their start. IDR, MAR, the CONFIG registers, the
@@ -136,7 +138,7 @@ impl Chip {
         self.cr9346 = 0;
         self.mulint = 0;
         self.reset_left = (self.config.reset_polls != 0).then_some(self.config.reset_polls);
-        self.counters.resets += 1;
+        self.parts.counters.resets += 1;
     }
 
     /// Whether RE or TE is on.
@@ -158,51 +160,72 @@ impl Chip {
         self.enables
     }
 
-    /// What the chip puts on the bus for the address that it was told.
-    pub(crate) fn bus_address(&self, address: u32) -> u32 {
-        address.wrapping_add(self.trouble.on.dma_astray.unwrap_or(0))
-    }
-
+    /// What the chip does about an access that nobody answered.
     pub(crate) fn master_abort(&mut self) {
-        self.counters.master_aborts += 1;
-        self.pci.set_status(status::RECEIVED_MASTER_ABORT);
-        if self.pci.has(command::SERR) {
-            self.pci.set_status(status::SIGNALED_SYSTEM_ERROR);
-        }
+        self.parts.note_master_abort();
         self.isr |= isr::SERR;
     }
 
-    pub(crate) fn set_link(&mut self, up: bool) {
+    /// ISR as it can be read.
+    pub(crate) fn causes(&self) -> u16 {
+        self.isr | self.parts.trouble.on.isr_stuck
+    }
+}
+
+/// The byte lanes of an access.
+fn lanes(offset: u8, width: Width) -> u8 {
+    ((1u8 << width.bytes()) - 1) << (offset & 3)
+}
+
+/// Both BARs reach the same 256 bytes.
+impl Chip for Rtl8139 {
+    type Config = Config;
+    type Switches = Switches;
+
+    const NAME: &'static str = "rtl8139";
+
+    fn new(config: Config, port: NicPort) -> Self {
+        Self::power_on(config, port)
+    }
+
+    fn parts(&mut self) -> &mut Parts<Switches> {
+        &mut self.parts
+    }
+
+    fn read(&mut self, _bar: u8, offset: u32, width: Width) -> u32 {
+        let offset = offset as u8;
+        self.read_lanes(offset & !3, lanes(offset, width)) >> (8 * (offset & 3))
+    }
+
+    fn write(&mut self, _bar: u8, offset: u32, width: Width, value: u32) {
+        let offset = offset as u8;
+        self.write_lanes(offset & !3, value << (8 * (offset & 3)), lanes(offset, width));
+    }
+
+    fn receive(&mut self, frame: &[u8], fcs_ok: bool) {
+        self.take_frame(frame, fcs_ok);
+    }
+
+    fn set_link(&mut self, up: bool) {
         if up != self.phy.link() {
             self.phy.set_link(up);
             self.isr |= isr::PUN_LINKCHG;
         }
     }
 
-    /// ISR as it can be read.
-    pub(crate) const fn causes(&self) -> u16 {
-        self.isr | self.trouble.on.isr_stuck
-    }
-
-    /// Brings the timer and the interrupt line up to date; after anything that may have changed them.
-    pub(crate) fn settle(&mut self) {
+    fn wants_interrupt(&mut self) -> bool {
         if self.timer.expired() {
             self.isr |= isr::TIMEOUT;
         }
-        let on = &self.trouble.on;
-        let wanted = self.causes() & self.imr != 0 || on.intx_stuck;
-        let asserted = wanted && !on.interrupt_lost && !on.gone;
-        self.pci.set_intx(asserted);
-        if asserted && !self.intx.masked && !self.pci.has(command::INTX_DISABLE) {
-            self.signal();
-        }
+        self.causes() & self.imr != 0
     }
 
-    fn signal(&mut self) {
-        let Some(event) = &mut self.intx.event else { return };
-        // An eventfd takes eight bytes whole or, at its limit of 2^64 - 2, none: then it is readable anyway.
-        let _full = event.write(&1u64.to_ne_bytes());
-        self.intx.masked = true;
-        self.counters.interrupts += 1;
+    fn resume(&mut self) {
+        self.run_transmitter();
+    }
+
+    /// Ticks of 33 MHz.
+    fn advance_clock(&mut self, ticks: u64) {
+        self.timer.advance(ticks);
     }
 }

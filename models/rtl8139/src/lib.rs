@@ -67,23 +67,23 @@
 mod access;
 mod chip;
 mod config;
-mod counters;
-mod dma;
 mod eeprom;
 mod filter;
 mod misbehave;
-mod model;
-mod pci;
 mod phy;
 pub mod regs;
 mod rx;
-pub mod testing;
 mod timer;
 mod tx;
 
+pub use chip::{ID, Rtl8139};
 pub use config::{Clock, Config, Variant};
-pub use counters::Counters;
 pub use filter::multicast_bit;
-pub use misbehave::{AllOnes, BadHeader, Garbage, Misbehave};
-pub use model::{Rtl8139Handle, Rtl8139Model};
-pub use pci::ID;
+pub use misbehave::{BadHeader, Misbehave, Switches};
+pub use model_card::{AllOnes, Counters, Garbage, testing};
+
+/// An RTL8139, opened: [`model_card::Model`].
+pub type Rtl8139Model = model_card::Model<Rtl8139>;
+
+/// The bench beside an RTL8139: [`model_card::Handle`]. Its clock, [`Clock::Manual`], counts ticks of 33 MHz.
+pub type Rtl8139Handle = model_card::Handle<Rtl8139>;

@@ -10,10 +10,10 @@
 //! The FIFO before the ring is not modelled: a frame that does not fit is lost at once. The first sets RXOVW; those
 //! that follow before RXOVW is acknowledged set FOVW too.
 
-use crate::chip::Chip;
+use crate::chip::Rtl8139;
 use crate::filter;
-use crate::pci::command;
 use crate::regs::{cr, isr, rcr, rx};
+use model_card::pci::command;
 
 /// Bytes of the smallest ring (RBLEN = 0).
 const SMALLEST_RING: u32 = 8 * 1024;
@@ -64,18 +64,18 @@ impl Receiver {
     }
 }
 
-impl Chip {
+impl Rtl8139 {
     pub(crate) const fn ring_size(&self) -> u32 {
         SMALLEST_RING << (self.rcr >> rcr::RBLEN_SHIFT & 3)
     }
 
     /// A frame arrives from the wire or by loopback.
-    pub(crate) fn receive(&mut self, frame: &[u8], fcs_ok: bool) {
+    pub(crate) fn take_frame(&mut self, frame: &[u8], fcs_ok: bool) {
         let Some(status) = self.judge(frame, fcs_ok) else {
-            self.counters.rx_filtered += 1;
+            self.parts.counters.rx_filtered += 1;
             return;
         };
-        if !self.pci.has(command::BUS_MASTER) {
+        if !self.parts.pci.has(command::BUS_MASTER) {
             self.miss(isr::FOVW);
             return;
         }
@@ -86,7 +86,7 @@ impl Chip {
             self.miss(isr::RXOVW | if self.isr & isr::RXOVW != 0 { isr::FOVW } else { 0 });
             return;
         }
-        let bad = self.trouble.on.rx_header.unwrap_or_default();
+        let bad = self.parts.trouble.on.rx_header.unwrap_or_default();
         let told_status = bad.status.unwrap_or(status);
         let told_length = bad.length.unwrap_or((frame.len() + CRC) as u16);
         let [s0, s1] = told_status.to_le_bytes();
@@ -99,19 +99,19 @@ impl Chip {
             .and_then(|()| self.write_ring(at + (HEADER + frame.len()) as u32, &crc.to_le_bytes()))
             .and_then(|()| self.write_ring(at, &[s0, s1, l0, l1]));
         if written.is_err() {
-            self.counters.rx_missed += 1;
+            self.parts.counters.rx_missed += 1;
             self.master_abort();
             return;
         }
         self.rx.cbr = ((at + taken) % size) as u16;
-        self.counters.dma_write_bytes += used as u64;
-        self.counters.rx_frames += 1;
+        self.parts.counters.dma_write_bytes += used as u64;
+        self.parts.counters.rx_frames += 1;
         self.isr |= if status & rx::ROK != 0 { isr::ROK } else { isr::RER };
     }
 
     /// The header status of a frame that is to be taken.
     fn judge(&mut self, frame: &[u8], fcs_ok: bool) -> Option<u16> {
-        if !self.enabled(cr::RE) || self.trouble.on.gone {
+        if !self.enabled(cr::RE) {
             return None;
         }
         let destination = frame.first_chunk::<6>()?;
@@ -138,21 +138,21 @@ impl Chip {
     fn miss(&mut self, cause: u16) {
         self.isr |= cause;
         self.rx.mpc = (self.rx.mpc + 1) & MPC_MASK;
-        self.counters.rx_missed += 1;
+        self.parts.counters.rx_missed += 1;
     }
 
     /// Writes at `at` bytes behind RBSTART, around the end of the ring unless RCR.WRAP says to go on behind it.
     /// WRAP does not count for the ring of 64 KiB (RCR).
-    fn write_ring(&self, at: u32, bytes: &[u8]) -> Result<(), crate::dma::MasterAbort> {
+    fn write_ring(&self, at: u32, bytes: &[u8]) -> Result<(), model_card::dma::MasterAbort> {
         let size = self.ring_size();
         let whole = self.rcr & rcr::WRAP != 0 && size != 64 * 1024;
-        let start = self.bus_address(self.rx.rbstart);
+        let start = self.parts.bus_address(self.rx.rbstart.into());
         if whole {
-            return self.dma.write(start.wrapping_add(at), bytes);
+            return self.parts.dma.write(start + u64::from(at), bytes);
         }
         let at = at % size;
         let (head, tail) = bytes.split_at(bytes.len().min((size - at) as usize));
-        self.dma.write(start.wrapping_add(at), head)?;
-        self.dma.write(start, tail)
+        self.parts.dma.write(start + u64::from(at), head)?;
+        self.parts.dma.write(start, tail)
     }
 }

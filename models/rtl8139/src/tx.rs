@@ -4,8 +4,7 @@
 //! be mastered; then it is sent at once. Frames go out as they are: the chip does not pad, so a runt on the wire is
 //! the driver's mistake.
 
-use crate::chip::Chip;
-use crate::pci::command;
+use crate::chip::Rtl8139;
 use crate::regs::{cr, isr, tcr, tsd};
 
 /// Longest frame that a slot can send, bytes without CRC (TSD, SIZE).
@@ -47,7 +46,7 @@ enum Abort {
     Bus,
 }
 
-impl Chip {
+impl Rtl8139 {
     pub(crate) fn write_tsd(&mut self, slot: usize, value: u32) {
         self.tx.tsd[slot] = value & (tsd::ERTXTH | tsd::OWN | tsd::SIZE);
         self.run_transmitter();
@@ -64,10 +63,8 @@ impl Chip {
     /// Sends what can be sent.
     pub(crate) fn run_transmitter(&mut self) {
         while self.enabled(cr::TE)
-            && self.pci.has(command::BUS_MASTER)
+            && self.parts.may_transmit()
             && !self.tx.aborted
-            && !self.trouble.on.tx_hangs
-            && !self.trouble.on.gone
             && self.tx.tsd[self.tx.current] & tsd::OWN == 0
         {
             // The buffer is taken out so that loopback can hand it to the receiver.
@@ -76,7 +73,7 @@ impl Chip {
             match self.send(slot, &mut buffer) {
                 Ok(flags) => {
                     self.tx.tsd[slot] |= tsd::OWN | tsd::TOK | flags;
-                    if !self.trouble.on.tx_silent {
+                    if !self.parts.trouble.on.tx_silent {
                         self.isr |= isr::TOK;
                     }
                     self.tx.current = (slot + 1) % 4;
@@ -85,7 +82,7 @@ impl Chip {
                     self.tx.tsd[slot] |= tsd::OWN | tsd::TABT;
                     self.isr |= isr::TER;
                     self.tx.aborted = true;
-                    self.counters.tx_aborts += 1;
+                    self.parts.counters.tx_aborts += 1;
                     if matches!(abort, Abort::Bus) {
                         self.master_abort();
                     }
@@ -103,17 +100,17 @@ impl Chip {
         }
         // Grows once to the longest and then only moves its end.
         buffer.resize(len, 0);
-        let address = self.bus_address(self.tx.tsad[slot]);
-        self.dma.read(address, buffer).map_err(|_| Abort::Bus)?;
-        self.counters.dma_read_bytes += len as u64;
+        let address = self.parts.bus_address(self.tx.tsad[slot].into());
+        self.parts.dma.read(address, buffer).map_err(|_| Abort::Bus)?;
+        self.parts.counters.dma_read_bytes += len as u64;
         if self.tcr & tcr::LBK == tcr::LBK {
-            self.counters.tx_loopback += 1;
-            self.receive(buffer, true);
+            self.parts.counters.tx_loopback += 1;
+            self.take_frame(buffer, true);
             return Ok(0);
         }
         if len != 0 {
-            self.port.transmit(buffer);
-            self.counters.tx_frames += 1;
+            self.parts.port.transmit(buffer);
+            self.parts.counters.tx_frames += 1;
         }
         Ok(if self.phy.link() { 0 } else { tsd::CRS })
     }

@@ -319,7 +319,7 @@ fn a_card_that_is_away_for_a_moment_is_restored() {
 }
 
 fn all_ones(at: u8, length: u8, reads: Option<u32>) -> Option<AllOnes> {
-    Some(AllOnes { offsets: vec![at..=at + (length - 1)], reads })
+    Some(AllOnes { offsets: vec![at.into()..=(at + (length - 1)).into()], reads })
 }
 
 #[test]
@@ -393,7 +393,8 @@ fn values_that_cannot_be_are_counted_and_restored() {
         let mut traffic = Traffic::new();
         traffic.ping(&rig, 10);
         rig.around.bench.misbehave(|m| {
-            m.garbage = Some(Garbage { seed, offsets: vec![regs::TSD0..=regs::TSD0 + 15], one_in: 1 });
+            let slots = regs::TSD0.into()..=(regs::TSD0 + 15).into();
+            m.garbage = Some(Garbage { seed, offsets: vec![slots], one_in: 1 });
         });
         let count = |f: DeviceFaults| f.nonsense + f.gone;
         wait_until("it is noticed", || {

@@ -32,7 +32,7 @@ fn ends_by_itself(rig: Rig, word: &str) {
     assert_eq!(around.spy.command() & BUS_MASTER, 0, "{message}");
 }
 
-fn garbage(offsets: std::ops::RangeInclusive<u8>, one_in: u32, seed: u64) -> Garbage {
+fn garbage(offsets: std::ops::RangeInclusive<u32>, one_in: u32, seed: u64) -> Garbage {
     Garbage { seed, offsets: vec![offsets], one_in }
 }
 

@@ -37,7 +37,7 @@ fn gone_for_a_while() {
 #[test]
 fn all_ones_stay_in_their_registers_and_end() {
     let (mut b, _station) = Bench::new();
-    let cr = || vec![regs::CR..=regs::CR];
+    let cr = || vec![u32::from(regs::CR)..=u32::from(regs::CR)];
     b.handle.misbehave(|m| m.all_ones = Some(AllOnes { offsets: cr(), reads: None }));
     assert!((0..100).all(|_| b.r8(regs::CR) == 0xff && b.r16(regs::ISR) == 0));
     assert_eq!(b.nic.config_read(0, Width::U16).unwrap(), 0x10ec, "the card is there");
@@ -48,7 +48,8 @@ fn all_ones_stay_in_their_registers_and_end() {
 
 #[test]
 fn garbage_is_seeded_and_stays_in_its_registers() {
-    let garbage = |one_in| Garbage { seed: 7, offsets: vec![regs::CBR..=regs::CBR + 1], one_in };
+    const CBR: u32 = regs::CBR as u32;
+    let garbage = |one_in| Garbage { seed: 7, offsets: vec![CBR..=CBR + 1], one_in };
     let run = || {
         let (mut b, _) = Bench::new();
         b.handle.misbehave(|m| m.garbage = Some(garbage(1)));

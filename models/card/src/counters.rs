@@ -1,6 +1,9 @@
-//! What the model counts beside what the chip counts, so that a test can prove a negative.
+//! What a model counts beside what its chip counts, so that a test can prove a negative.
 
-/// Counters since the model was made. No device can be asked for these.
+/// Counters since the card was made. No device can be asked for these.
+///
+/// The card itself counts accesses, interrupts, DMA bytes and master aborts; frames, aborts and resets are counted
+/// by the chip.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counters {
     /// Register reads through a BAR, of any width, answered or not.
@@ -23,7 +26,7 @@ pub struct Counters {
     pub tx_loopback: u64,
     /// Transmissions aborted.
     pub tx_aborts: u64,
-    /// Frames put into the receive ring.
+    /// Frames put into receive memory.
     pub rx_frames: u64,
     /// Frames that the receive filter refused, or that came while the receiver was off.
     pub rx_filtered: u64,
