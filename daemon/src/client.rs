@@ -5,7 +5,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::protocol::{Envelope, MAX_LINE, Request, Response, VERSION, socket_path};
+use crate::protocol::{Envelope, MAX_LINE, Request, Response, VERSION, device_of_socket, socket_path};
 
 /// How long an answer may take: a device that is being restored takes milliseconds.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -54,7 +54,7 @@ pub enum ClientError {
 pub fn running(directory: &Path) -> Vec<String> {
     let Ok(entries) = std::fs::read_dir(directory) else { return Vec::new() };
     let names = entries.filter_map(Result::ok).map(|e| e.file_name().to_string_lossy().into_owned());
-    let mut devices: Vec<String> = names.filter_map(|n| n.strip_suffix(".sock").map(str::to_owned)).collect();
+    let mut devices: Vec<String> = names.filter_map(|name| device_of_socket(&name)).collect();
     devices.sort();
     devices
 }

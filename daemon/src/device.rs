@@ -1,36 +1,45 @@
-//! From what a person typed to a bus: `pci:0000:00:04.0` over VFIO, `model:rtl8139` in this process.
+//! From what a person typed to a bus: `pci:0000:00:04.0` over VFIO, `vfio-user:/run/card.sock` in another process,
+//! `model:rtl8139` in this one.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::str::FromStr;
 
-use model_rtl8139::{Config, Rtl8139Model};
-use model_wire::{FarHost, FarHostConfig, Wire, WireConfig};
+use model_wire::FarHost;
 use udrv::vfio::{OpenError, VfioFunction};
+use udrv::vfio_user::{self, VfioUserFunction};
 use udrv_bus::{BusError, ParseAddressError, PciAddress, PciFunction, PciId, Width};
 
-/// Models that can be named.
-const MODELS: &[&str] = &["rtl8139"];
+use crate::models::{self, Model};
 
 /// Which device.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DeviceName {
     /// A PCI function bound to vfio-pci.
     Pci(PciAddress),
+    /// What a vfio-user server shows at an absolute path.
+    VfioUser(PathBuf),
     /// A model in this process.
-    Model(&'static str),
+    Model(&'static Model),
 }
 
 /// Text that names no device.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ParseDeviceError {
     /// No known prefix.
-    #[error("'{0}' names no device: expected pci:ADDRESS (pci:0000:00:04.0) or model:NAME (model:rtl8139)")]
+    #[error(
+        "'{0}' names no device: expected pci:ADDRESS (pci:0000:00:04.0), vfio-user:SOCKET (vfio-user:/run/card.sock) \
+         or model:NAME (model:rtl8139)"
+    )]
     Prefix(String),
+    /// Not an absolute path.
+    #[error("'{0}' is not the path of a vfio-user socket: expected vfio-user:/PATH, from the root")]
+    Path(String),
     /// Not an address.
     #[error(transparent)]
     Address(#[from] ParseAddressError),
     /// No such model.
-    #[error("there is no model '{0}'; there are: rtl8139")]
+    #[error("there is no model '{0}'; there are: {known}", known = models::known())]
     Model(String),
 }
 
@@ -40,9 +49,12 @@ impl FromStr for DeviceName {
         match text.split_once(':') {
             Some(("pci", address)) => Ok(DeviceName::Pci(address.parse()?)),
             Some(("model", name)) => {
-                let known = MODELS.iter().find(|known| **known == name);
-                known.map(|known| DeviceName::Model(known)).ok_or_else(|| ParseDeviceError::Model(name.to_owned()))
+                models::named(name).map(DeviceName::Model).ok_or_else(|| ParseDeviceError::Model(name.to_owned()))
             }
+            Some(("vfio-user", path)) if path.starts_with('/') && path.len() > 1 => {
+                Ok(DeviceName::VfioUser(path.into()))
+            }
+            Some(("vfio-user", path)) => Err(ParseDeviceError::Path(path.to_owned())),
             _ => Err(ParseDeviceError::Prefix(text.to_owned())),
         }
     }
@@ -52,7 +64,8 @@ impl fmt::Display for DeviceName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             DeviceName::Pci(address) => write!(f, "pci:{address}"),
-            DeviceName::Model(name) => write!(f, "model:{name}"),
+            DeviceName::VfioUser(path) => write!(f, "vfio-user:{}", path.display()),
+            DeviceName::Model(model) => write!(f, "model:{}", model.name),
         }
     }
 }
@@ -63,6 +76,9 @@ pub enum DeviceOpenError {
     /// VFIO said no.
     #[error(transparent)]
     Vfio(#[from] OpenError),
+    /// There is no vfio-user server, or it serves nothing that could be driven.
+    #[error(transparent)]
+    VfioUser(#[from] vfio_user::OpenError),
     /// The device's id could not be read.
     #[error(transparent)]
     Bus(#[from] BusError),
@@ -89,11 +105,10 @@ impl DeviceName {
     pub fn open(&self, far_host: bool) -> Result<OpenDevice, DeviceOpenError> {
         let (mut bus, far_host): (Box<dyn PciFunction>, _) = match self {
             DeviceName::Pci(address) => (Box::new(VfioFunction::open(*address)?), None),
-            DeviceName::Model(_) => {
-                let (_, near, far) = Wire::new(WireConfig::default());
-                let host = far_host.then(|| FarHost::start(far, FarHostConfig::default())).transpose();
-                let (model, _) = Rtl8139Model::new(Config::default(), near);
-                (Box::new(model), host.map_err(DeviceOpenError::FarHost)?)
+            DeviceName::VfioUser(path) => (Box::new(VfioUserFunction::open(path)?), None),
+            DeviceName::Model(model) => {
+                let card = model.build(far_host).map_err(DeviceOpenError::FarHost)?;
+                (card.function, card.far_host)
             }
         };
         let mut word = |offset| bus.config_read(offset, Width::U16).map(|value| value as u16);
@@ -108,12 +123,27 @@ mod tests {
 
     #[test]
     fn names_are_read_and_wrong_ones_explained() {
-        for good in ["pci:0000:00:04.0", "model:rtl8139"] {
+        let models = models::MODELS.iter().map(|model| format!("model:{}", model.name));
+        for good in models.chain(["pci:0000:00:04.0", "vfio-user:/run/a:b.sock"].map(str::to_owned)) {
             assert_eq!(good.parse::<DeviceName>().unwrap().to_string(), good);
         }
-        for bad in ["", "pci", "pci:", "pci:zz", "usb:1-1", "model:e1000", "0000:00:04.0"] {
+        for bad in [
+            "",
+            "pci",
+            "pci:",
+            "pci:zz",
+            "usb:1-1",
+            "model:",
+            "model:nothing",
+            "vfio-user:",
+            "vfio-user:/",
+            "vfio-user:card.sock",
+            "0000:00:04.0",
+        ] {
             let message = bad.parse::<DeviceName>().unwrap_err().to_string();
             assert!(!message.contains('\n') && message.len() > 20, "{message}");
         }
+        let message = "model:nothing".parse::<DeviceName>().unwrap_err().to_string();
+        assert!(models::MODELS.iter().all(|model| message.contains(model.name)), "{message}");
     }
 }

@@ -99,5 +99,27 @@ pub fn runtime_directory() -> PathBuf {
 /// The control socket of `device`.
 #[must_use]
 pub fn socket_path(directory: &Path, device: &str) -> PathBuf {
-    directory.join(format!("{device}.sock"))
+    // a device's name may have a path in it
+    directory.join(format!("{}.sock", device.replace('%', "%25").replace('/', "%2F")))
+}
+
+/// The device whose control socket is called `file_name`; `None` for another file.
+#[must_use]
+pub fn device_of_socket(file_name: &str) -> Option<String> {
+    file_name.strip_suffix(".sock").map(|name| name.replace("%2F", "/").replace("%25", "%"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_control_socket_is_a_file_in_the_directory_and_names_its_device() {
+        for device in ["model:rtl8139", "vfio-user:/run/card.sock", "vfio-user:/a%2Fb/%25"] {
+            let path = socket_path(Path::new("/run/udrv"), device);
+            assert_eq!(path.parent(), Some(Path::new("/run/udrv")));
+            assert_eq!(device_of_socket(path.file_name().unwrap().to_str().unwrap()).as_deref(), Some(device));
+        }
+        assert_eq!(device_of_socket("other"), None);
+    }
 }

@@ -194,6 +194,52 @@ impl DmaRegion {
         if len > max_len { Err(DmaError::Cut { room: max_len }) } else { Ok(len) }
     }
 
+    /// As [`DmaRegion::read_packet`] where a header comes before each packet: the header goes to `header`, and the
+    /// bytes behind it are counted.
+    ///
+    /// # Errors
+    /// As there; a packet without a whole header is [`DmaError::Io`].
+    pub fn read_packet_behind(
+        &self,
+        fd: BorrowedFd<'_>,
+        header: &mut [u8],
+        offset: u64,
+        max_len: usize,
+    ) -> Result<usize, DmaError> {
+        let to = self.span(offset, max_len)?;
+        let mut spill = 0u8;
+        let parts = [
+            libc::iovec { iov_base: header.as_mut_ptr().cast(), iov_len: header.len() },
+            libc::iovec { iov_base: to.cast(), iov_len: max_len },
+            libc::iovec { iov_base: std::ptr::from_mut(&mut spill).cast(), iov_len: 1 },
+        ];
+        // SAFETY: three valid iovecs: a live exclusive slice, a place in the mapping as in read_from_fd, a live byte.
+        let done = unsafe { libc::readv(fd.as_raw_fd(), parts.as_ptr(), parts.len() as libc::c_int) };
+        let len = counted(done, "read of a packet into a DMA region")?;
+        if len == 0 {
+            return Ok(0);
+        }
+        let operation = "read of a packet behind its header";
+        let short = || DmaError::Io { operation, source: std::io::ErrorKind::UnexpectedEof.into() };
+        let len = len.checked_sub(header.len()).filter(|len| *len != 0).ok_or_else(short)?;
+        if len > max_len { Err(DmaError::Cut { room: max_len }) } else { Ok(len) }
+    }
+
+    /// As [`DmaRegion::write_to_fd`] with a header before the bytes; those behind it are counted.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn write_behind(&self, fd: BorrowedFd<'_>, header: &[u8], offset: u64, len: usize) -> Result<usize, DmaError> {
+        let from = self.span(offset, len)?;
+        let parts = [
+            libc::iovec { iov_base: header.as_ptr().cast_mut().cast(), iov_len: header.len() },
+            libc::iovec { iov_base: from.cast(), iov_len: len },
+        ];
+        // SAFETY: two valid iovecs, from which the kernel only reads: a live slice and a place in the mapping (span).
+        let done = unsafe { libc::writev(fd.as_raw_fd(), parts.as_ptr(), parts.len() as libc::c_int) };
+        Ok(counted(done, "write from a DMA region")?.saturating_sub(header.len()))
+    }
+
     /// Copies `to.len()` bytes at `offset` out.
     ///
     /// # Errors
@@ -278,6 +324,9 @@ impl DmaMemory for DmaRegion {
     }
     fn host_address(&self) -> u64 {
         self.host_address()
+    }
+    fn memfd(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.as_fd())
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use fgft::tracking::{Handle, Owner, Rights};
 use fgft::{DomainMemory, Refusal, Upcalls};
-use udrv_driver::abi::Request;
+use udrv_driver::abi::{DELIVER_CHECKED, Request};
 use udrv_driver::{Error, Injection};
 use zerocopy::IntoBytes;
 
@@ -25,6 +25,17 @@ const FRAME_BYTES: std::ops::RangeInclusive<u64> = 14..=1518;
 /// The longest pause that a driver may ask for at once.
 const MAX_PAUSE: Duration = Duration::from_millis(20);
 
+/// A frame for the endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Delivered {
+    /// Where in the region.
+    pub place: u64,
+    /// Bytes.
+    pub length: u32,
+    /// Its checksum was found right by the chip.
+    pub checked: bool,
+}
+
 /// What a call has staged and what the host needs to serve it.
 pub struct Host {
     /// The device's registers.
@@ -33,8 +44,8 @@ pub struct Host {
     pub pool: Pool,
     /// Who has which of the packet buffers in it.
     pub buffers: Buffers,
-    /// Frames delivered by the call under way: place in the region and length.
-    pub delivered: Vec<(u64, u32)>,
+    /// Frames delivered by the call under way.
+    pub delivered: Vec<Delivered>,
     /// Frames that the call under way says were sent.
     pub sent: u64,
     /// Frames that it says were lost.
@@ -114,6 +125,7 @@ impl Host {
                 Ok(Ok(0))
             }
             Request::Deliver => {
+                let (c, checked) = (c & !DELIVER_CHECKED, c & DELIVER_CHECKED != 0);
                 if !FRAME_BYTES.contains(&c) {
                     return Err(Refusal(format!("a frame of {c} bytes")));
                 }
@@ -121,7 +133,7 @@ impl Host {
                     return Err(Refusal(format!("more than {BUDGET} frames delivered in one call")));
                 }
                 let place = self.pool.place(ledger, a, b, c, Rights::READ)?;
-                self.delivered.push((place, c as u32));
+                self.delivered.push(Delivered { place, length: c as u32, checked });
                 Ok(Ok(0))
             }
             Request::Now => Ok(Ok(self.clock.elapsed().as_micros() as u64)),

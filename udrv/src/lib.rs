@@ -36,5 +36,6 @@ pub mod report;
 pub mod supervisor;
 mod transact;
 pub mod vfio;
+pub mod vfio_user;
 pub mod window;
 pub mod write_log;

@@ -15,11 +15,12 @@ use crate::iova::{IovaAllocator, IovaError};
 use crate::ledger::{BUFFERS, DmaPiece, Ledger};
 
 /// Bytes of a packet buffer: an Ethernet frame with VLAN tag, and a power of two.
-pub const BUFFER_BYTES: u32 = 2048;
+const FRAME_BYTES: u32 = 2048;
+/// Bytes of one for a device that cuts long packets into segments: the longest of IP, its Ethernet header, whole pages.
+const PACKET_BYTES: u32 = 68 * 1024;
 /// Bytes for the driver's rings, and for the receive buffers of chips that have descriptors: 256 buffers of 2 KiB are
 /// half of it.
 const RING_BYTES: u32 = 1024 * 1024;
-const BUFFER_AREA: u32 = BUFFERS as u32 * BUFFER_BYTES;
 
 /// Why the device's memory could not be set up.
 #[derive(Debug, thiserror::Error)]
@@ -39,24 +40,27 @@ pub enum PoolError {
 pub struct Pool {
     region: Arc<DmaRegion>,
     iova: u64,
+    /// Of each packet buffer.
+    buffer_bytes: u32,
     /// For reports of faults.
     _name: RegionName,
 }
 
 impl Pool {
-    /// Makes the memory and maps it for the device.
+    /// Makes the memory and maps it for the device. `long`: packet buffers for packets that are longer than a frame.
     ///
     /// # Errors
     /// [`PoolError`].
-    pub fn new(bus: &mut dyn PciFunction) -> Result<Pool, PoolError> {
-        let size = u64::from(BUFFER_AREA + RING_BYTES);
+    pub fn new(bus: &mut dyn PciFunction, long: bool) -> Result<Pool, PoolError> {
+        let buffer_bytes = if long { PACKET_BYTES } else { FRAME_BYTES };
+        let size = u64::from(BUFFERS as u32 * buffer_bytes + RING_BYTES);
         // without a key of its own: code inside reads it in place, and can write to nothing that has the host's
         let region = Arc::new(DmaRegion::new(size, None)?);
         let iova = IovaAllocator::new(&bus.iova_ranges()?).alloc(size, 4096)?;
         bus.map_dma(DmaMapping { iova, memory: region.clone() })?;
         let start = region.host_address();
         let _name = fgft::regions::name_region(start..start + size, format!("DMA memory of {}", bus.name()));
-        Ok(Pool { region, iova, _name })
+        Ok(Pool { region, iova, buffer_bytes, _name })
     }
 
     /// Takes the mapping back. The device must not master the bus any more.
@@ -79,10 +83,21 @@ impl Pool {
         self.iova..self.iova + self.region.size()
     }
 
+    /// Bytes of each packet buffer.
+    #[must_use]
+    pub fn buffer_bytes(&self) -> u32 {
+        self.buffer_bytes
+    }
+
+    /// Bytes of all packet buffers; behind them is the driver's.
+    fn buffer_area(&self) -> u32 {
+        BUFFERS as u32 * self.buffer_bytes
+    }
+
     /// Offset of packet buffer `buffer`.
     #[must_use]
     pub fn buffer_offset(&self, buffer: u8) -> u64 {
-        u64::from(buffer) * u64::from(BUFFER_BYTES)
+        u64::from(buffer) * u64::from(self.buffer_bytes)
     }
 
     /// Where the device sees packet buffer `buffer`.
@@ -99,13 +114,13 @@ impl Pool {
         if bytes == 0 || !alignment.is_power_of_two() || alignment > 4096 {
             return Err(Refusal(format!("DMA memory of {bytes} bytes aligned to {alignment}")));
         }
-        let start = u64::from(BUFFER_AREA + ledger.dma_used).next_multiple_of(alignment);
+        let start = u64::from(self.buffer_area() + ledger.dma_used).next_multiple_of(alignment);
         if bytes > self.region.size() || start + bytes > self.region.size() {
             return Ok(Err(Error::NoMemory));
         }
         let piece = DmaPiece { offset: start as u32, length: bytes as u32 };
         let Ok(handle) = ledger.dma.grant(piece) else { return Ok(Err(Error::NoMemory)) };
-        ledger.dma_used = (start + bytes) as u32 - BUFFER_AREA;
+        ledger.dma_used = (start + bytes) as u32 - self.buffer_area();
         const ZEROS: [u8; 4096] = [0; 4096];
         for at in (0..bytes).step_by(ZEROS.len()) {
             let len = (bytes - at).min(ZEROS.len() as u64) as usize;

@@ -1,12 +1,15 @@
 //! udrvctl: asks a running udrvd.
 #![forbid(unsafe_code)]
 
+use std::io;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
 use udrv_daemon::client::{ClientError, ask, only_device};
 use udrv_daemon::protocol::{Request, Response, runtime_directory};
-use udrv_daemon::show;
+use udrv_daemon::{serve, show};
 
 /// Looks at and controls devices that udrvd drives.
 #[derive(Parser)]
@@ -80,6 +83,24 @@ enum Action {
         /// Entry point, for example set_rx_mode.
         entry: String,
     },
+    /// Cards in software, without a daemon.
+    #[command(subcommand)]
+    Model(ModelAction),
+}
+
+#[derive(Subcommand)]
+enum ModelAction {
+    /// Serve a model over vfio-user, in the foreground, until SIGTERM or SIGINT: to udrvd (vfio-user:SOCKET), or to QEMU
+    /// for a guest's own driver. One client at a time.
+    Serve {
+        /// Name of the model, for example rtl8139.
+        name: String,
+        /// Path of the socket, which must not exist.
+        socket: PathBuf,
+        /// Leave the other end of the model's wire empty.
+        #[arg(long)]
+        no_far_host: bool,
+    },
 }
 
 fn main() -> ExitCode {
@@ -109,6 +130,11 @@ fn run(arguments: &Arguments) -> Result<(), String> {
         }
         Action::Release { device, entry } => (Ok(device.clone()), Request::Release { entry: entry.clone() }),
         Action::Restart { device } => (or_only(device), Request::Restart),
+        Action::Model(ModelAction::Serve { name, socket, no_far_host }) => {
+            let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+            tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_target(false).init();
+            return serve::serve(name, socket, !no_far_host).map_err(|e| e.to_string());
+        }
     };
     let answer = device.and_then(|device| ask(&directory, &device, request)).map_err(|e: ClientError| e.to_string())?;
     match answer {

@@ -31,7 +31,7 @@ fn a_name_that_is_no_device() {
 
 #[test]
 fn a_model_that_does_not_exist() {
-    expect(&["model:e1000"], &["no model 'e1000'", "rtl8139"]);
+    expect(&["model:nothing"], &["no model 'nothing'", "rtl8139"]);
 }
 
 #[test]
@@ -113,7 +113,7 @@ fn udrvctl_with_words_that_are_not_known() {
         (&["inject", "model:rtl8139", "poll", "flood"], "null-write"),
         (&["inject", "model:rtl8139", "poll", "panic", "--at", "home"], "middle"),
         (&["call", "model:rtl8139", "jump"], "set_rx_mode"),
-        (&["status", "model:e1000"], "model:rtl8139"),
+        (&["status", "model:nothing"], "model:rtl8139"),
     ] {
         let output = udrvctl(&directory, arguments);
         let text = String::from_utf8_lossy(&output.stderr);

@@ -5,5 +5,6 @@ mod control;
 mod daemon;
 mod idle;
 mod life;
+mod vfio_user;
 
 use fgft as _; // the package's link arguments name a symbol that is there

@@ -3,6 +3,7 @@
 //! - [`rig`]: a device that runs on a thread of its own, as in udrvd ([`rig::Rig`]), or that the test turns by hand
 //!   ([`rig::Hand`]);
 //! - [`frames`]: numbered frames, and the judge that finds bad, missing and repeated ones;
+//! - [`subject`]: the drivers that are tested, each with the model of its chip, and what a test must know of both;
 //! - [`traffic`]: such frames both ways through a rig;
 //! - [`spy`]: the card with a back door, so that a test can look at registers without the driver;
 //! - [`host`]: the host's end of the endpoint;
@@ -22,6 +23,7 @@ pub mod frames;
 pub mod host;
 pub mod rig;
 pub mod spy;
+pub mod subject;
 pub mod traffic;
 pub mod wayward;
 

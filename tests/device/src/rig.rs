@@ -1,7 +1,7 @@
-//! The driver of the RTL8139 on the model of the RTL8139, between a host and a wire.
+//! A driver on the model of its chip, between a host and a wire.
 //!
 //! ```text
-//!   HostEnd ==socket== NetDevice<Rtl8139> ==PciFunction== Rtl8139Model ==wire== Station
+//!   HostEnd ==socket== NetDevice<S::Driver> ==PciFunction== Model<S::Chip> ==wire== Station
 //! ```
 
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -9,20 +9,21 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use model_rtl8139::{Config, Misbehave, Rtl8139Handle, Rtl8139Model};
+use model_card::{Handle, Model};
 use model_wire::{Station, Wire, WireConfig};
-use rtl8139::Rtl8139;
 use udrv::net::{Answer, Command, Commander, DeviceError, NetDevice, Options, Status, commands};
 use udrv::report::FaultReport;
 use udrv::supervisor::quarantine::QuarantineConfig;
+use udrv_bus::PciFunction;
 use udrv_driver::{Entry, InjectedFault, Injection, Point};
 
 use crate::host::{self, HostEnd};
 use crate::spy::{Spy, spy};
+use crate::subject::{Config, Misbehave, Subject};
 use crate::{PATIENCE, wait_until};
 
 /// What the tests hold on to beside the device.
-pub struct Surroundings {
+pub struct Surroundings<S: Subject> {
     /// The host's end.
     pub host: HostEnd,
     /// The other end of the wire.
@@ -30,9 +31,9 @@ pub struct Surroundings {
     /// The cable.
     pub wire: Wire,
     /// The model's bench.
-    pub bench: Rtl8139Handle,
+    pub bench: Handle<S::Chip>,
     /// The back door of the card.
-    pub spy: Spy,
+    pub spy: Spy<S>,
     _turn: Turn,
 }
 
@@ -47,19 +48,19 @@ pub fn turn() -> Turn {
 }
 
 /// A device on a thread of its own, as in udrvd.
-pub struct Rig {
+pub struct Rig<S: Subject> {
     /// See [`Surroundings`].
-    pub around: Surroundings,
+    pub around: Surroundings<S>,
     commander: Commander,
     thread: Option<JoinHandle<Result<(), DeviceError>>>,
 }
 
 /// A device that the test turns by hand, on its own thread.
-pub struct Hand {
+pub struct Hand<S: Subject> {
     /// See [`Surroundings`].
-    pub around: Surroundings,
+    pub around: Surroundings<S>,
     /// The device.
-    pub device: NetDevice<Rtl8139>,
+    pub device: NetDevice<S::Driver>,
 }
 
 /// Whether this runs on an emulated processor, as far as `UDRV_TEST_DEADLINE` says so: tests make less of everything there.
@@ -89,31 +90,32 @@ pub fn quick() -> Options {
     Options { tx_timeout: moment, look: moment, quarantine, ..Options::default() }
 }
 
-fn build(
+fn build<S: Subject>(
     turn: Turn,
     options: Options,
-    config: Config,
-    trouble: impl FnOnce(&mut Misbehave),
-) -> Result<(NetDevice<Rtl8139>, Surroundings), DeviceError> {
+    config: Config<S>,
+    trouble: impl FnOnce(&mut Misbehave<S>),
+    carry: impl FnOnce(Box<dyn PciFunction>) -> Box<dyn PciFunction>,
+) -> Result<(NetDevice<S::Driver>, Surroundings<S>), DeviceError> {
     fgft::init()?;
     let (wire, near, far) = Wire::new(WireConfig::default());
     let station = Station::new(far);
-    let (card, bench) = Rtl8139Model::new(config, near);
+    let (card, bench) = Model::<S::Chip>::new(config, near);
     bench.misbehave(trouble);
-    let (card, spy) = spy(card);
+    let (card, spy) = spy::<S>(card);
     let (endpoint, host) = host::pair();
-    let device = NetDevice::start(Box::new(card), Box::new(endpoint), patient(options))?;
+    let device = NetDevice::start(carry(Box::new(card)), Box::new(endpoint), patient(options))?;
     Ok((device, Surroundings { host, station, wire, bench, spy, _turn: turn }))
 }
 
-impl Rig {
+impl<S: Subject> Rig<S> {
     /// Starts a device with [`quick`] options.
     ///
     /// # Panics
     /// When it does not start.
     #[must_use]
-    pub fn new() -> Rig {
-        Rig::start(quick(), Config::default(), |_| {}).expect("the device starts")
+    pub fn new() -> Rig<S> {
+        Rig::start(quick(), S::config(), |_| {}).expect("the device starts")
     }
 
     /// Starts a device on a card that may misbehave from the start.
@@ -123,7 +125,11 @@ impl Rig {
     ///
     /// # Panics
     /// When there are no threads.
-    pub fn start(options: Options, config: Config, trouble: impl FnOnce(&mut Misbehave)) -> Result<Rig, DeviceError> {
+    pub fn start(
+        options: Options,
+        config: Config<S>,
+        trouble: impl FnOnce(&mut Misbehave<S>),
+    ) -> Result<Rig<S>, DeviceError> {
         Rig::start_in(turn(), options, config, trouble)
     }
 
@@ -137,10 +143,27 @@ impl Rig {
     pub fn start_in(
         turn: Turn,
         options: Options,
-        config: Config,
-        trouble: impl FnOnce(&mut Misbehave),
-    ) -> Result<Rig, DeviceError> {
-        let (device, around) = build(turn, options, config, trouble)?;
+        config: Config<S>,
+        trouble: impl FnOnce(&mut Misbehave<S>),
+    ) -> Result<Rig<S>, DeviceError> {
+        Rig::start_behind(turn, options, config, trouble, |card| card)
+    }
+
+    /// The same with something between the device and the card: `carry` gets the card and gives what the device has.
+    ///
+    /// # Errors
+    /// As [`NetDevice::start`].
+    ///
+    /// # Panics
+    /// When there are no threads.
+    pub fn start_behind(
+        turn: Turn,
+        options: Options,
+        config: Config<S>,
+        trouble: impl FnOnce(&mut Misbehave<S>),
+        carry: impl FnOnce(Box<dyn PciFunction>) -> Box<dyn PciFunction>,
+    ) -> Result<Rig<S>, DeviceError> {
+        let (device, around) = build(turn, options, config, trouble, carry)?;
         let (commander, inbox) = commands()?;
         let thread = std::thread::Builder::new().name("device".into()).spawn(move || device.run(&inbox));
         Ok(Rig { around, commander, thread: Some(thread.expect("a thread")) })
@@ -220,7 +243,7 @@ impl Rig {
     ///
     /// # Panics
     /// When it does not stop within [`PATIENCE`], or panicked.
-    pub fn stop(mut self) -> (Result<(), DeviceError>, Surroundings) {
+    pub fn stop(mut self) -> (Result<(), DeviceError>, Surroundings<S>) {
         if !self.has_ended() {
             let _ = self.ask(Command::Stop);
         }
@@ -230,20 +253,20 @@ impl Rig {
     }
 }
 
-impl Default for Rig {
-    fn default() -> Rig {
+impl<S: Subject> Default for Rig<S> {
+    fn default() -> Rig<S> {
         Rig::new()
     }
 }
 
-impl Hand {
+impl<S: Subject> Hand<S> {
     /// Starts a device.
     ///
     /// # Panics
     /// When it does not start.
     #[must_use]
-    pub fn new(options: Options, config: Config) -> Hand {
-        let (device, around) = build(turn(), options, config, |_| {}).expect("the device starts");
+    pub fn new(options: Options, config: Config<S>) -> Hand<S> {
+        let (device, around) = build(turn(), options, config, |_| {}, |card| card).expect("the device starts");
         Hand { around, device }
     }
 

@@ -3,15 +3,22 @@
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use model_rtl8139::{Rtl8139Model, regs};
+use model_card::Model;
 use udrv_bus::{BarInfo, BusError, DmaMapping, PciFunction, ResetKind, Width};
 
+use crate::subject::{Register, Subject};
+
 /// The card as the device has it.
-pub struct Spied(Arc<Mutex<Rtl8139Model>>, Arc<Mutex<Line>>);
+pub struct Spied<S: Subject>(Arc<Mutex<Model<S::Chip>>>, Arc<Mutex<Line>>);
 
 /// The back door. It keeps the card open after the device has let go of it, so that the test sees how it was left.
-#[derive(Clone)]
-pub struct Spy(Arc<Mutex<Rtl8139Model>>, Arc<Mutex<Line>>);
+pub struct Spy<S: Subject>(Arc<Mutex<Model<S::Chip>>>, Arc<Mutex<Line>>);
+
+impl<S: Subject> Clone for Spy<S> {
+    fn clone(&self) -> Spy<S> {
+        Spy(self.0.clone(), self.1.clone())
+    }
+}
 
 /// The interrupt line between card and device, as others may touch it.
 #[derive(Default)]
@@ -22,47 +29,32 @@ struct Line {
     unmask_fails: bool,
 }
 
-/// What of the chip must be the same before and after a fault: what the driver has set up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Setup {
-    /// IDR and MAR.
-    pub addresses: [u32; 4],
-    /// RBSTART.
-    pub ring: u32,
-    /// RE and TE of CR.
-    pub enables: u32,
-    /// IMR.
-    pub mask: u32,
-    /// TCR and RCR.
-    pub modes: [u32; 2],
-    /// 9346CR.
-    pub lock: u32,
-    /// PCI command.
-    pub command: u32,
-}
-
 /// PCI command register: bus mastering.
 pub const BUS_MASTER: u32 = 1 << 2;
 
 /// Opens the back door of a card.
 #[must_use]
-pub fn spy(card: Rtl8139Model) -> (Spied, Spy) {
+pub fn spy<S: Subject>(card: Model<S::Chip>) -> (Spied<S>, Spy<S>) {
     let (card, line) = (Arc::new(Mutex::new(card)), Arc::<Mutex<Line>>::default());
     (Spied(card.clone(), line.clone()), Spy(card, line))
 }
 
-impl Spy {
-    fn card(&self) -> MutexGuard<'_, Rtl8139Model> {
+impl<S: Subject> Spy<S> {
+    fn card(&self) -> MutexGuard<'_, Model<S::Chip>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Reads a register. None of this chip's change by being read, but CR while a reset is under way.
+    /// Reads a register. Those that [`Subject`] names do not change by being read.
     ///
     /// # Panics
     /// When there is no such register.
     #[must_use]
-    pub fn register(&self, offset: u8, width: Width) -> u32 {
-        self.card().bar_read(1, offset.into(), width).expect("a register")
+    pub fn register(&self, at: u32, width: Width) -> u32 {
+        self.card().bar_read(S::BAR, at.into(), width).expect("a register")
+    }
+
+    fn values(&self, registers: &[Register]) -> Vec<(&'static str, u32)> {
+        registers.iter().map(|r| (r.name, self.register(r.at, r.width) & r.mask)).collect()
     }
 
     /// The PCI command register.
@@ -74,19 +66,29 @@ impl Spy {
         self.card().config_read(4, Width::U16).expect("configuration space")
     }
 
-    /// What the driver has set up.
+    /// What must be the same before and after a fault: what the driver has set up, and the PCI command.
     #[must_use]
-    pub fn setup(&self) -> Setup {
-        let word = |offset| self.register(offset, Width::U32);
-        Setup {
-            addresses: [word(regs::IDR0), word(regs::IDR4), word(regs::MAR0), word(regs::MAR4)],
-            ring: word(regs::RBSTART),
-            enables: self.enables(),
-            mask: self.register(regs::IMR, Width::U16),
-            modes: [word(regs::TCR), word(regs::RCR)],
-            lock: self.register(regs::CR9346, Width::U8),
-            command: self.command(),
-        }
+    pub fn setup(&self) -> Vec<(&'static str, u32)> {
+        let mut values = self.values(S::SETUP);
+        values.push(("PCI command", self.command()));
+        values
+    }
+
+    /// The station address.
+    #[must_use]
+    pub fn station(&self) -> [u8; 6] {
+        let [low, high] = S::STATION.map(|at| self.register(at, Width::U32).to_le_bytes());
+        [low[0], low[1], low[2], low[3], high[0], high[1]]
+    }
+
+    /// Panics when the chip is not quiet: it receives, sends, may interrupt or master the bus.
+    ///
+    /// # Panics
+    /// As said; `what` is in the message.
+    pub fn expect_quiet(&self, what: &str) {
+        let loud: Vec<_> = self.values(S::QUIET).into_iter().filter(|(_, value)| *value != 0).collect();
+        assert!(loud.is_empty(), "{what}: the chip is left with {loud:x?}");
+        assert_eq!(self.command() & BUS_MASTER, 0, "{what}: the chip is left mastering the bus");
     }
 
     /// Fires the line as a neighbour that shares it would. False: it is masked, for nobody has served it since.
@@ -109,16 +111,10 @@ impl Spy {
     pub fn let_unmask_fail(&self, fails: bool) {
         self.1.lock().unwrap_or_else(PoisonError::into_inner).unmask_fails = fails;
     }
-
-    /// RE and TE of CR.
-    #[must_use]
-    pub fn enables(&self) -> u32 {
-        self.register(regs::CR, Width::U8) & u32::from(regs::cr::RE | regs::cr::TE)
-    }
 }
 
-impl Spied {
-    fn card(&self) -> MutexGuard<'_, Rtl8139Model> {
+impl<S: Subject> Spied<S> {
+    fn card(&self) -> MutexGuard<'_, Model<S::Chip>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -127,7 +123,7 @@ impl Spied {
     }
 }
 
-impl PciFunction for Spied {
+impl<S: Subject> PciFunction for Spied<S> {
     fn name(&self) -> String {
         self.card().name()
     }

@@ -6,6 +6,7 @@ use udrv::net::Command;
 
 use crate::frames::{Judge, Way};
 use crate::rig::Rig;
+use crate::subject::Subject;
 
 /// What a start, an end or a recovery may take. Real deadlines in the driver are 10 ms; the machine may be busy.
 pub const BOUND: Duration = Duration::from_secs(5);
@@ -30,7 +31,7 @@ impl Traffic {
     }
 
     /// Sends `count` frames each way.
-    pub fn send(&mut self, rig: &Rig, count: u64) {
+    pub fn send<S: Subject>(&mut self, rig: &Rig<S>, count: u64) {
         for _ in 0..count {
             // a device that has stopped takes nothing, and its endpoint fills up: that is fine here
             let _ = rig.around.host.try_send(&Way::Down.frame(self.sent));
@@ -43,7 +44,7 @@ impl Traffic {
     ///
     /// # Panics
     /// When it is wrong.
-    pub fn take(&mut self, rig: &Rig) {
+    pub fn take<S: Subject>(&mut self, rig: &Rig<S>) {
         for frame in rig.around.station.drain() {
             self.down.take(&frame.data).expect("down");
         }
@@ -56,7 +57,7 @@ impl Traffic {
     ///
     /// # Panics
     /// When none does within [`BOUND`].
-    pub fn flows(&mut self, rig: &Rig, what: &str) {
+    pub fn flows<S: Subject>(&mut self, rig: &Rig<S>, what: &str) {
         let (begin, from) = (Instant::now(), self.sent);
         while self.down.next() <= from || self.up.next() <= from {
             assert!(begin.elapsed() < BOUND, "{what}: nothing flows: {:#?}", rig.status());
@@ -69,7 +70,7 @@ impl Traffic {
     }
 
     /// Sends for a while, whatever becomes of it, and makes sure that the device still answers, or has ended.
-    pub fn endure(&mut self, rig: &Rig, time: Duration, judge: bool) {
+    pub fn endure<S: Subject>(&mut self, rig: &Rig<S>, time: Duration, judge: bool) {
         let end = Instant::now() + time;
         while Instant::now() < end && !rig.has_ended() {
             if !rig.around.host.try_send(&Way::Down.frame(self.sent)) {
@@ -91,7 +92,7 @@ impl Traffic {
     ///
     /// # Panics
     /// When one does not arrive within [`BOUND`].
-    pub fn ping(&mut self, rig: &Rig, rounds: u64) -> Duration {
+    pub fn ping<S: Subject>(&mut self, rig: &Rig<S>, rounds: u64) -> Duration {
         let begin = Instant::now();
         for _ in 0..rounds {
             let sent = Instant::now();

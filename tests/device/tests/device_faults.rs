@@ -5,13 +5,25 @@
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
-use model_rtl8139::{AllOnes, Config, Garbage, Misbehave, regs};
+use model_rtl8139::{AllOnes, Garbage, regs};
 use udrv::net::{Answer, Command, DeviceFaults, InterruptMode, Options};
 use udrv_driver::Entry;
 use udrv_tests::frames::Way;
 use udrv_tests::rig::{Hand, Rig, quick};
+use udrv_tests::subject::{Misbehave, Rtl8139, Subject};
 use udrv_tests::traffic::{BOUND, Traffic};
-use udrv_tests::wait_until;
+use udrv_tests::{every_subject, wait_until};
+
+every_subject! {
+    an_idle_device_and_a_busy_one_are_never_at_fault,
+    work_that_was_announced_by_the_end_of_the_look_is_no_lost_interrupt,
+    interrupts_that_do_not_come_are_polled_for,
+    a_line_that_is_stuck_without_a_cause_is_masked,
+    a_neighbour_on_the_line_starves_nobody,
+    a_line_that_cannot_be_unmasked_is_polled_for_and_tried_again,
+    a_card_that_is_away_for_a_moment_is_restored,
+    a_register_that_becomes_ready_late_is_waited_for,
+}
 
 /// The normal time between two looks in these tests: far longer than polling takes, so that the two are told apart.
 const LOOK: Duration = Duration::from_millis(200);
@@ -21,12 +33,12 @@ const WHILE: Duration = Duration::from_secs(1);
 /// Long enough that no machine is so slow that frames are taken for lost.
 const TX_TIMEOUT: Duration = Duration::from_secs(4);
 
-fn start(trouble: impl FnOnce(&mut Misbehave)) -> Rig {
+fn start<S: Subject>(trouble: impl FnOnce(&mut Misbehave<S>)) -> Rig<S> {
     let options = Options { look: LOOK, tx_timeout: TX_TIMEOUT, ..quick() };
-    Rig::start(options, Config::default(), trouble).expect("the device starts")
+    Rig::start(options, S::config(), trouble).expect("the device starts")
 }
 
-fn calls(rig: &Rig, entry: Entry) -> u64 {
+fn calls<S: Subject>(rig: &Rig<S>, entry: Entry) -> u64 {
     rig.status()
         .entries
         .iter()
@@ -36,7 +48,7 @@ fn calls(rig: &Rig, entry: Entry) -> u64 {
 
 /// Frames both ways until the line is believed again, and then for a while in which no counter moves. `lossless`: no
 /// restore is due that would lose frames.
-fn all_is_as_before(rig: &Rig, traffic: &mut Traffic, lossless: bool) -> DeviceFaults {
+fn all_is_as_before<S: Subject>(rig: &Rig<S>, traffic: &mut Traffic, lossless: bool) -> DeviceFaults {
     let mut round = || {
         if lossless {
             traffic.ping(rig, 1);
@@ -57,7 +69,7 @@ fn all_is_as_before(rig: &Rig, traffic: &mut Traffic, lossless: bool) -> DeviceF
 }
 
 /// Nothing happens: the device is looked at by the normal clock only.
-fn left_alone(rig: &Rig) {
+fn left_alone<S: Subject>(rig: &Rig<S>) {
     let (looks, begin) = (calls(rig, Entry::Interrupt), Instant::now());
     std::thread::sleep(WHILE); // measured, not waited for
     let looks = calls(rig, Entry::Interrupt) - looks;
@@ -65,9 +77,8 @@ fn left_alone(rig: &Rig) {
     assert!(u128::from(looks) <= expected, "{looks} looks at an idle device in {:?}", begin.elapsed());
 }
 
-#[test]
-fn an_idle_device_and_a_busy_one_are_never_at_fault() {
-    let rig = start(|_| {});
+fn an_idle_device_and_a_busy_one_are_never_at_fault<S: Subject>() {
+    let rig = start::<S>(|_| {});
     left_alone(&rig);
     let mut traffic = Traffic::new();
     traffic.ping(&rig, 300);
@@ -80,9 +91,8 @@ fn an_idle_device_and_a_busy_one_are_never_at_fault() {
 }
 
 /// The look takes the work of an interrupt that has come but was not served yet.
-#[test]
-fn work_that_was_announced_by_the_end_of_the_look_is_no_lost_interrupt() {
-    let mut hand = Hand::new(quick(), Config::default());
+fn work_that_was_announced_by_the_end_of_the_look_is_no_lost_interrupt<S: Subject>() {
+    let mut hand = Hand::<S>::new(quick(), S::config());
     for number in 0..20 {
         hand.around.station.inject(&Way::Up.frame(number));
         hand.device.tick().expect("it goes on");
@@ -97,10 +107,9 @@ fn work_that_was_announced_by_the_end_of_the_look_is_no_lost_interrupt() {
     assert_eq!(hand.around.bench.counters().interrupts, 20, "each was announced, and the line unmasked");
 }
 
-#[test]
-fn interrupts_that_do_not_come_are_polled_for() {
+fn interrupts_that_do_not_come_are_polled_for<S: Subject>() {
     for early in [true, false] {
-        let rig = start(|m| m.interrupt_lost = early);
+        let rig = start::<S>(|m| m.interrupt_lost = early);
         let mut traffic = Traffic::new();
         rig.around.bench.misbehave(|m| m.interrupt_lost = true);
         traffic.ping(&rig, 5);
@@ -133,7 +142,7 @@ fn interrupts_that_do_not_come_are_polled_for() {
 /// Frames are sent and nothing says so: what keeps the slots from being free again is noticed in the same way.
 #[test]
 fn completions_that_are_not_announced_are_polled_for() {
-    let rig = start(|m| m.tx_silent = true);
+    let rig = start::<Rtl8139>(|m| m.tx_silent = true);
     let mut traffic = Traffic::new();
     let begin = Instant::now();
     for _ in 0..100 {
@@ -155,13 +164,13 @@ fn completions_that_are_not_announced_are_polled_for() {
 }
 
 /// Interrupts of the card so far.
-fn interrupts(rig: &Rig) -> u64 {
+fn interrupts<S: Subject>(rig: &Rig<S>) -> u64 {
     rig.around.bench.counters().interrupts
 }
 
 /// What a storm of any kind must leave possible. `lossless`: the device need not be restored.
-fn weather(what: &str, lossless: bool, trouble: impl Fn(&mut Misbehave, bool)) -> DeviceFaults {
-    let rig = start(|_| {});
+fn weather<S: Subject>(what: &str, lossless: bool, trouble: impl Fn(&mut Misbehave<S>, bool)) -> DeviceFaults {
+    let rig = start::<S>(|_| {});
     let mut traffic = Traffic::new();
     traffic.ping(&rig, 10);
     let began = interrupts(&rig);
@@ -194,9 +203,8 @@ fn weather(what: &str, lossless: bool, trouble: impl Fn(&mut Misbehave, bool)) -
     faults
 }
 
-#[test]
-fn a_line_that_is_stuck_without_a_cause_is_masked() {
-    let faults = weather("INTx stuck", true, |m, on| m.intx_stuck = on);
+fn a_line_that_is_stuck_without_a_cause_is_masked<S: Subject>() {
+    let faults = weather::<S>("INTx stuck", true, |m, on| m.intx_stuck = on);
     assert_eq!(
         DeviceFaults { polled_ms: 0, ..faults },
         DeviceFaults { interrupt_storms: 1, ..DeviceFaults::default() }
@@ -207,29 +215,28 @@ fn a_line_that_is_stuck_without_a_cause_is_masked() {
 #[test]
 fn a_cause_that_is_stuck_is_masked_though_it_is_found_each_time() {
     for bits in [0x01, 0x04, 0x10, 0x20, 0x40, 0x7fff] {
-        weather(&format!("ISR {bits:#x} stuck"), true, |m, on| m.isr_stuck = if on { bits } else { 0 });
+        weather::<Rtl8139>(&format!("ISR {bits:#x} stuck"), true, |m, on| m.isr_stuck = if on { bits } else { 0 });
     }
 }
 
 /// The device wants to be restored at each interrupt. It is, at times, and works between them.
 #[test]
 fn a_bus_error_that_is_stuck_does_not_end_the_device() {
-    let faults = weather("ISR.SERR stuck", false, |m, on| m.isr_stuck = if on { 0x8000 } else { 0 });
+    let faults = weather::<Rtl8139>("ISR.SERR stuck", false, |m, on| m.isr_stuck = if on { 0x8000 } else { 0 });
     assert!(faults.bus > 0, "{faults:?}");
 }
 
 /// The driver takes such an ISR for that of a device which has left. Its configuration space says that it has not.
 #[test]
 fn a_cause_register_of_all_ones_does_not_end_the_device() {
-    let faults = weather("ISR 0xffff stuck", false, |m, on| m.isr_stuck = if on { 0xffff } else { 0 });
+    let faults = weather::<Rtl8139>("ISR 0xffff stuck", false, |m, on| m.isr_stuck = if on { 0xffff } else { 0 });
     assert!(faults.gone > 0, "{faults:?}");
 }
 
-#[test]
-fn a_neighbour_on_the_line_starves_nobody() {
+fn a_neighbour_on_the_line_starves_nobody<S: Subject>() {
     // as often as it can, and a hundred times a second
     for (pause, is_storm) in [(Duration::ZERO, true), (Duration::from_millis(10), false)] {
-        let rig = start(|_| {});
+        let rig = start::<S>(|_| {});
         let mut traffic = Traffic::new();
         let begin = Instant::now();
         let rung = std::thread::scope(|scope| {
@@ -257,9 +264,8 @@ fn a_neighbour_on_the_line_starves_nobody() {
     }
 }
 
-#[test]
-fn a_line_that_cannot_be_unmasked_is_polled_for_and_tried_again() {
-    let rig = start(|_| {});
+fn a_line_that_cannot_be_unmasked_is_polled_for_and_tried_again<S: Subject>() {
+    let rig = start::<S>(|_| {});
     let mut traffic = Traffic::new();
     rig.around.spy.let_unmask_fail(true);
     traffic.ping(&rig, 200);
@@ -276,11 +282,11 @@ fn a_line_that_cannot_be_unmasked_is_polled_for_and_tried_again() {
 /// One fault after the other, and together.
 #[test]
 fn faults_of_all_kinds_in_turn() {
-    let rig = start(|_| {});
+    let rig = start::<Rtl8139>(|_| {});
     let mut traffic = Traffic::new();
     for round in 0..30_u32 {
         rig.around.bench.misbehave(|m| {
-            *m = Misbehave::none();
+            *m = Misbehave::<Rtl8139>::none();
             m.interrupt_lost = round % 2 == 1;
             m.intx_stuck = round % 3 == 1;
             m.isr_stuck = if round % 5 == 1 { 0x7fff } else { 0 };
@@ -288,7 +294,7 @@ fn faults_of_all_kinds_in_turn() {
         });
         traffic.ping(&rig, 20);
     }
-    rig.around.bench.misbehave(|m| *m = Misbehave::none());
+    rig.around.bench.misbehave(|m| *m = Misbehave::<Rtl8139>::none());
     all_is_as_before(&rig, &mut traffic, true);
     assert_eq!((traffic.down.missing, traffic.up.missing), (0, 0));
     assert_eq!(rig.status().traffic.restores, 0);
@@ -296,10 +302,9 @@ fn faults_of_all_kinds_in_turn() {
 }
 
 /// The whole card, configuration space too, and back.
-#[test]
-fn a_card_that_is_away_for_a_moment_is_restored() {
+fn a_card_that_is_away_for_a_moment_is_restored<S: Subject>() {
     for accesses in 1..=9 {
-        let rig = start(|_| {});
+        let rig = start::<S>(|_| {});
         let mut traffic = Traffic::new();
         traffic.ping(&rig, 10);
         rig.around.bench.misbehave(|m| m.gone_for = accesses);
@@ -326,7 +331,7 @@ fn all_ones(at: u8, length: u8, reads: Option<u32>) -> Option<AllOnes> {
 fn registers_that_read_all_ones_for_a_moment_are_restored() {
     for (at, length) in [(regs::ISR, 2), (regs::CR, 1), (regs::TSD0, 16), (regs::MSR, 1), (regs::MPC, 4), (0, 0xff)] {
         for reads in [1, 3, 10] {
-            let rig = start(|_| {});
+            let rig = start::<Rtl8139>(|_| {});
             let mut traffic = Traffic::new();
             traffic.ping(&rig, 10);
             rig.around.bench.misbehave(|m| m.all_ones = all_ones(at, length, Some(reads)));
@@ -356,7 +361,7 @@ fn registers_that_read_all_ones_for_good_end_only_a_device_that_needs_them() {
         (regs::CR, 1, true),
         (regs::TSD0, 16, true),
     ] {
-        let rig = start(|_| {});
+        let rig = start::<Rtl8139>(|_| {});
         let mut traffic = Traffic::new();
         traffic.ping(&rig, 10);
         rig.around.bench.misbehave(|m| m.all_ones = all_ones(at, length, None));
@@ -389,7 +394,7 @@ fn registers_that_read_all_ones_for_good_end_only_a_device_that_needs_them() {
 #[test]
 fn values_that_cannot_be_are_counted_and_restored() {
     for seed in 0..5 {
-        let rig = start(|_| {});
+        let rig = start::<Rtl8139>(|_| {});
         let mut traffic = Traffic::new();
         traffic.ping(&rig, 10);
         rig.around.bench.misbehave(|m| {
@@ -411,9 +416,8 @@ fn values_that_cannot_be_are_counted_and_restored() {
 }
 
 /// A reset that takes longer than any that works: it is waited for as long as there is hope.
-#[test]
-fn a_register_that_becomes_ready_late_is_waited_for() {
-    let rig = Rig::start(Options { look: LOOK, ..quick() }, Config::default(), |_| {}).expect("the device starts");
+fn a_register_that_becomes_ready_late_is_waited_for<S: Subject>() {
+    let rig = Rig::<S>::start(Options { look: LOOK, ..quick() }, S::config(), |_| {}).expect("the device starts");
     let mut traffic = Traffic::new();
     traffic.flows(&rig, "before");
     rig.around.bench.misbehave(|m| (m.tx_hangs, m.reset_hangs) = (true, true));

@@ -4,11 +4,17 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-use model_rtl8139::Config;
 use udrv::net::Options;
 use udrv::supervisor::policy::Protect;
+use udrv_tests::every_subject;
 use udrv_tests::frames::{LONGEST, Way};
 use udrv_tests::rig::Hand;
+use udrv_tests::subject::Subject;
+
+every_subject! {
+    protected,
+    unprotected,
+}
 
 thread_local! {
     static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
@@ -45,9 +51,9 @@ fn counted<R>(total: &mut u64, step: impl FnOnce() -> R) -> R {
     result
 }
 
-fn frames_cost_no_allocation(options: Options) {
+fn frames_cost_no_allocation<S: Subject>(options: Options) {
     const FRAMES: u64 = 10_000;
-    let mut hand = Hand::new(options, Config::default());
+    let mut hand = Hand::<S>::new(options, S::config());
     let (mut frame, mut sent, mut taken) = (Vec::with_capacity(LONGEST), Vec::new(), vec![0; 2048]);
     let mut total = 0;
     for number in 0..FRAMES + 100 {
@@ -72,14 +78,12 @@ fn frames_cost_no_allocation(options: Options) {
     assert_eq!(total, 0, "allocations in {FRAMES} frames both ways");
 }
 
-#[test]
-fn protected() {
-    frames_cost_no_allocation(Options::default());
+fn protected<S: Subject>() {
+    frames_cost_no_allocation::<S>(Options::default());
 }
 
-#[test]
-fn unprotected() {
-    frames_cost_no_allocation(Options { protect: Protect::Never, ..Options::default() });
+fn unprotected<S: Subject>() {
+    frames_cost_no_allocation::<S>(Options { protect: Protect::Never, ..Options::default() });
 }
 
 #[test]

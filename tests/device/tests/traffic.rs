@@ -2,15 +2,28 @@
 
 use std::time::Duration;
 
-use model_rtl8139::{Config, Variant, regs};
-use udrv::net::{Answer, Command, Options};
+use udrv::net::{Answer, Command, NetDevice, Options};
 use udrv::supervisor::policy::Protect;
-use udrv_bus::Width;
 use udrv_driver::{Entry, MacAddress};
 use udrv_tests::frames::{CARD, Judge, PEER, Way};
 use udrv_tests::rig::{Hand, Rig, quick};
-use udrv_tests::spy::BUS_MASTER;
-use udrv_tests::{PATIENCE, wait_until};
+use udrv_tests::subject::Subject;
+use udrv_tests::{PATIENCE, every_subject, wait_until};
+
+every_subject! {
+    frames_of_every_length_go_both_ways_as_they_are_and_in_order,
+    short_frames_are_padded_with_zeros_and_not_with_what_was_there_before,
+    what_is_no_frame_is_dropped_and_counted,
+    a_burst_while_the_transmitter_stands_still_keeps_its_order,
+    a_frame_that_finds_no_slot_is_kept_and_sent_when_there_is_one,
+    a_frame_that_waits_is_sent_after_a_restore_that_freed_the_slots,
+    settings_in_force_survive_being_set_again,
+    the_link_is_mirrored,
+    a_stopped_device_leaves_the_chip_quiet,
+    a_hundred_starts_and_stops_leave_nothing_behind,
+    a_device_is_started_again_on_the_card_as_it_was_left,
+    protection_costs_no_access_to_the_device,
+}
 
 /// A frame to `destination`, of 60 bytes and told apart by `mark`.
 fn frame_to(destination: [u8; 6], mark: u8) -> Vec<u8> {
@@ -21,7 +34,7 @@ fn frame_to(destination: [u8; 6], mark: u8) -> Vec<u8> {
 }
 
 /// The marks of the frames that come up until the one that is marked `last`.
-fn marks_until(rig: &Rig, last: u8) -> Vec<u8> {
+fn marks_until<S: Subject>(rig: &Rig<S>, last: u8) -> Vec<u8> {
     let mut marks = Vec::new();
     while marks.last() != Some(&last) {
         marks.push(rig.around.host.receive(PATIENCE).expect("a frame")[20]);
@@ -29,10 +42,9 @@ fn marks_until(rig: &Rig, last: u8) -> Vec<u8> {
     marks
 }
 
-#[test]
-fn frames_of_every_length_go_both_ways_as_they_are_and_in_order() {
-    for variant in [Variant::Rtl8139C, Variant::Rtl8139D, Variant::Rtl8139CPlusLegacy] {
-        let rig = Rig::start(quick(), Config { variant, ..Config::default() }, |_| {}).expect("starts");
+fn frames_of_every_length_go_both_ways_as_they_are_and_in_order<S: Subject>() {
+    for variant in S::variants() {
+        let rig = Rig::<S>::start(quick(), variant, |_| {}).expect("starts");
         let mut frame = Vec::new();
         for length in 60..=1518 {
             Way::Down.write_long(length as u64, length, &mut frame);
@@ -49,9 +61,8 @@ fn frames_of_every_length_go_both_ways_as_they_are_and_in_order() {
     }
 }
 
-#[test]
-fn short_frames_are_padded_with_zeros_and_not_with_what_was_there_before() {
-    let rig = Rig::new();
+fn short_frames_are_padded_with_zeros_and_not_with_what_was_there_before<S: Subject>() {
+    let rig = Rig::<S>::new();
     // every buffer has held something else
     for number in 0..130 {
         rig.around.host.send(&[0xee; 1514]);
@@ -67,9 +78,8 @@ fn short_frames_are_padded_with_zeros_and_not_with_what_was_there_before() {
     rig.stop().0.expect("stops");
 }
 
-#[test]
-fn what_is_no_frame_is_dropped_and_counted() {
-    let rig = Rig::new();
+fn what_is_no_frame_is_dropped_and_counted<S: Subject>() {
+    let rig = Rig::<S>::new();
     for length in [1, 13, 1519, 2048, 2049, 9000] {
         rig.around.host.send(&vec![9; length]);
     }
@@ -83,9 +93,8 @@ fn what_is_no_frame_is_dropped_and_counted() {
     rig.stop().0.expect("stops");
 }
 
-#[test]
-fn a_burst_beyond_the_four_slots_waits_and_keeps_its_order() {
-    let rig = Rig::new();
+fn a_burst_while_the_transmitter_stands_still_keeps_its_order<S: Subject>() {
+    let rig = Rig::<S>::new();
     // the transmitter stands still while the burst comes in
     rig.around.bench.misbehave(|m| m.tx_hangs = true);
     for number in 0..60 {
@@ -103,16 +112,24 @@ fn a_burst_beyond_the_four_slots_waits_and_keeps_its_order() {
     rig.stop().0.expect("stops");
 }
 
-/// By hand, so that nothing but the four slots is free when the fifth frame comes.
-#[test]
-fn a_frame_that_finds_no_slot_is_kept_and_sent_when_there_is_one() {
-    let mut hand = Hand::new(Options::default(), Config::default());
-    hand.around.bench.misbehave(|m| m.tx_hangs = true);
-    for number in 0..9 {
+/// Offers frames for all slots and `beyond` more, the last ones all at once, to a device whose transmitter stands still.
+fn fill<S: Subject>(hand: &mut Hand<S>, beyond: u64) {
+    const AT_ONCE: u64 = 4;
+    for number in 0..S::TX_ROOM + beyond {
         hand.around.host.send(&Way::Down.frame(number));
+        if number + AT_ONCE < S::TX_ROOM {
+            hand.settle().expect("goes on");
+        }
     }
     hand.settle().expect("goes on");
-    assert!(!hand.device.has_room(), "the fifth waits, and no more are taken");
+}
+
+/// By hand, so that nothing but the slots is free when the frame after them comes.
+fn a_frame_that_finds_no_slot_is_kept_and_sent_when_there_is_one<S: Subject>() {
+    let mut hand = Hand::<S>::new(Options::default(), S::config());
+    hand.around.bench.misbehave(|m| m.tx_hangs = true);
+    fill(&mut hand, 5);
+    assert!(!hand.device.has_room(), "the first one too many waits, and no more are taken");
     assert!(hand.around.station.drain().is_empty());
     hand.around.bench.misbehave(|m| m.tx_hangs = false);
     let mut judge = Judge::new(Way::Down);
@@ -122,40 +139,33 @@ fn a_frame_that_finds_no_slot_is_kept_and_sent_when_there_is_one() {
             judge.take(&frame.data).expect("right and in order");
         }
     }
-    assert_eq!((judge.seen, judge.missing), (9, 0));
+    assert_eq!((judge.seen, judge.missing), (S::TX_ROOM + 5, 0));
     assert!(hand.device.has_room() && !hand.device.is_sending());
 }
 
 /// A device that is restored loses what it had, and then nothing announces that there is room again.
-#[test]
-fn a_frame_that_waits_is_sent_after_a_restore_that_freed_the_slots() {
+fn a_frame_that_waits_is_sent_after_a_restore_that_freed_the_slots<S: Subject>() {
     for entry in [Entry::Restore, Entry::TxTimeout, Entry::Stop, Entry::Probe, Entry::Quiesce] {
-        let mut hand = Hand::new(Options::default(), Config::default());
+        let mut hand = Hand::<S>::new(Options::default(), S::config());
         hand.around.bench.misbehave(|m| m.tx_hangs = true);
-        for number in 0..5 {
-            hand.around.host.send(&Way::Down.frame(number));
-        }
-        hand.settle().expect("goes on");
+        fill(&mut hand, 1);
         hand.around.bench.misbehave(|m| (m.tx_hangs, m.interrupt_lost) = (true, true));
         assert!(matches!(hand.device.handle(Command::Call(entry)), Ok(Answer::Done)));
         hand.around.bench.misbehave(|m| m.tx_hangs = false);
         let frames = hand.around.station.drain();
-        assert_eq!(frames.last().map(|f| &f.data), Some(&Way::Down.frame(4)), "after {entry}");
+        assert_eq!(frames.last().map(|f| &f.data), Some(&Way::Down.frame(S::TX_ROOM)), "after {entry}");
     }
 }
 
-#[test]
-fn settings_in_force_survive_being_set_again() {
+fn settings_in_force_survive_being_set_again<S: Subject>() {
     let mac = MacAddress([0x02, 0x11, 0x22, 0x33, 0x44, 0x55]);
-    let rig = Rig::start(Options { mac: Some(mac), ..quick() }, Config::default(), |_| {}).expect("starts");
+    let rig = Rig::<S>::start(Options { mac: Some(mac), ..quick() }, S::config(), |_| {}).expect("starts");
     assert_eq!(rig.around.host.mac(), mac.0);
     let status = rig.status();
     assert_eq!((status.mac, status.permanent_mac), (mac.to_string(), MacAddress(CARD).to_string()));
     for entry in [Entry::SetMac, Entry::SetRxMode, Entry::Probe, Entry::Stop, Entry::Quiesce, Entry::Restore] {
         rig.call(entry).expect("works");
-        let low = rig.around.spy.register(regs::IDR0, Width::U32).to_le_bytes();
-        let high = rig.around.spy.register(regs::IDR4, Width::U32).to_le_bytes();
-        assert_eq!([low[0], low[1], low[2], low[3], high[0], high[1]], mac.0, "after {entry}");
+        assert_eq!(rig.around.spy.station(), mac.0, "after {entry}");
         for (mark, to) in [CARD, PEER, mac.0, [0xff; 6], [1, 0, 0x5e, 0, 0, 1], mac.0].into_iter().enumerate() {
             rig.around.station.inject(&frame_to(to, mark as u8));
         }
@@ -164,9 +174,8 @@ fn settings_in_force_survive_being_set_again() {
     rig.stop().0.expect("stops");
 }
 
-#[test]
-fn the_link_is_mirrored() {
-    let rig = Rig::new();
+fn the_link_is_mirrored<S: Subject>() {
+    let rig = Rig::<S>::new();
     wait_until("carrier", || rig.around.host.carrier());
     for _ in 0..10 {
         rig.around.wire.set_link(false);
@@ -182,17 +191,15 @@ fn the_link_is_mirrored() {
     rig.stop().0.expect("stops");
 }
 
-#[test]
-fn a_stopped_device_leaves_the_chip_quiet() {
-    let rig = Rig::new();
+fn a_stopped_device_leaves_the_chip_quiet<S: Subject>() {
+    let rig = Rig::<S>::new();
     for number in 0..10 {
         rig.around.host.send(&Way::Down.frame(number));
         rig.around.station.inject(&Way::Up.frame(number));
     }
     let (result, around) = rig.stop();
     result.expect("stops");
-    assert_eq!((around.spy.enables(), around.spy.register(regs::IMR, Width::U16)), (0, 0));
-    assert_eq!(around.spy.command() & BUS_MASTER, 0);
+    around.spy.expect_quiet("stopped");
     let before = around.bench.counters();
     around.station.inject(&Way::Up.frame(99));
     let after = around.bench.counters();
@@ -207,10 +214,9 @@ fn mappings() -> usize {
     std::fs::read_to_string("/proc/self/maps").expect("mappings").lines().count()
 }
 
-#[test]
-fn a_hundred_starts_and_stops_leave_nothing_behind() {
+fn a_hundred_starts_and_stops_leave_nothing_behind<S: Subject>() {
     let round = || {
-        let mut hand = Hand::new(Options::default(), Config::default());
+        let mut hand = Hand::<S>::new(Options::default(), S::config());
         hand.around.host.send(&Way::Down.frame(0));
         hand.settle().expect("goes on");
         assert_eq!(hand.around.station.drain().len(), 1);
@@ -227,9 +233,8 @@ fn a_hundred_starts_and_stops_leave_nothing_behind() {
     );
 }
 
-#[test]
-fn a_device_is_started_again_on_the_card_as_it_was_left() {
-    let rig = Rig::new();
+fn a_device_is_started_again_on_the_card_as_it_was_left<S: Subject>() {
+    let rig = Rig::<S>::new();
     let (result, around) = rig.stop();
     result.expect("stops");
     let bench = around.bench.clone();
@@ -238,20 +243,18 @@ fn a_device_is_started_again_on_the_card_as_it_was_left() {
     let card = bench.open().expect("closed by now");
     let (endpoint, host) = udrv_tests::host::pair();
     let mut device =
-        udrv::net::NetDevice::<rtl8139::Rtl8139>::start(Box::new(card), Box::new(endpoint), Options::default())
-            .expect("starts");
+        NetDevice::<S::Driver>::start(Box::new(card), Box::new(endpoint), Options::default()).expect("starts");
     host.send(&Way::Down.frame(0));
     device.pump_endpoint().expect("goes on");
     assert_eq!(bench.counters().tx_frames, 1);
 }
 
 /// The work of a checkpoint is a copy of memory: it asks the device nothing.
-#[test]
-fn protection_costs_no_access_to_the_device() {
+fn protection_costs_no_access_to_the_device<S: Subject>() {
     let run = |protect| {
-        let mut hand = Hand::new(
+        let mut hand = Hand::<S>::new(
             Options { protect: if protect { Protect::Always } else { Protect::Never }, ..Options::default() },
-            Config::default(),
+            S::config(),
         );
         for number in 0..200 {
             hand.around.host.send(&Way::Down.frame(number));

@@ -91,6 +91,30 @@ impl Send {
     }
 }
 
+/// Frames that nobody looks at, as many as go.
+pub(crate) struct Flood {
+    socket: RawSocket,
+    frame: Vec<u8>,
+}
+
+impl Flood {
+    /// Of frames of `bytes` bytes from an interface to an address.
+    pub(crate) fn new(interface: &str, to: &str, bytes: usize) -> Result<Flood, String> {
+        if !(SMALLEST..=LARGEST).contains(&bytes) {
+            return Err(format!("a frame of {bytes} bytes: it has {SMALLEST} to {LARGEST}"));
+        }
+        let (to, socket) = (address(to)?, open(interface)?);
+        let mut frame = build(0, to, 0);
+        frame.resize(bytes, 0);
+        Ok(Flood { socket, frame })
+    }
+
+    /// Sends one; false if there was no room.
+    pub(crate) fn send(&mut self) -> bool {
+        nix::sys::socket::send(self.socket.as_raw_fd(), &self.frame, nix::sys::socket::MsgFlags::empty()).is_ok()
+    }
+}
+
 /// The counting side.
 #[derive(clap::Args)]
 pub(crate) struct Count {

@@ -1,12 +1,13 @@
 //! The judge that sits in the guest: it knows no driver of ours, only what must come out.
 //!
 //! `stream.rs` moves bytes over the kernel's TCP and compares hashes; `frames.rs` sends and counts numbered Ethernet
-//! frames below TCP, which hides what is lost or twice; `storm.rs` has udrvctl inject faults and waits for
+//! frames below TCP, which hides what is lost or twice; `speed.rs` measures how fast a path is; `storm.rs` has udrvctl inject faults and waits for
 //! each to be recovered. Each prints one JSON object.
 #![forbid(unsafe_code)]
 
 mod content;
 mod frames;
+mod speed;
 mod storm;
 mod stream;
 
@@ -31,6 +32,12 @@ enum Task {
     SendFrames(frames::Send),
     /// Count numbered frames.
     CountFrames(frames::Count),
+    /// Serve measurements of speed until killed.
+    SpeedServe(speed::SpeedServe),
+    /// Measure TCP up and down, and round trips.
+    Speed(speed::Speed),
+    /// Measure short frames a second.
+    Flood(speed::Flood),
     /// Inject faults, one after the other, and wait for each to be recovered.
     Storm(storm::Storm),
 }
@@ -41,6 +48,9 @@ fn main() -> ExitCode {
         Task::Transfer(task) => task.run(),
         Task::SendFrames(task) => task.run(),
         Task::CountFrames(task) => task.run(),
+        Task::SpeedServe(task) => task.run(),
+        Task::Speed(task) => task.run(),
+        Task::Flood(task) => task.run(),
         Task::Storm(task) => task.run(),
     };
     match result {

@@ -93,6 +93,11 @@ pub trait DmaMemory: Send + Sync {
     fn write(&self, offset: u64, from: &[u8]) -> Result<(), BusError>;
     /// Address of its mapping in this process (what VFIO pins).
     fn host_address(&self) -> u64;
+    /// The memfd behind it, whose offset 0 is its first byte: what a device in another process maps. `None` for memory
+    /// that only this process has.
+    fn memfd(&self) -> Option<BorrowedFd<'_>> {
+        None
+    }
 }
 
 /// A piece of [`DmaMemory`] at a bus address.

@@ -14,7 +14,10 @@ macro_rules! requests {
             $($(#[$doc])* $name,)*
         }
 
-        impl Request {
+        /// Beside the length in [`Request::Deliver`]: its checksum was found right.
+pub const DELIVER_CHECKED: u64 = 1 << 32;
+
+impl Request {
             /// From the number that crossed.
             #[must_use]
             pub fn from_number(number: u64) -> Option<Request> {
@@ -46,7 +49,7 @@ requests! {
     Keep,
     /// Buffer, 1 if it was sent or 0 if it failed: the driver is done with it.
     Complete,
-    /// Handle, offset, length: a frame for the network, on commit.
+    /// Handle, offset, length (and [`DELIVER_CHECKED`]): a frame for the network, on commit.
     Deliver,
     /// Nothing: microseconds since some start.
     Now,

@@ -33,6 +33,7 @@ mod entry;
 mod error;
 pub mod mii;
 mod net;
+mod offload;
 mod register;
 pub mod ring;
 
@@ -45,6 +46,7 @@ pub use net::{
     Alternates, Buffer, Buffers, Events, Link, MacAddress, NetDriver, NotAnAddress, Poll, RingParam, RxMode, Stats,
     Transmit, TxFrame,
 };
+pub use offload::{Offload, Offloads};
 pub use register::{Kind, Reg, RegisterInfo, RegisterWidth, Registers};
 pub use udrv_inject::{InjectedFault, Injection, Point};
 pub use zerocopy;

@@ -5,8 +5,8 @@ use core::str::FromStr;
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use crate::abi::{Request, Words};
-use crate::{Cx, Dma, Error, RegisterInfo, Services, State};
+use crate::abi::{DELIVER_CHECKED, Request, Words};
+use crate::{Cx, Dma, Error, Offload, Offloads, RegisterInfo, Services, State};
 
 /// A driver of an Ethernet controller. Each function but the constants is an entry point: it may fault at any
 /// instruction, and then none of it has happened.
@@ -21,6 +21,8 @@ pub trait NetDriver: 'static {
     const REGISTERS: &'static [RegisterInfo];
     /// Version of the state's layout: change it when the layout changes.
     const STATE_VERSION: u32;
+    /// What the chip does for the host; nothing by default.
+    const OFFLOADS: Offloads = Offloads::NONE;
     /// Second versions of entry points; none by default.
     const ALTERNATES: Alternates<Self::State> = Alternates::NONE;
     /// See [`State`].
@@ -131,6 +133,15 @@ impl<'a> Buffers<'a> {
         let words = [ring.0, u64::from(offset), u64::from(length), 0];
         self.services.post(Request::Deliver, words)
     }
+
+    /// As [`Buffers::deliver`], for a frame whose TCP or UDP checksum the chip has found right: nobody looks again.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn deliver_checked(&self, ring: Dma, offset: u32, length: u32) -> Result<(), Error> {
+        let words = [ring.0, u64::from(offset), u64::from(length) | DELIVER_CHECKED, 0];
+        self.services.post(Request::Deliver, words)
+    }
 }
 
 /// Handle of a packet buffer for as long as it holds one frame. Plain data: keep it in the state.
@@ -146,15 +157,17 @@ impl Buffer {
     pub const NONE: Buffer = Buffer(0);
 }
 
-/// A frame to send: in a DMA buffer of the framework, padded to the minimum of 60 bytes, without CRC.
+/// A frame to send: in a DMA buffer of the framework, in one piece, padded to the minimum of 60 bytes, without CRC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct TxFrame {
     /// The buffer, for [`Buffers::keep`] and [`Buffers::complete`].
     pub buffer: Buffer,
-    /// Bytes, 60 to 1514 (1518 with a VLAN tag).
+    /// Bytes, 60 to 1514 (1518 with a VLAN tag); up to 65,553 if it is to be cut into segments.
     pub length: u32,
     /// Where the device sees it; 64-byte aligned.
     pub bus_address: u32,
+    /// What is left to the chip.
+    pub offload: Offload,
 }
 
 /// What `interrupt` found.

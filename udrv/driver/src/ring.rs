@@ -11,7 +11,7 @@ use crate::Buffer;
 /// The index behind `index` in a ring of `n`.
 #[must_use]
 pub const fn step(index: u32, n: u32) -> u32 {
-    if index + 1 >= n { 0 } else { index + 1 }
+    if index.saturating_add(1) >= n { 0 } else { index + 1 }
 }
 
 /// Which descriptors are with the chip, and the buffer in each. Plain data, for the driver's state.
@@ -39,6 +39,12 @@ impl<const N: usize> TxRing<N> {
     #[must_use]
     pub const fn new() -> TxRing<N> {
         TxRing { buffers: [U64::ZERO; N], next: U32::ZERO, used: U32::ZERO }
+    }
+
+    /// All free, the turn at descriptor `next`: where a chip stands that was not reset. `None` if there is none such.
+    #[must_use]
+    pub fn starting_at(next: u32) -> Option<TxRing<N>> {
+        ((next as usize) < N).then(|| TxRing { next: next.into(), ..TxRing::new() })
     }
 
     /// What holds between calls; see [`crate::NetDriver::check`].
@@ -85,6 +91,29 @@ impl<const N: usize> TxRing<N> {
     #[must_use]
     pub fn free_but(&self, keep: u32) -> Option<usize> {
         ((self.used.get().saturating_add(keep) as usize) < N).then_some(self.next())
+    }
+
+    /// How many descriptors can be filled, if `keep` others stay free.
+    #[must_use]
+    pub fn room_but(&self, keep: u32) -> u32 {
+        (N as u32).saturating_sub(self.used.get()).saturating_sub(keep)
+    }
+
+    /// The frame that is in use for longest, where a frame takes several descriptors and all but its last hold
+    /// [`Buffer::NONE`]: its last descriptor, its buffer, and how many descriptors it takes.
+    #[must_use]
+    pub fn oldest_frame(&self) -> Option<(usize, Buffer, u32)> {
+        let (first, _) = self.oldest()?;
+        (0..self.used.get().min(N as u32)).find_map(|part| {
+            let at = (first + part as usize) % N;
+            let buffer = Buffer(self.buffers[at].get());
+            (buffer != Buffer::NONE).then_some((at, buffer, part + 1))
+        })
+    }
+
+    /// Frees the `count` descriptors that are in use for longest.
+    pub fn release_many(&mut self, count: u32) {
+        self.used = self.used.get().saturating_sub(count).into();
     }
 
     /// Puts `buffer` into the descriptor that [`TxRing::free`] gives.
@@ -149,12 +178,48 @@ mod tests {
     }
 
     #[test]
+    fn no_index_steps_outside() {
+        for n in [1, 4, 64] {
+            assert!([0, n - 1, n, u32::MAX - 1, u32::MAX].into_iter().all(|index| step(index, n) < n));
+        }
+    }
+
+    #[test]
+    fn it_starts_where_the_chip_stands() {
+        let mut ring = TxRing::<4>::starting_at(3).unwrap();
+        ring.claim(Buffer(7));
+        assert_eq!((ring.next(), ring.oldest()), (0, Some((3, Buffer(7)))));
+        assert_eq!(TxRing::<4>::starting_at(4), None);
+        assert_eq!(TxRing::<4>::starting_at(u32::MAX), None);
+    }
+
+    #[test]
     fn any_bytes_are_a_ring_that_does_not_panic() {
         for byte in 0..=u8::MAX {
             let mut ring = TxRing::<5>::read_from_bytes(&[byte; size_of::<TxRing<5>>()]).unwrap();
             assert_eq!(ring.check().is_ok(), byte == 0);
             let _ = (ring.free(), ring.free_but(1), ring.next(), ring.oldest(), ring.all_different());
+            let _ = (ring.room_but(1), ring.oldest_frame());
             ring.claim(Buffer(1));
+            ring.release();
+        }
+    }
+
+    #[test]
+    fn frames_of_several_descriptors() {
+        let mut ring = TxRing::<8>::new();
+        for round in 1..100_u64 {
+            let parts = (round % 5) as u32;
+            assert_eq!(ring.room_but(1), 7);
+            (0..parts).for_each(|_| ring.claim(Buffer::NONE));
+            assert_eq!(ring.oldest_frame(), None, "its last is not there yet");
+            ring.claim(Buffer(round));
+            ring.claim(Buffer(round + 1000));
+            let (last, buffer, count) = ring.oldest_frame().unwrap();
+            assert_eq!((buffer, count, ring.room_but(1)), (Buffer(round), parts + 1, 5 - parts));
+            assert_eq!((last + 2) % 8, ring.next());
+            ring.release_many(count);
+            assert_eq!(ring.oldest_frame().map(|(_, buffer, count)| (buffer, count)), Some((Buffer(round + 1000), 1)));
             ring.release();
         }
     }
@@ -162,7 +227,7 @@ mod tests {
     #[test]
     fn a_buffer_in_two_descriptors_is_seen() {
         let mut ring = TxRing::<4>::new();
-        [5, 6, 5].map(|buffer| ring.claim(Buffer(buffer)));
+        [5, 6, 5].into_iter().for_each(|buffer| ring.claim(Buffer(buffer)));
         assert!(!ring.all_different());
         ring.release();
         assert!(ring.all_different());

@@ -71,6 +71,21 @@ pub(super) fn tun_carrier(tun: BorrowedFd<'_>, on: bool) -> io::Result<()> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
+/// TUNSETVNETHDRSZ: bytes of the header before each frame.
+pub(super) fn tun_header_size(tun: BorrowedFd<'_>, bytes: usize) -> io::Result<()> {
+    let bytes = c_int::try_from(bytes).map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))?;
+    // SAFETY: TUNSETVNETHDRSZ reads one int, which is live for the call.
+    let result = unsafe { libc::ioctl(tun.as_raw_fd(), libc::TUNSETVNETHDRSZ, std::ptr::from_ref(&bytes)) };
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// TUNSETOFFLOAD: `TUN_F_CSUM` and the like.
+pub(super) fn tun_offload(tun: BorrowedFd<'_>, flags: libc::c_uint) -> io::Result<()> {
+    // SAFETY: TUNSETOFFLOAD takes a number, no pointer.
+    let result = unsafe { libc::ioctl(tun.as_raw_fd(), libc::TUNSETOFFLOAD, c_ulong::from(flags)) };
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
 /// SIOCGIFINDEX: whether an interface of this name exists in the network namespace of `socket`.
 pub(super) fn exists(socket: BorrowedFd<'_>, name: &IfName) -> io::Result<bool> {
     // SAFETY: SIOCGIFINDEX takes ifreq.
@@ -135,6 +150,49 @@ pub(super) fn set_flags(socket: BorrowedFd<'_>, name: &IfName, flags: c_int) -> 
     request.ifr_ifru.ifru_flags = flags as c_short;
     // SAFETY: SIOCSIFFLAGS takes ifreq with the flags member set.
     unsafe { with_ifreq(socket, libc::SIOCSIFFLAGS, &mut request) }
+}
+
+/// `struct ethtool_cmd` of `<linux/ethtool.h>`: every driver's settings in the form that the kernel has always taken.
+#[repr(C)]
+#[derive(Default)]
+struct EthtoolCmd {
+    cmd: u32,
+    supported: u32,
+    advertising: u32,
+    speed: u16,
+    duplex: u8,
+    port: u8,
+    phy_address: u8,
+    transceiver: u8,
+    autoneg: u8,
+    mdio_support: u8,
+    maxtxpkt: u32,
+    maxrxpkt: u32,
+    speed_hi: u16,
+    eth_tp_mdix: u8,
+    eth_tp_mdix_ctrl: u8,
+    lp_advertising: u32,
+    reserved: [u32; 2],
+}
+
+/// SIOCETHTOOL with ETHTOOL_SSET: what ethtool(8) and sysfs shall say of the link. `speed` in Mbit/s. A TAP keeps it and
+/// does nothing with it.
+pub(super) fn set_link_mode(socket: BorrowedFd<'_>, name: &IfName, speed: u32, full_duplex: bool) -> io::Result<()> {
+    const ETHTOOL_SSET: u32 = 2;
+    let [low, high] = [speed as u16, (speed >> 16) as u16];
+    let mut command = EthtoolCmd {
+        cmd: ETHTOOL_SSET,
+        speed: low,
+        speed_hi: high,
+        duplex: full_duplex.into(),
+        autoneg: 1,
+        ..EthtoolCmd::default()
+    };
+    let mut request = name.request();
+    request.ifr_ifru.ifru_data = std::ptr::from_mut(&mut command).cast();
+    // SAFETY: SIOCETHTOOL takes ifreq with a pointer to a command, here one of the size that ETHTOOL_SSET has; it is live
+    // for the call, and the kernel keeps no pointer.
+    unsafe { with_ifreq(socket, libc::SIOCETHTOOL as c_ulong, &mut request) }
 }
 
 fn name_of(request: &ifreq) -> String {

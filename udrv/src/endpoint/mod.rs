@@ -4,19 +4,23 @@
 //! `/dev/net/tun`. Both are non-blocking: poll [`NetEndpoint::as_fd`], then take frames until [`Received::Empty`].
 //! What can normally happen to a frame is an outcome, not an error: [`Sent`] and [`Received`] say which.
 //!
-//! Not here: sound and input endpoints; offloads (`IFF_VNET_HDR`); copies between a ring and an endpoint, which is
+//! Not here: sound and input endpoints; copies between a ring and an endpoint, which is
 //! why both directions also work straight on a [`DmaRegion`].
 
 mod error;
 mod if_ioctl;
 mod socket;
 mod tap;
+mod vnet;
+mod watch;
 
 use std::os::fd::BorrowedFd;
 
 pub use error::EndpointError;
 pub use socket::SocketEndpoint;
 pub use tap::{Tap, TapPrior};
+
+use udrv_driver::{Offload, Offloads};
 
 use crate::dma::{DmaError, DmaRegion};
 
@@ -44,6 +48,17 @@ pub enum Received {
     Empty,
     /// The other side has closed (sockets only).
     Closed,
+}
+
+/// What the administrator wants the interface to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wanted {
+    /// MAC address.
+    pub mac: [u8; 6],
+    /// MTU in bytes, without the Ethernet header.
+    pub mtu: u32,
+    /// Everything on the wire: a bridge or a packet capture has asked for it.
+    pub promiscuous: bool,
 }
 
 /// A network interface as the host sees it: frames without FCS, at least 14 bytes.
@@ -82,6 +97,37 @@ pub trait NetEndpoint: Send {
         sent(region.write_to_fd(self.as_fd(), offset, len), len, "send", || self.name())
     }
 
+    /// Says what the device can do for the host, before the first frame.
+    ///
+    /// # Errors
+    /// When the host refuses.
+    fn set_offloads(&mut self, offloads: Offloads) -> Result<(), EndpointError> {
+        let _ = offloads;
+        Ok(())
+    }
+
+    /// As [`NetEndpoint::recv_into`], with what the host leaves to the device: never more than
+    /// [`NetEndpoint::set_offloads`] said.
+    ///
+    /// # Errors
+    /// As there.
+    fn recv_offloaded(
+        &mut self,
+        region: &DmaRegion,
+        offset: u64,
+        max_len: usize,
+    ) -> Result<(Received, Offload), EndpointError> {
+        Ok((self.recv_into(region, offset, max_len)?, Offload::default()))
+    }
+
+    /// As [`NetEndpoint::send_from`], for a frame whose TCP or UDP checksum was found right.
+    ///
+    /// # Errors
+    /// As there.
+    fn send_checked(&mut self, region: &DmaRegion, offset: u64, len: usize) -> Result<Sent, EndpointError> {
+        self.send_from(region, offset, len)
+    }
+
     /// Sets the MAC address.
     ///
     /// # Errors
@@ -99,6 +145,29 @@ pub trait NetEndpoint: Send {
     /// # Errors
     /// When the host refuses.
     fn set_carrier(&mut self, on: bool) -> Result<(), EndpointError>;
+
+    /// Says how fast the cable is, for those who ask the interface: `speed` in Mbit/s.
+    ///
+    /// # Errors
+    /// When the host refuses: no permission.
+    fn set_link_mode(&mut self, speed: u32, full_duplex: bool) -> Result<(), EndpointError> {
+        let _ = (speed, full_duplex);
+        Ok(())
+    }
+
+    /// Readable when the administrator may have changed something: ask [`NetEndpoint::wanted`] then. `None`: nobody
+    /// changes anything.
+    fn changes(&self) -> Option<BorrowedFd<'_>> {
+        None
+    }
+
+    /// Quietens [`NetEndpoint::changes`] and says how the interface is to be. `None`: nothing was changed.
+    ///
+    /// # Errors
+    /// When the interface cannot be asked: it is gone, or in another network namespace.
+    fn wanted(&mut self) -> Result<Option<Wanted>, EndpointError> {
+        Ok(None)
+    }
 
     /// Brings the interface up or down.
     ///

@@ -9,25 +9,34 @@
 //! it is missing (and ignores whether that worked), and its errors do not tell "taken" from "not a TAP" with the name
 //! in it. The ioctls are a page of code (`if_ioctl.rs`), so they are ours.
 //!
-//! Not here: offloads (`IFF_VNET_HDR`), several queues, addresses and routes (the administrator's).
+//! Each frame has a `virtio_net_hdr` before it (`vnet.rs`), in which the host leaves checksums and segments to the device,
+//! and hears that checksums were found right. It costs ten bytes a frame where the device can do neither.
+//!
+//! Not here: several queues, addresses and routes (the administrator's).
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, IoSliceMut, Read, Write};
+use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixDatagram;
 
-use libc::{IFF_NO_PI, IFF_TAP, IFF_UP, c_int, c_short};
+use libc::{IFF_NO_PI, IFF_PROMISC, IFF_TAP, IFF_UP, c_int, c_short};
 use tracing::warn;
+use udrv_driver::{Offload, Offloads};
 
 use super::if_ioctl::{self, IfName};
-use super::{EndpointError, NetEndpoint, Received, Sent, received, sent};
-use crate::dma::DmaError;
+use super::watch::LinkWatch;
+use super::{EndpointError, NetEndpoint, Received, Sent, Wanted, received, sent, vnet};
+use crate::dma::{DmaError, DmaRegion};
 
 /// Flag of TUNGETIFF: the interface stays without a descriptor (`IFF_PERSIST` of `<linux/if_tun.h>`).
 const IFF_PERSIST: c_int = libc::IFF_PERSIST;
 /// Flag of TUNGETIFF: frames have a `virtio_net_hdr` in front.
 const IFF_VNET_HDR: c_int = libc::IFF_VNET_HDR;
+/// Flags of TUNSETOFFLOAD (`<linux/if_tun.h>`): what may be left to whoever reads the frames.
+const TUN_F_CSUM: u32 = 0x01;
+const TUN_F_TSO4: u32 = 0x02;
+const TUN_F_TSO6: u32 = 0x04;
 
 /// What a persistent TAP was like before us. Plain data: a successor that adopts the TAP is given it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -48,6 +57,9 @@ pub struct Tap {
     name: IfName,
     prior: TapPrior,
     persistent: bool,
+    /// The MAC address that we gave it.
+    given_mac: Option<[u8; 6]>,
+    watch: LinkWatch,
 }
 
 impl Tap {
@@ -62,7 +74,7 @@ impl Tap {
         let mut options = OpenOptions::new();
         let file =
             options.read(true).write(true).custom_flags(libc::O_NONBLOCK).open("/dev/net/tun").map_err(open_error)?;
-        let flags = (IFF_TAP | IFF_NO_PI) as c_short;
+        let flags = (IFF_TAP | IFF_NO_PI | IFF_VNET_HDR) as c_short;
         let got =
             if_ioctl::tun_attach(file.as_fd(), &wanted, flags).map_err(|error| attach_error(name, existed, error))?;
         Self::attached(file, control, &got, TapPrior::default())
@@ -75,7 +87,7 @@ impl Tap {
     /// When the descriptor is no plain TAP.
     pub fn adopt(fd: OwnedFd, prior: TapPrior) -> Result<Self, EndpointError> {
         let (name, flags) = if_ioctl::tun_interface(fd.as_fd()).map_err(io_error("TUNGETIFF", "adopted descriptor"))?;
-        if flags & IFF_TAP == 0 || flags & IFF_VNET_HDR != 0 {
+        if flags & IFF_TAP == 0 || flags & IFF_VNET_HDR == 0 {
             return Err(EndpointError::NotATap { name });
         }
         let mode =
@@ -145,13 +157,18 @@ impl Tap {
 
     fn attached(file: File, control: UnixDatagram, name: &str, prior: TapPrior) -> Result<Self, EndpointError> {
         let (_, flags) = if_ioctl::tun_interface(file.as_fd()).map_err(io_error("TUNGETIFF", name))?;
-        Ok(Tap { file, control, name: check_name(name)?, prior, persistent: flags & IFF_PERSIST != 0 })
+        if_ioctl::tun_header_size(file.as_fd(), vnet::HEADER).map_err(io_error("TUNSETVNETHDRSZ", name))?;
+        let watch = LinkWatch::new().map_err(io_error("listening for changes", name))?;
+        let persistent = flags & IFF_PERSIST != 0;
+        Ok(Tap { file, control, name: check_name(name)?, prior, persistent, given_mac: None, watch })
     }
 
     fn put_back(&mut self) -> Result<(), EndpointError> {
         if !self.persistent {
             return Ok(());
         }
+        // the next who reads it may not know how
+        if_ioctl::tun_offload(self.file.as_fd(), 0).map_err(self.error("TUNSETOFFLOAD"))?;
         let prior = std::mem::take(&mut self.prior);
         let mac = prior.mac.map_or(Ok(()), |mac| self.change_mac(mac).map(drop));
         let mtu = prior.mtu.map_or(Ok(()), |mtu| self.change_mtu(mtu).map(drop));
@@ -217,20 +234,64 @@ impl NetEndpoint for Tap {
     fn recv(&mut self, to: &mut [u8]) -> Result<Received, EndpointError> {
         let room = to.len();
         let mut spill = [0u8; 1]; // filled only by a frame that is too long, which the kernel would cut without a word
-        let got = self.file.read_vectored(&mut [IoSliceMut::new(to), IoSliceMut::new(&mut spill)]);
+        let mut header = [0; vnet::HEADER];
+        let parts = &mut [IoSliceMut::new(&mut header), IoSliceMut::new(to), IoSliceMut::new(&mut spill)];
+        let got = self.file.read_vectored(parts).map(|len| len.saturating_sub(vnet::HEADER));
         let got = got.map_err(|source| DmaError::Io { operation: "read", source });
         let got = got.and_then(|len| if len > room { Err(DmaError::Cut { room }) } else { Ok(len) });
         received(got, "receive", || self.interface().to_owned())
     }
 
+    fn recv_into(&mut self, region: &DmaRegion, offset: u64, max_len: usize) -> Result<Received, EndpointError> {
+        self.recv_offloaded(region, offset, max_len).map(|(received, _)| received)
+    }
+
+    fn set_offloads(&mut self, offloads: Offloads) -> Result<(), EndpointError> {
+        let flag = |on: bool, flag: u32| if on { flag } else { 0 };
+        let flags = flag(offloads.tx_checksum, TUN_F_CSUM)
+            | flag(offloads.segment_ipv4, TUN_F_TSO4)
+            | flag(offloads.segment_ipv6, TUN_F_TSO6);
+        if_ioctl::tun_offload(self.file.as_fd(), flags).map_err(self.error("TUNSETOFFLOAD"))
+    }
+
+    fn recv_offloaded(
+        &mut self,
+        region: &DmaRegion,
+        offset: u64,
+        max_len: usize,
+    ) -> Result<(Received, Offload), EndpointError> {
+        let mut header = [0; vnet::HEADER];
+        let got = region.read_packet_behind(self.file.as_fd(), &mut header, offset, max_len);
+        let received = received(got, "receive", || self.interface().to_owned())?;
+        match (received, vnet::parse(header)) {
+            // asked for what was not offered: a frame that is lost, as one too long is
+            (Received::Frame(_), None) => Ok((Received::Cut, Offload::default())),
+            (Received::Frame(len), Some(offload)) => Ok((Received::Frame(len), offload)),
+            (other, _) => Ok((other, Offload::default())),
+        }
+    }
+
+    fn send_from(&mut self, region: &DmaRegion, offset: u64, len: usize) -> Result<Sent, EndpointError> {
+        let done = region.write_behind(self.file.as_fd(), &vnet::to_host(false), offset, len);
+        sent(done, len, "send", || self.interface().to_owned())
+    }
+
+    fn send_checked(&mut self, region: &DmaRegion, offset: u64, len: usize) -> Result<Sent, EndpointError> {
+        let done = region.write_behind(self.file.as_fd(), &vnet::to_host(true), offset, len);
+        sent(done, len, "send", || self.interface().to_owned())
+    }
+
     fn send(&mut self, frame: &[u8]) -> Result<Sent, EndpointError> {
-        let done = self.file.write(frame).map_err(|source| DmaError::Io { operation: "write", source });
+        let done = self.file.write_vectored(&[IoSlice::new(&vnet::to_host(false)), IoSlice::new(frame)]);
+        let done = done.map(|len| len.saturating_sub(vnet::HEADER));
+        let done = done.map_err(|source| DmaError::Io { operation: "write", source });
         sent(done, frame.len(), "send", || self.interface().to_owned())
     }
 
     fn set_mac(&mut self, mac: [u8; 6]) -> Result<(), EndpointError> {
         let before = self.change_mac(mac)?;
         self.prior.mac = self.prior.mac.or(before);
+        self.given_mac = Some(mac);
         Ok(())
     }
 
@@ -242,6 +303,31 @@ impl NetEndpoint for Tap {
 
     fn set_carrier(&mut self, on: bool) -> Result<(), EndpointError> {
         if_ioctl::tun_carrier(self.file.as_fd(), on).map_err(self.change_error("setting the carrier"))
+    }
+
+    fn set_link_mode(&mut self, speed: u32, full_duplex: bool) -> Result<(), EndpointError> {
+        if_ioctl::set_link_mode(self.control.as_fd(), &self.name, speed, full_duplex)
+            .map_err(self.change_error("setting speed and duplex"))
+    }
+
+    fn changes(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.watch.as_fd())
+    }
+
+    fn wanted(&mut self) -> Result<Option<Wanted>, EndpointError> {
+        if !self.watch.quieten() {
+            return Ok(None);
+        }
+        // it may have been given another name
+        let (name, _) = if_ioctl::tun_interface(self.file.as_fd()).map_err(self.error("TUNGETIFF"))?;
+        self.name = check_name(&name)?;
+        let flags = if_ioctl::flags(self.control.as_fd(), &self.name).map_err(self.error("reading the flags"))?;
+        let mac = self.mac()?;
+        if self.given_mac.is_some_and(|given| given != mac) {
+            // the administrator's own, who does not want an older one back
+            (self.prior.mac, self.given_mac) = (None, None);
+        }
+        Ok(Some(Wanted { mac, mtu: self.mtu()?, promiscuous: flags & IFF_PROMISC != 0 }))
     }
 
     fn set_up(&mut self, up: bool) -> Result<(), EndpointError> {

@@ -231,3 +231,69 @@ fn frames_go_both_ways_and_down_is_an_outcome() {
     });
     assert_eq!(got, frame(61));
 }
+
+/// Waits until the TAP says that something was changed, and what it is to be.
+fn next_wanted(tap: &mut Tap) -> Wanted {
+    use nix::poll::{PollFd, PollFlags, poll};
+    loop {
+        let mut fds = [PollFd::new(tap.changes().unwrap(), PollFlags::POLLIN)];
+        assert_eq!(poll(&mut fds, 5000u16), Ok(1), "nothing is said");
+        if let Some(wanted) = tap.wanted().unwrap() {
+            return wanted;
+        }
+    }
+}
+
+/// The administrator's hand: other than [`NetEndpoint::set_mac`], it leaves no note in the `Tap`.
+fn administrator_sets_mac(name: &str, mac: [u8; 6]) {
+    if_ioctl::set_mac(control(name).unwrap().as_fd(), &check_name(name).unwrap(), mac).unwrap();
+}
+
+#[test]
+fn what_the_administrator_changes_is_heard() {
+    let name = unique();
+    let Some(mut tap) = permitted(&name) else { return };
+    tap.set_mac([2, 0, 0, 0, 0, 1]).unwrap();
+    while tap.wanted().unwrap().is_some() {}
+    assert_eq!(tap.wanted().unwrap(), None);
+
+    administrator_sets_mac(&name, [2, 0, 0, 0, 0, 7]);
+    let after_mac = Wanted { mac: [2, 0, 0, 0, 0, 7], mtu: 1500, promiscuous: false };
+    assert_eq!(next_wanted(&mut tap), after_mac);
+
+    std::fs::write(format!("/sys/class/net/{name}/mtu"), "1400").unwrap();
+    assert_eq!(next_wanted(&mut tap), Wanted { mtu: 1400, ..after_mac });
+
+    // up and promiscuous: IFF_UP | IFF_PROMISC
+    std::fs::write(format!("/sys/class/net/{name}/flags"), "0x101").unwrap();
+    while !next_wanted(&mut tap).promiscuous {}
+}
+
+#[test]
+fn an_address_that_the_administrator_gave_stays() {
+    let name = unique();
+    let Some(mut tap) = permitted(&name) else { return };
+    persist(&tap, true);
+    drop(tap);
+    tap = Tap::open(&name).unwrap();
+    tap.set_mac([2, 0, 0, 0, 0, 1]).unwrap();
+    administrator_sets_mac(&name, [2, 0, 0, 0, 0, 7]);
+    while next_wanted(&mut tap).mac != [2, 0, 0, 0, 0, 7] {}
+    tap.restore().unwrap();
+    tap = Tap::open(&name).unwrap();
+    assert_eq!(tap.mac().unwrap(), [2, 0, 0, 0, 0, 7]);
+    persist(&tap, false);
+}
+
+#[test]
+fn speed_and_duplex_are_told() {
+    let name = unique();
+    let Some(mut tap) = permitted(&name) else { return };
+    tap.set_up(true).unwrap();
+    tap.set_carrier(true).unwrap();
+    let told = |what: &str| std::fs::read_to_string(format!("/sys/class/net/{name}/{what}")).unwrap();
+    for (speed, full, duplex) in [(1000, true, "full"), (10, false, "half"), (100_000, true, "full")] {
+        tap.set_link_mode(speed, full).unwrap();
+        assert_eq!((told("speed").trim(), told("duplex").trim()), (speed.to_string().as_str(), duplex));
+    }
+}

@@ -13,7 +13,7 @@ use super::{DeviceError, NetDevice};
 use crate::buffers::{handle, is_offered};
 use crate::endpoint::Sent;
 use crate::gate::Direct;
-use crate::host::{BUDGET, Host};
+use crate::host::{BUDGET, Delivered, Host};
 use crate::ledger::Ledger;
 use crate::supervisor::quarantine::Version;
 use crate::transact::transact;
@@ -250,8 +250,14 @@ impl<D: NetDriver> NetDevice<D> {
 
     /// The call has returned and is right: frames go up, doorbells ring.
     fn release_output(&mut self) {
-        for (place, length) in self.host.delivered.drain(..) {
-            match self.endpoint.send_from(self.host.pool.region(), place, length as usize) {
+        let region = self.host.pool.region();
+        for Delivered { place, length, checked } in self.host.delivered.drain(..) {
+            let sent = if checked && D::OFFLOADS.rx_checksum {
+                self.endpoint.send_checked(region, place, length as usize)
+            } else {
+                self.endpoint.send_from(region, place, length as usize)
+            };
+            match sent {
                 Ok(Sent::Done) => {
                     self.traffic.rx_frames += 1;
                     self.traffic.rx_bytes += u64::from(length);

@@ -37,18 +37,21 @@ impl<D: NetDriver> NetDevice<D> {
         loop {
             let room = if self.has_room() { PollFlags::POLLIN } else { PollFlags::empty() };
             let timeout = if self.has_more() { PollTimeout::ZERO } else { self.timeout(ticked) };
+            let changes = self.endpoint.changes();
             let mut fds = [
                 PollFd::new(self.irq.as_fd(), PollFlags::POLLIN),
                 PollFd::new(inbox.wake_fd(), PollFlags::POLLIN),
                 PollFd::new(self.endpoint.as_fd(), room),
+                PollFd::new(changes.unwrap_or(inbox.wake_fd()), PollFlags::POLLIN),
             ];
-            match poll(&mut fds, timeout) {
+            let polled = if changes.is_some() { 4 } else { 3 };
+            match poll(&mut fds[..polled], timeout) {
                 Ok(_) => {}
                 Err(Errno::EINTR) => continue,
                 Err(e) => return Err(DeviceError::System { operation: "poll", source: e.into() }),
             }
             let has = |fd: &PollFd<'_>| fd.revents().is_some_and(|r| !r.is_empty());
-            let [irq, wake, frames] = [&fds[0], &fds[1], &fds[2]].map(has);
+            let [irq, wake, frames, changed] = [&fds[0], &fds[1], &fds[2], &fds[3]].map(has);
             // before any look, which would take the interrupt's work
             if irq || self.has_more() {
                 self.serve_interrupt()?;
@@ -62,6 +65,9 @@ impl<D: NetDriver> NetDevice<D> {
             }
             if frames {
                 self.pump_endpoint()?;
+            }
+            if changed && polled == 4 {
+                self.follow_settings()?;
             }
             self.reports.log(&self.name);
             if wake {

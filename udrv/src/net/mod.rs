@@ -7,17 +7,19 @@
 //!
 //! `call.rs` runs one entry point as a transaction, `recover.rs` and `restart.rs` do what a fault calls for; `traffic.rs`
 //! and `transmit.rs` move frames; `serving.rs` serves the device, with `interrupts.rs` and `device_faults.rs` to say
-//! what to do when it does wrong; `event_loop.rs` waits for the device, the endpoint and commands; this file starts and
-//! stops.
+//! what to do when it does wrong; `settings.rs` follows what the administrator changes at the interface; `event_loop.rs`
+//! waits for the device, the endpoint and commands; this file starts and stops.
 
 mod call;
 mod command;
 mod device_faults;
 mod event_loop;
 mod interrupts;
+mod offload;
 mod recover;
 mod restart;
 mod serving;
+mod settings;
 mod traffic;
 mod transmit;
 
@@ -264,7 +266,8 @@ impl<D: NetDriver> NetDevice<D> {
         let (bar, info) = choose_bar::<D>(&mut *bus, &name)?;
         let in_bus = |source| DeviceError::Bus { device: name.clone(), source };
         set_command(&mut *bus, PCI_IO | PCI_MEMORY, PCI_BUS_MASTER | PCI_INTX_DISABLE).map_err(in_bus)?;
-        let pool = Pool::new(&mut *bus).map_err(|source| DeviceError::Pool { device: name.clone(), source })?;
+        let pool = Pool::new(&mut *bus, D::OFFLOADS.segments())
+            .map_err(|source| DeviceError::Pool { device: name.clone(), source })?;
         let window = Window::new(bus, bar, info.size, D::REGISTERS, pool.bus_range());
         let kind = StateKind { name: D::NAME, version: D::STATE_VERSION };
         let images = options.generations.clamp(2, 64);
@@ -337,6 +340,7 @@ impl<D: NetDriver> NetDevice<D> {
         self.recorded.open = true;
         self.entry(Entry::Open, |cx| D::open(cx))?;
         self.endpoint.set_mac(mac.0)?;
+        self.endpoint.set_offloads(D::OFFLOADS)?;
         self.update_link()?;
         tracing::info!(device = %self.name, driver = D::NAME, mac = %mac, endpoint = %self.endpoint.name(), "running");
         Ok(())

@@ -2,18 +2,16 @@
 
 use std::time::Instant;
 
-use udrv_driver::{Entry, NetDriver};
+use udrv_driver::{Entry, NetDriver, Offload};
 
+use super::offload::prepare;
 use super::transmit::Waiting;
 use super::{CallError, DeviceError, NetDevice};
 use crate::endpoint::Received;
 use crate::host::{BATCH, BUDGET};
-use crate::pool::BUFFER_BYTES;
 
 /// Smallest Ethernet frame without CRC; shorter ones are padded with zeros.
 const MIN_FRAME: usize = 60;
-/// Largest, with a VLAN tag.
-const MAX_FRAME: usize = 1518;
 /// Polls in a row before others get their turn: a flood of frames must not keep commands waiting.
 const POLLS: u32 = 8;
 
@@ -41,25 +39,31 @@ impl<D: NetDriver> NetDevice<D> {
         let Some(buffer) = self.host.buffers.take() else { return Ok(false) };
         let received = self.receive_into(buffer);
         match received {
-            Ok(Some(length)) => self.outbound.queue.push_back(Waiting { buffer, length }),
+            Ok(Some((length, offload))) => self.outbound.queue.push_back(Waiting { buffer, length, offload }),
             Ok(None) | Err(_) => self.host.buffers.give_back(buffer),
         }
         Ok(received?.is_some())
     }
 
-    /// Takes a frame from the endpoint into a buffer: its length, padded.
-    fn receive_into(&mut self, buffer: u8) -> Result<Option<u32>, DeviceError> {
+    /// Takes a frame from the endpoint into a buffer: its length, padded, and what is left to the chip.
+    fn receive_into(&mut self, buffer: u8) -> Result<Option<(u32, Offload)>, DeviceError> {
         let pool = &self.host.pool;
         let offset = pool.buffer_offset(buffer);
         loop {
-            match self.endpoint.recv_into(pool.region(), offset, BUFFER_BYTES as usize)? {
-                Received::Frame(length @ 14..=MAX_FRAME) => {
+            let (received, asked) =
+                self.endpoint.recv_offloaded(pool.region(), offset, pool.buffer_bytes() as usize)?;
+            match received {
+                Received::Frame(length @ 14..) => {
+                    let Some(offload) = prepare(pool.region(), offset, length, asked, D::OFFLOADS) else {
+                        self.traffic.tx_dropped += 1;
+                        continue;
+                    };
                     if length < MIN_FRAME {
                         const ZEROS: [u8; MIN_FRAME] = [0; MIN_FRAME];
                         let pad = pool.region().copy_in(offset + length as u64, &ZEROS[length..]);
                         debug_assert!(pad.is_ok(), "a buffer holds the smallest frame");
                     }
-                    return Ok(Some(length.max(MIN_FRAME) as u32));
+                    return Ok(Some((length.max(MIN_FRAME) as u32, offload)));
                 }
                 Received::Frame(_) | Received::Cut => self.traffic.tx_dropped += 1,
                 Received::Empty | Received::Closed => return Ok(None),
@@ -124,6 +128,13 @@ impl<D: NetDriver> NetDevice<D> {
             tracing::info!(device = %self.name, up = link.up, speed = link.speed, full_duplex = link.full_duplex, "link");
         }
         self.endpoint.set_carrier(link.up)?;
+        if link.up
+            && link != self.link
+            && let Err(error) = self.endpoint.set_link_mode(link.speed, link.full_duplex)
+        {
+            // it is only told; frames go all the same
+            tracing::debug!(device = %self.name, %error, "the interface does not tell its speed");
+        }
         self.link = link;
         Ok(())
     }

@@ -11,7 +11,7 @@ use std::collections::VecDeque;
 use std::time::Instant;
 
 use udrv_driver::abi::Words;
-use udrv_driver::{Cx, Entry, Error, NetDriver, TxFrame};
+use udrv_driver::{Cx, Entry, Error, NetDriver, Offload, TxFrame};
 
 use super::{CallError, DeviceError, NetDevice};
 use crate::buffers::{handle, is_offered};
@@ -26,6 +26,8 @@ pub(super) struct Waiting {
     pub(super) buffer: u8,
     /// Bytes.
     pub(super) length: u32,
+    /// What is left to the chip.
+    pub(super) offload: Offload,
 }
 
 /// Frames on their way to the driver.
@@ -206,7 +208,7 @@ impl<D: NetDriver> NetDevice<D> {
         for waiting in self.outbound.queue.iter().take(count) {
             let Some(buffer) = self.host.buffers.offer(lent, waiting.buffer) else { break };
             let bus_address = self.host.pool.buffer_address(waiting.buffer);
-            offered.push(TxFrame { buffer, length: waiting.length, bus_address });
+            offered.push(TxFrame { buffer, length: waiting.length, bus_address, offload: waiting.offload });
         }
     }
 
@@ -263,7 +265,8 @@ mod tests {
     #[test]
     fn a_driver_is_offered_what_it_will_take_and_one_more() {
         let mut outbound = Outbound::new();
-        outbound.queue.extend((0..BATCH as u8).map(|buffer| Waiting { buffer, length: 60 }));
+        let waiting = |buffer| Waiting { buffer, length: 60, offload: Offload::default() };
+        outbound.queue.extend((0..BATCH as u8).map(waiting));
         assert_eq!(outbound.batch(0), BATCH, "nothing is known");
         // it has four slots
         outbound.learn(0, BATCH, 4, true);
@@ -280,7 +283,7 @@ mod tests {
         assert_eq!(outbound.batch(0), 1);
         outbound.pop();
         assert_eq!(outbound.batch(0), BATCH - 2);
-        outbound.queue.extend([Waiting { buffer: 0, length: 60 }; 2]);
+        outbound.queue.extend([waiting(0); 2]);
         // one that completes at once, and has no room for a moment
         outbound.learn(0, BATCH, 0, true);
         assert_eq!(outbound.batch(0), 1);

@@ -6,6 +6,8 @@
 mod device;
 mod engine;
 mod figures;
+mod guest_net;
+mod net;
 mod table;
 
 use std::process::ExitCode;
@@ -25,6 +27,9 @@ type Measure = fn(&Args) -> Result<Section, Failure>;
 /// The arguments of `cargo xtask bench`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
+    /// Something else instead of the sections.
+    #[arg(value_enum)]
+    what: Option<What>,
     /// Print one JSON object instead of tables.
     #[arg(long)]
     json: bool,
@@ -33,8 +38,31 @@ pub(crate) struct Args {
     quick: bool,
 }
 
+/// What is measured only when it is named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum What {
+    /// Every network driver on the model of its chip: packets a second, and recovery.
+    Net,
+    /// Network cards in the guest, under Linux's own drivers and under ours.
+    GuestNet,
+}
+
 /// Measures and prints. A reach that is missed is a result and no failure.
 pub(crate) fn main(args: &Args) -> ExitCode {
+    let named = match args.what {
+        Some(What::Net) => Some(net::run(args)),
+        Some(What::GuestNet) => Some(guest_net::main(args.json, args.quick)),
+        None => None,
+    };
+    if let Some(result) = named {
+        return match result {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(failure) => {
+                eprintln!("bench: {failure}");
+                ExitCode::FAILURE
+            }
+        };
+    }
     let mut sections = Vec::new();
     for measure in SECTIONS {
         match measure(args) {

@@ -2,8 +2,8 @@
 //!
 //! ```text
 //!   daemon -> drivers -> udrv-driver -> udrv-inject
-//!   daemon -> udrv -> fgft, udrv-bus, udrv-driver, udrv-inject
-//!   daemon -> models -> udrv-bus
+//!   daemon -> udrv -> fgft, udrv-bus, udrv-driver, udrv-inject, udrv-vfio-user
+//!   daemon -> models -> udrv-bus, udrv-vfio-user
 //! ```
 //!
 //! Dependencies of tests are free: a driver's tests may use a model. A crate is known by its folder.
@@ -14,15 +14,16 @@ use serde::Deserialize;
 
 /// A folder, and the folders of the crates that the crate there may depend on. `x/*`: any folder in `x`; `*`: any
 /// crate but the tasks.
-const LAYERS: [(&str, &[&str]); 11] = [
+const LAYERS: [(&str, &[&str]); 12] = [
     ("fgft", &[]),
     ("fgft/examples/*", &[]),
     ("udrv/bus", &[]),
     ("udrv/inject", &[]),
+    ("udrv/vfio-user", &[]),
     ("udrv/driver", &["udrv/inject"]),
     ("drivers/*", &["udrv/driver"]),
-    ("models/*", &["udrv/bus", "models/*"]),
-    ("udrv", &["fgft", "udrv/bus", "udrv/driver", "udrv/inject"]),
+    ("models/*", &["udrv/bus", "udrv/vfio-user", "models/*"]),
+    ("udrv", &["fgft", "udrv/bus", "udrv/driver", "udrv/inject", "udrv/vfio-user"]),
     ("daemon", &["*"]),
     ("tests/*", &["*"]),
     (TASKS, &["*"]),
@@ -121,6 +122,7 @@ mod tests {
             ("udrv", &["fgft", "udrv/bus", "udrv/driver", "udrv/inject"]),
             ("drivers/rtl8139", &["udrv/driver"]),
             ("models/rtl8139", &["udrv/bus", "models/wire"]),
+            ("models/serve", &["udrv/bus", "udrv/vfio-user"]),
             ("daemon", &["udrv", "fgft", "drivers/rtl8139", "models/rtl8139"]),
             ("tests/campaign", &["udrv", "daemon"]),
         ] {
@@ -135,6 +137,9 @@ mod tests {
             ("fgft", "udrv"),
             ("udrv/bus", "fgft"),
             ("udrv/bus", "udrv/inject"),
+            ("udrv/bus", "udrv/vfio-user"),
+            ("udrv/vfio-user", "udrv/bus"),
+            ("drivers/rtl8139", "udrv/vfio-user"),
             ("udrv/inject", "udrv/bus"),
             ("udrv/driver", "fgft"),
             ("udrv/driver", "udrv/bus"),

@@ -19,8 +19,6 @@ use super::{
     wait,
 };
 
-/// What it drives.
-const DEVICE: &str = "model:rtl8139";
 /// How long it may take to come up or to stop.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -32,10 +30,11 @@ pub(super) struct Daemon {
 }
 
 impl Daemon {
-    /// Starts `program` with its control socket in `directory` and its log in the file `log`. It is killed when this
+    /// Starts `program` on `device` with its control socket in `directory` and its log in the file `log`. It is killed when this
     /// program dies, however that happens.
     pub(super) fn start(
         program: &Path,
+        device: &str,
         directory: &Path,
         log: PathBuf,
         arguments: &[&str],
@@ -43,10 +42,10 @@ impl Daemon {
     ) -> Result<Daemon> {
         let stderr = File::create(&log).doing(|| format!("create {}", log.display()))?;
         let mut command = Command::new("setpriv");
-        command.args(["--pdeathsig", "KILL"]).arg(program).args(["run", DEVICE]).args(arguments);
+        command.args(["--pdeathsig", "KILL"]).arg(program).args(["run", device]).args(arguments);
         command.env("UDRV_RUNTIME_DIR", directory).stdin(stdin).stdout(Stdio::null()).stderr(stderr);
         let child = command.spawn().doing(|| "start setpriv (of util-linux) with udrvd".to_owned())?;
-        Ok(Daemon { child, socket: directory.join(format!("{DEVICE}.sock")), log })
+        Ok(Daemon { child, socket: directory.join(format!("{device}.sock")), log })
     }
 
     /// Waits for its control socket. `patience` is for each answer.
@@ -89,7 +88,9 @@ impl Daemon {
     pub(super) fn last_words(&self) -> String {
         let mut text = String::new();
         let read = File::open(&self.log).and_then(|mut file| file.read_to_string(&mut text));
-        match (read, text.lines().rfind(|line| !line.trim().is_empty())) {
+        // where an argument is wrong the cause stands above a hint at `--help`
+        let says = |line: &&str| !line.trim().is_empty() && !line.starts_with("For more information");
+        match (read, text.lines().rfind(says)) {
             (Ok(_), Some(line)) => format!("; its last words: {line}"),
             _ => String::new(),
         }

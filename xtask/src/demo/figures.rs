@@ -9,6 +9,8 @@ use super::{plan, streams};
 /// Everything.
 #[derive(Debug, Serialize)]
 pub(super) struct Figures {
+    /// Which card's.
+    pub(super) model: String,
     /// `tap` or `socket`.
     pub(super) endpoint: &'static str,
     /// Why it is not the TAP.
@@ -178,6 +180,7 @@ pub(super) mod tests {
         let unprotected = |fault| Unprotected { fault, outcome: "killed by SIGSEGV".to_owned(), fatal: true };
         let faults = vec![fault("panic", 4), fault("panic", 2), fault("panic", 9), fault("null-write", 5)];
         Figures {
+            model: "x".to_owned(),
             endpoint: "tap",
             endpoint_reason: None,
             isolation: "rollback-only".to_owned(),

@@ -1,11 +1,11 @@
 //! `cargo xtask demo`: the main job, in front of one's eyes.
 //!
-//! A network card (the model of an RTL8139) is driven by udrvd behind a TAP. While this machine's kernel runs a TCP
+//! A network card (the model of one: an RTL8139, if no other is named) is driven by udrvd behind a TAP. While this machine's kernel runs a TCP
 //! stream up and one down over it, every fault is injected into every entry point of the driver: real faulting
 //! instructions, in the driver's code. Then the same once more without protection, to see what the protection is for.
 //!
 //! ```text
-//!   xtask: streams -> kernel's TCP -> TAP -> udrvd [rtl8139 driver] -> model -> wire -> far host: sink, source
+//!   xtask: streams -> kernel's TCP -> TAP -> udrvd [its driver] -> model -> wire -> far host: sink, source
 //!          injecting --JSON lines--> control socket
 //! ```
 //!
@@ -58,6 +58,9 @@ const SAID_EVERY: usize = 20;
 /// The arguments of `cargo xtask demo`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
+    /// The card: a model that udrvd knows.
+    #[arg(default_value = "rtl8139", value_name = "NAME")]
+    model: String,
     /// Print one JSON object instead of tables.
     #[arg(long)]
     json: bool,
@@ -121,8 +124,9 @@ fn protected(stage: &Stage, args: &Args, timeline: PathBuf) -> Result<(Figures, 
     let first = control.status()?;
     let plan = plan::plan(args.seed);
     eprintln!(
-        "demo: {} faults under two TCP streams over the {}; isolation: {}",
+        "demo: {} faults in the driver of {} under two TCP streams over the {}; isolation: {}",
         plan.len(),
+        args.model,
         stage.endpoint().name(),
         first.isolation
     );
@@ -151,6 +155,7 @@ fn protected(stage: &Stage, args: &Args, timeline: PathBuf) -> Result<(Figures, 
         }
     };
     let mut figures = Figures {
+        model: args.model.clone(),
         endpoint: stage.endpoint().name(),
         endpoint_reason: stage.reason().map(str::to_owned),
         isolation: first.isolation,

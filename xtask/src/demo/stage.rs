@@ -46,6 +46,8 @@ pub(super) enum Card {
 /// All that each udrvd of a run needs.
 pub(super) struct Stage {
     program: PathBuf,
+    /// What udrvd drives.
+    device: String,
     /// For logs.
     folder: PathBuf,
     /// For control sockets.
@@ -71,7 +73,8 @@ impl Stage {
             }
         };
         let deadline = args.deadline.to_string();
-        Ok(Stage { program, folder, sockets, endpoint, reason, seed: args.seed, deadline })
+        let device = format!("model:{}", args.model);
+        Ok(Stage { program, device, folder, sockets, endpoint, reason, seed: args.seed, deadline })
     }
 
     pub(super) fn endpoint(&self) -> Endpoint {
@@ -95,7 +98,8 @@ impl Stage {
         };
         let arguments: Vec<&str> =
             own.iter().chain(&["--deadline", &self.deadline]).chain(arguments).copied().collect();
-        let daemon = Daemon::start(&self.program, self.sockets.path(), self.folder.join(log), &arguments, stdin)?;
+        let log = self.folder.join(log);
+        let daemon = Daemon::start(&self.program, &self.device, self.sockets.path(), log, &arguments, stdin)?;
         Ok((daemon, card))
     }
 

@@ -6,27 +6,27 @@ use serde_json::Value;
 
 use crate::steps::{Done, Failure};
 
-/// Runs `cargo xtask demo --json` in a process of its own, which moves to another network, and judges what it says.
-pub(crate) fn step() -> Result<Done, Failure> {
+/// Runs `cargo xtask demo MODEL --json` in a process of its own, which moves to another network, and judges what it says.
+pub(crate) fn step(model: &str) -> Result<Done, Failure> {
     let io = |doing: &str| {
         let doing = doing.to_owned();
         |source| Failure::Io { doing, source }
     };
     let program = std::env::current_exe().map_err(io("find this program"))?;
     let mut command = Command::new(program);
-    command.args(["demo", "--json"]).stdin(Stdio::null()).stderr(Stdio::inherit());
+    command.args(["demo", model, "--json"]).stdin(Stdio::null()).stderr(Stdio::inherit());
     let output = command.output().map_err(io("start the demo"))?;
     let figures: Value = match serde_json::from_slice(&output.stdout) {
         Ok(figures) => figures,
         // what went wrong is above
         Err(_) if !output.status.success() => {
-            return Err(Failure::Program { command: "demo --json".to_owned(), status: output.status });
+            return Err(Failure::Program { command: format!("demo {model} --json"), status: output.status });
         }
         Err(error) => return Err(Failure::Output(format!("the demo's JSON is not understood: {error}"))),
     };
     judge(&figures)?;
     if !output.status.success() {
-        return Err(Failure::Program { command: "demo --json".to_owned(), status: output.status });
+        return Err(Failure::Program { command: format!("demo {model} --json"), status: output.status });
     }
     println!("{} faults recovered", figures["faults"].as_array().map_or(0, Vec::len));
     Ok(Done::Passed)

@@ -76,6 +76,7 @@ fn sums(out: &mut String, figures: &Figures) -> std::fmt::Result {
         stream(out, "upload", upload)?;
         stream(out, "download", download)?;
     }
+    writeln!(out, "card            model:{}", figures.model)?;
     writeln!(out, "isolation       {}", isolation(&figures.isolation))?;
     let [before, after] = figures.pid;
     let same = if before == after { "the same from start to end" } else { "CHANGED" };
@@ -155,7 +156,9 @@ mod tests {
         let mut figures = figures();
         figures.judge();
         let text = text(&figures) + &verdict(&figures);
-        for part in ["drivers/x/src/lib.rs:7", "killed by SIGSEGV", "SHA-256 right", "timeline.svg", "verdict: good"] {
+        for part in
+            ["model:x", "drivers/x/src/lib.rs:7", "killed by SIGSEGV", "SHA-256 right", "timeline.svg", "verdict: good"]
+        {
             assert!(text.contains(part), "{part} in {text}");
         }
         assert!(!text.contains("poll at"), "the function is not named twice: {text}");

@@ -7,6 +7,7 @@
 //! cargo xtask guest exec -- target/debug/my-test --verbose     run a program as root in the guest, exit with its code
 //! cargo xtask guest exec --kernel backports --module tun --env RUST_LOG=debug -- target/debug/my-test
 //! cargo xtask guest nic-smoke                                  an rtl8139 under VFIO, an e1000 under Linux's driver
+//! cargo xtask guest e1000 --variant e1000-82544gc              our driver on a card of `cards.rs`, under faults
 //! ```
 //!
 //! Each run leaves `target/guest/<scenario>/`: `serial.log` (the console) and `results/` (what the guest put into its
@@ -19,18 +20,19 @@
 //! Scripts run under busybox's sh with the helpers of `lib.sh`. This is not a distribution: no systemd, no udev, and
 //! no module is loaded on demand: name each.
 
+pub(crate) mod cards;
 mod cpio;
 mod error;
 mod exec;
 mod initramfs;
 mod kernel;
 mod modules;
+pub(crate) mod nic;
 mod nic_smoke;
 mod outcome;
 mod packages;
 mod process;
 mod qemu;
-pub(crate) mod rtl8139;
 mod tools;
 
 use std::{
@@ -73,7 +75,8 @@ pub(crate) struct Args {
 enum Scenario {
     Exec(exec::Args),
     NicSmoke(nic_smoke::Args),
-    Rtl8139(rtl8139::Args),
+    #[command(flatten)]
+    Nic(nic::Scenario),
 }
 
 /// Runs a scenario. A guest that could not be run to its end gives exit code 125.
@@ -83,7 +86,7 @@ pub(crate) fn main(args: Args) -> ExitCode {
     let code = match args.scenario {
         Scenario::Exec(args) => exec::run(args),
         Scenario::NicSmoke(args) => nic_smoke::run(args),
-        Scenario::Rtl8139(args) => rtl8139::run(args),
+        Scenario::Nic(scenario) => nic::run(&scenario),
     };
     match code {
         Ok(code) => ExitCode::from(code),

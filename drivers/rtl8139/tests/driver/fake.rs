@@ -251,6 +251,7 @@ impl Chip {
                 }
             }
             Request::InjectionTarget | Request::Posted => {}
+            other => panic!("this driver does not ask for {other:?}"),
         }
         Ok(0)
     }
@@ -487,5 +488,5 @@ pub(crate) fn bus_address(buffer: u32) -> u32 {
 }
 
 pub(crate) fn frame(buffer: u32, length: u32) -> TxFrame {
-    TxFrame { buffer: Buffer(buffer.into()), length, bus_address: bus_address(buffer) }
+    TxFrame { buffer: Buffer(buffer.into()), length, bus_address: bus_address(buffer), offload: Default::default() }
 }

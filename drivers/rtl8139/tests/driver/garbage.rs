@@ -100,6 +100,7 @@ impl Garbage {
             Request::Pause => self.now += w[0],
             Request::RegisterWrite | Request::DmaBusAddress | Request::Log => {}
             Request::TakeInjection | Request::InjectionTarget | Request::Posted => panic!("nothing is armed"),
+            other => panic!("this driver does not ask for {other:?}"),
         }
         Ok(0)
     }

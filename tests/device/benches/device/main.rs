@@ -3,13 +3,14 @@
 //! Prints JSON, one object a line: facts, then each measure with one sample a round, in nanoseconds. Nobody is at the
 //! ends: an endpoint that makes frames and forgets them, a wire whose far end is emptied. So what is timed is the
 //! driver, the framework and the model. All measures take turns in every round, and what is compared takes turns many
-//! times within one: see [`Table::pair`]. `--quick` makes fewer and shorter rounds.
+//! times within one: see [`Table::pair`]. `--quick` makes fewer and shorter rounds; `--net` measures what `net.rs` says instead.
 //!
-//! - `turned.rs`: the RTL8139 on its model; `plain.rs`: a driver that does next to nothing; `bus.rs`: the model alone;
-//! - `mill.rs`: the endpoint.
+//! - `turned.rs`: a driver on its model; `plain.rs`: a driver that does next to nothing; `bus.rs`: the model alone;
+//! - `mill.rs`: the endpoint; `net.rs`: every driver, packets a second.
 
 mod bus;
 mod mill;
+mod net;
 mod plain;
 mod turned;
 
@@ -17,6 +18,7 @@ use std::time::Instant;
 
 use udrv::report::FaultReport;
 use udrv_driver::Entry;
+use udrv_tests::subject::Rtl8139;
 
 use crate::bus::Bus;
 use crate::mill::FRAME;
@@ -35,13 +37,16 @@ const TURNS: u64 = 21;
 fn main() {
     let isolation = fgft::init().expect("the engine starts");
     let quick = std::env::args().any(|a| a == "--quick");
+    if std::env::args().any(|a| a == "--net") {
+        return net::run(isolation.name(), quick);
+    }
     let (rounds, frames, faults) = if quick { (5, 200, 20) } else { (15, 2000, 100) };
 
-    let [mut guarded, mut open] = [true, false].map(|protect| Turned::new(protect, FRAME));
-    let [mut guarded_batch, mut open_batch] = [true, false].map(|protect| Turned::new(protect, SHORTER));
-    let [mut guarded_short, mut open_short] = [true, false].map(|protect| Turned::new(protect, SHORTEST));
+    let [mut guarded, mut open] = [true, false].map(|protect| Turned::<Rtl8139>::new(protect, FRAME));
+    let [mut guarded_batch, mut open_batch] = [true, false].map(|protect| Turned::<Rtl8139>::new(protect, SHORTER));
+    let [mut guarded_short, mut open_short] = [true, false].map(|protect| Turned::<Rtl8139>::new(protect, SHORTEST));
     let [mut guarded_plain, mut open_plain] = [true, false].map(|protect| Plain::new(protect, FRAME));
-    let mut restarting = Turned::that_restarts(FRAME);
+    let mut restarting = Turned::<Rtl8139>::that_restarts(FRAME);
     let (reads, calls) = checkpoint_reads(&mut guarded, &mut open);
     println!(
         r#"{{"isolation":"{}","rounds":{rounds},"checkpoint_reads":{reads},"calls":{calls},"cycles_in_ns":{:.4}}}"#,
@@ -105,6 +110,10 @@ impl Table {
         }
     }
 
+    fn get(&self, name: &str) -> Option<&[f64]> {
+        self.0.iter().find(|(known, _)| known == name).map(|(_, samples)| &samples[..])
+    }
+
     /// The same work protected and unprotected. They take short turns, and each side's sample is the median of its
     /// turns: so whatever else the machine does meets both, or neither.
     fn pair(&mut self, name: &str, times: u64, mut protected: impl FnMut(), mut unprotected: impl FnMut()) {
@@ -165,9 +174,9 @@ fn cycles_in_nanosecond() -> f64 {
 }
 
 /// Device reads that protection costs: the same calls on a protected and an unprotected device.
-fn checkpoint_reads(guarded: &mut Turned, open: &mut Turned) -> (i64, u64) {
+fn checkpoint_reads(guarded: &mut Turned<Rtl8139>, open: &mut Turned<Rtl8139>) -> (i64, u64) {
     const FRAMES: u64 = 1000;
-    let run = |device: &mut Turned| {
+    let run = |device: &mut Turned<Rtl8139>| {
         // the first frames find out what the registers hold
         (0..8).for_each(|_| device.down());
         let before = device.accesses();

@@ -1,11 +1,10 @@
-//! The driver of the RTL8139 on its model, turned by hand.
+//! A driver on the model of its chip, turned by hand.
 
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use model_rtl8139::{Config, Rtl8139Handle, Rtl8139Model};
+use model_card::{Handle, Model};
 use model_wire::{Station, Wire, WireConfig};
-use rtl8139::Rtl8139;
 use udrv::net::{Answer, Command, NetDevice, Options};
 use udrv::report::{FaultReport, Rung};
 use udrv::supervisor::ladder::{LadderConfig, Recovery};
@@ -13,6 +12,7 @@ use udrv::supervisor::policy::Protect;
 use udrv::supervisor::quarantine::QuarantineConfig;
 use udrv_driver::{Entry, InjectedFault, Injection, Point};
 use udrv_tests::frames::Way;
+use udrv_tests::subject::Subject;
 
 use crate::mill::{Mill, Tally};
 
@@ -20,9 +20,9 @@ use crate::mill::{Mill, Tally};
 pub(crate) const BATCH: u64 = 32;
 
 /// See the file's text.
-pub(crate) struct Turned {
-    device: NetDevice<Rtl8139>,
-    card: Rtl8139Handle,
+pub(crate) struct Turned<S: Subject> {
+    device: NetDevice<S::Driver>,
+    card: Handle<S::Chip>,
     station: Station,
     up: Vec<u8>,
     sent: Vec<u8>,
@@ -30,22 +30,22 @@ pub(crate) struct Turned {
     _wire: Wire,
 }
 
-impl Turned {
+impl<S: Subject> Turned<S> {
     /// With frames of `bytes` both ways.
-    pub(crate) fn new(protect: bool, bytes: usize) -> Turned {
+    pub(crate) fn new(protect: bool, bytes: usize) -> Turned<S> {
         let protect = if protect { Protect::Always } else { Protect::Never };
         Turned::with(Options { protect, ..Options::default() }, bytes)
     }
 
     /// One that knows only one way to recover: a restart.
-    pub(crate) fn that_restarts(bytes: usize) -> Turned {
+    pub(crate) fn that_restarts(bytes: usize) -> Turned<S> {
         let ladder = LadderConfig { recovery: Recovery::Restart, ..LadderConfig::default() };
         Turned::with(Options { ladder, ..Options::default() }, bytes)
     }
 
-    fn with(options: Options, bytes: usize) -> Turned {
+    fn with(options: Options, bytes: usize) -> Turned<S> {
         let (wire, near, far) = Wire::new(WireConfig::default());
-        let (model, card) = Rtl8139Model::new(Config::default(), near);
+        let (model, card) = Model::<S::Chip>::new(S::config(), near);
         let mut up = Vec::new();
         Way::Up.write_long(0, bytes, &mut up);
         let (mill, tally) = Mill::new(bytes);
@@ -77,11 +77,11 @@ impl Turned {
         assert_eq!(self.tally.taken.load(Relaxed), before + frames, "the frames are with the host");
     }
 
-    /// Frames that the host has together. The chip has four slots.
+    /// Frames that the host has together, more than the chip has slots for it may be.
     pub(crate) fn down_many(&mut self, frames: u64) {
         self.tally.to_make.store(frames, Relaxed);
         self.device.pump_endpoint().expect("it goes on");
-        for _ in 0..frames.div_ceil(4) {
+        for _ in 0..frames.div_ceil(S::TX_ROOM) {
             self.device.serve_interrupt().expect("it goes on");
         }
         (0..frames).for_each(|_| self.take_sent());

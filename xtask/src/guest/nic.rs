@@ -1,15 +1,21 @@
-//! `cargo xtask guest rtl8139`: the main job on real input.
+//! `cargo xtask guest rtl8139` and its like: the main job on real input, with each card of `cards.rs`.
 //!
-//! Kernel VFIO, an RTL8139 that QEMU's authors wrote, Linux's TCP on both ends, Linux's e1000 at the far one. While
-//! streams with hashes and numbered frames run both ways, `udrv-judge storm` has faults injected into every entry
+//! Kernel VFIO, a card that QEMU's authors wrote, Linux's TCP on both ends, Linux's driver for another card at the far one.
+//! While streams with hashes and numbered frames run both ways, `udrv-judge storm` has faults injected into every entry
 //! point of our driver. What the guest leaves in its results is judged here again, from the figures.
 
 use std::{fs, path::Path, time::Duration};
 
 use serde_json::Value;
 
-use super::{Error, Guest, Kernel, Result, nic_smoke::two_cards};
-use crate::cargo;
+use super::{
+    Error, Guest, Kernel, Result,
+    cards::{CARDS, Card, named, two_cards},
+};
+use crate::{
+    cargo,
+    steps::{Done, Failure},
+};
 
 /// Far above the minute or two that it takes: a busy machine is no failure.
 const LIMIT: Duration = Duration::from_secs(900);
@@ -17,29 +23,100 @@ const LIMIT: Duration = Duration::from_secs(900);
 const LEAST_FAULTS: usize = 50;
 const LEAST_BYTES: u64 = 32 << 20;
 
-/// Drive an RTL8139 over kernel VFIO, crash its driver in every entry point under load, and judge what came through.
+/// Drive a card over kernel VFIO, crash its driver in every entry point under load, and judge what came through.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+struct Options {
     /// The guest's kernel.
     #[arg(long, value_enum, default_value_t)]
     kernel: Kernel,
 }
 
+/// Of the arguments: which of QEMU's devices.
+const VARIANT: &str = "variant";
+
+/// A card's scenario: a subcommand for each entry of [`CARDS`].
+#[derive(Debug)]
+pub(super) struct Scenario {
+    card: &'static Card,
+    devices: Vec<&'static str>,
+    kernel: Kernel,
+}
+
+impl clap::FromArgMatches for Scenario {
+    fn from_arg_matches(matches: &clap::ArgMatches) -> std::result::Result<Self, clap::Error> {
+        let unknown = || clap::Error::new(clap::error::ErrorKind::InvalidSubcommand);
+        let (name, matches) = matches.subcommand().ok_or_else(unknown)?;
+        let card = named(name).ok_or_else(unknown)?;
+        let chosen = matches.get_one::<String>(VARIANT);
+        let devices = card.devices.iter().copied().filter(|device| chosen.is_none_or(|chosen| chosen == device));
+        let Options { kernel } = Options::from_arg_matches(matches)?;
+        Ok(Scenario { card, devices: devices.collect(), kernel })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &clap::ArgMatches) -> std::result::Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+impl clap::Subcommand for Scenario {
+    fn augment_subcommands(command: clap::Command) -> clap::Command {
+        CARDS.iter().fold(command, |command, card| {
+            let about = format!(
+                "Drive an {} over kernel VFIO, crash its driver in every entry point under load, and judge what came through",
+                card.name
+            );
+            let variant = clap::Arg::new(VARIANT).long(VARIANT).value_name("DEVICE");
+            let variant = variant.help("QEMU's device; without it all, one after the other").value_parser(
+                clap::builder::PossibleValuesParser::new(card.devices.iter().copied()),
+            );
+            let own = <Options as clap::Args>::augment_args(clap::Command::new(card.name)).arg(variant);
+            command.subcommand(own.about(about))
+        })
+    }
+
+    fn augment_subcommands_for_update(command: clap::Command) -> clap::Command {
+        Self::augment_subcommands(command)
+    }
+
+    fn has_subcommand(name: &str) -> bool {
+        named(name).is_some()
+    }
+}
+
 /// Runs the scenario; 0 if everything was right.
-pub(super) fn run(args: Args) -> Result<u8> {
-    match job(args.kernel) {
-        Ok(()) => Ok(0),
-        Err(Verdict::Guest(error)) => Err(error),
-        Err(Verdict::Wrong(list)) => {
-            list.iter().for_each(|line| eprintln!("guest rtl8139: {line}"));
-            Ok(1)
+pub(super) fn run(scenario: &Scenario) -> Result<u8> {
+    let mut code = 0;
+    for device in &scenario.devices {
+        match job(scenario.card, device, scenario.kernel) {
+            Ok(()) => {}
+            Err(Verdict::Guest(error)) => return Err(error),
+            Err(Verdict::Wrong(list)) => {
+                list.iter().for_each(|line| eprintln!("guest {device}: {line}"));
+                code = 1;
+            }
         }
     }
+    Ok(code)
+}
+
+/// The scenario with every device of a card of [`CARDS`], as a step of `cargo xtask test`.
+pub(crate) fn step(name: &str) -> std::result::Result<Done, Failure> {
+    let card = named(name).ok_or_else(|| Failure::Output(format!("there is no card '{name}' in cards.rs")))?;
+    let mut wrong = Vec::new();
+    for device in card.devices {
+        match job(card, device, Kernel::Debian61) {
+            Ok(()) => {}
+            Err(Verdict::Guest(error)) => return Err(error.into()),
+            Err(Verdict::Wrong(list)) => wrong.extend(list.iter().map(|line| format!("{device}: {line}"))),
+        }
+    }
+    if wrong.is_empty() { Ok(Done::Passed) } else { Err(Failure::Output(wrong.join("; "))) }
 }
 
 /// Why it is not green.
 #[derive(Debug)]
-pub(crate) enum Verdict {
+enum Verdict {
     /// The guest could not be run to its end.
     Guest(Error),
     /// It ran, and this was wrong.
@@ -52,13 +129,12 @@ impl From<Error> for Verdict {
     }
 }
 
-/// Builds, boots, runs, judges, and prints the figures.
-pub(crate) fn job(kernel: Kernel) -> std::result::Result<(), Verdict> {
+/// Builds, boots with one of QEMU's devices, runs, judges, and prints the figures.
+fn job(card: &Card, device: &str, kernel: Kernel) -> std::result::Result<(), Verdict> {
     let programs = cargo::release_programs(&["udrv-daemon", "udrv-judge"], &["udrvd", "udrvctl", "udrv-judge"]);
     let programs = programs.map_err(|error| Verdict::Wrong(vec![error.to_string()]))?;
-    let guest = two_cards("rtl8139", "rtl8139", include_str!("rtl8139.sh")).kernel(kernel);
-    // 8139cp is who has the card before udrvd, and gets it back
-    let guest = guest.module("tun").module("8139cp").memory(512);
+    let guest = two_cards(device, card, device, include_str!("nic.sh")).kernel(kernel);
+    let guest = guest.module("tun").memory(512);
     let guest: Guest = programs.into_iter().fold(guest, Guest::program).timeout(LIMIT).echo();
     let outcome = guest.run()?;
     let mut wrong: Vec<String> = outcome.kernel_complaints().iter().map(|line| format!("kernel: {line}")).collect();
@@ -68,7 +144,7 @@ pub(crate) fn job(kernel: Kernel) -> std::result::Result<(), Verdict> {
     }
     match Figures::read(&outcome.results) {
         Ok(figures) => {
-            figures.print(outcome.seconds);
+            figures.print(device, outcome.seconds);
             wrong.extend(figures.wrong());
         }
         Err(why) => wrong.push(why),
@@ -140,7 +216,7 @@ impl Figures {
         wrong
     }
 
-    fn print(&self, seconds: f64) {
+    fn print(&self, device: &str, seconds: f64) {
         println!(
             "\n{:<16}{:>8}{:>14}{:>14}{:>8}{:>8}",
             "fault", "count", "to error us", "next frame us", "lost", "rungs"
@@ -174,6 +250,33 @@ impl Figures {
         let chip = &self.storm["status"]["chip"];
         println!("numbered frames, ours to Linux's: {}; the TAP's queue dropped {}", self.sent, self.tap_dropped);
         println!("numbered frames, Linux's to ours: {}; the chip missed {}", self.received, chip["rx_missed"]);
-        println!("{} faults, guest ran {seconds:.0} s", self.faults().len());
+        println!("{} faults, guest with {device} ran {seconds:.0} s", self.faults().len());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{FromArgMatches, Subcommand};
+
+    use super::*;
+
+    fn parsed(arguments: &[&str]) -> std::result::Result<Scenario, clap::Error> {
+        let command = Scenario::augment_subcommands(clap::Command::new("guest").subcommand_required(true));
+        let matches = command.try_get_matches_from([&["guest"], arguments].concat())?;
+        Scenario::from_arg_matches(&matches)
+    }
+
+    #[test]
+    fn every_card_is_a_subcommand_with_its_devices() {
+        for card in CARDS {
+            let all = parsed(&[card.name]).unwrap();
+            assert_eq!((all.card, &all.devices[..]), (card, card.devices));
+            for device in card.devices {
+                let one = parsed(&[card.name, "--variant", device, "--kernel", "backports"]).unwrap();
+                assert_eq!((one.devices, one.kernel), (vec![*device], Kernel::Backports));
+            }
+            assert!(parsed(&[card.name, "--variant", "nothing"]).is_err());
+        }
+        assert!(parsed(&["nothing"]).is_err());
     }
 }

@@ -1,6 +1,6 @@
-# rtl8139: udrvd drives the card through VFIO; the other end of the cable is an e1000 under Linux's own driver.
+# A card of ours under udrvd through VFIO; at the other end of the cable a card of another make under Linux's own driver.
 . /guest/lib.sh
-. /guest/cards # OURS and PEER, the PCI addresses
+. /guest/cards # OURS and PEER, the PCI addresses; OUR_LINUX and PEER_LINUX, Linux's drivers for them
 
 DEVICE=pci:$OURS
 
@@ -26,11 +26,12 @@ echo "refusals:"
 refused 'there is no PCI function' udrvd run pci:0000:00:1d.0
 refused 'bound to the kernel driver' udrvd run "pci:$PEER"
 refused 'bound to the kernel driver' udrvd run "$DEVICE"
-[ "$(pci_driver "$OURS")" = 8139cp ] || fail "Linux's own driver should have the card first"
+[ "$(pci_driver "$OURS")" = "$OUR_LINUX" ] || fail "Linux's own driver should have the card first"
 echo "$OURS" > "/sys/bus/pci/devices/$OURS/driver/unbind"
 refused 'no driver bound' udrvd run "$DEVICE"
 
 bind_vfio "$OURS"
+[ "$(pci_driver "$PEER")" = "$PEER_LINUX" ] || fail "the far card should be Linux's, and is $(pci_driver "$PEER")'s"
 refused 'longer than 15 bytes' udrvd run "$DEVICE" --tap much-too-long-a-name
 bus_mastering "$OURS" && fail "a refused start left the device mastering the bus"
 
@@ -116,7 +117,7 @@ wait "$udrvd" || fail "the second udrvd did not stop cleanly"
 echo > "/sys/bus/pci/devices/$OURS/driver_override"
 echo "$OURS" > "/sys/bus/pci/devices/$OURS/driver/unbind"
 echo "$OURS" > /sys/bus/pci/drivers_probe
-[ "$(pci_driver "$OURS")" = 8139cp ] || fail "8139cp does not take the card back"
+[ "$(pci_driver "$OURS")" = "$OUR_LINUX" ] || fail "$OUR_LINUX does not take the card back"
 back=$(pci_interface "$OURS") || exit 1
 netns_take near "$back" 10.77.0.1/24
 wait_link near "$back" 10
@@ -124,4 +125,4 @@ wait_link near "$back" 10
 serve=$!
 within 10 ip netns exec near udrv-judge transfer 10.77.0.2:7001 --mib 1 > /results/back.json || fail "no stream on the card given back"
 kill "$serve"
-echo "given back to 8139cp, which works: $(cat /results/back.json)"
+echo "given back to $OUR_LINUX, which works: $(cat /results/back.json)"

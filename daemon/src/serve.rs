@@ -1,0 +1,64 @@
+//! `udrvctl model serve`: a model in this process, for a driver in another one.
+
+use std::io;
+use std::path::Path;
+use std::thread;
+
+use model_serve::{ServeError, Server};
+use model_wire::FarHostConfig;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use crate::models::{self, Card};
+
+/// Why a model is not served.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeModelError {
+    /// No such model.
+    #[error("there is no model '{name}'; there are: {}", models::known())]
+    NoModel {
+        /// What was typed.
+        name: String,
+    },
+    /// No socket, or it failed.
+    #[error(transparent)]
+    Serve(#[from] ServeError),
+    /// Threads or signals could not be had.
+    #[error("cannot start: {0}")]
+    Start(#[from] io::Error),
+}
+
+/// Serves model `name` at `socket` until SIGTERM or SIGINT. `far_host` is whether its wire has a host at the other end.
+/// Says what it serves on standard output once clients can connect.
+///
+/// # Errors
+/// [`ServeModelError`].
+pub fn serve(name: &str, socket: &Path, far_host: bool) -> Result<(), ServeModelError> {
+    let model = models::named(name).ok_or_else(|| ServeModelError::NoModel { name: name.to_owned() })?;
+    // before there is a socket: nothing may be left behind by a signal
+    let mut signals = Signals::new([SIGTERM, SIGINT])?;
+    let server = Server::bind(socket)?;
+    let Card { function, mut reopen, far_host } = model.build(far_host)?;
+    let (stopper, handle) = (server.stopper(), signals.handle());
+    let waiter = thread::Builder::new().name("signals".into()).spawn(move || {
+        if signals.forever().next().is_some() {
+            stopper.stop();
+        }
+    })?;
+    let host = match &far_host {
+        Some(_) => format!("; the host at the other end of its wire is {}", FarHostConfig::default().ipv4),
+        None => String::new(),
+    };
+    // whoever started this may not be listening any more: that is no reason not to serve
+    let line = format!(
+        "serving model:{name} at {}{host}; connect one client: vfio-user:{}",
+        socket.display(),
+        socket.display()
+    );
+    let _ = io::Write::write_all(&mut io::stdout(), format!("{line}\n").as_bytes());
+    drop(function); // each client opens the card for itself
+    let served = server.run(&mut reopen);
+    handle.close();
+    let _ = waiter.join();
+    Ok(served?)
+}

@@ -1,0 +1,75 @@
+//! The one list of network cards that QEMU has and a driver of ours drives, and the guest with two of them on a cable.
+//!
+//! For a new card add an entry to [`CARDS`]: `cargo xtask guest NAME` then runs it.
+
+use super::Guest;
+
+/// Slots on bus 0, for QEMU, and the addresses that follow from them.
+const OUR_SLOT: u8 = 4;
+const PEER_SLOT: u8 = 5;
+const OUR_ADDRESS: &str = "0000:00:04.0";
+const PEER_ADDRESS: &str = "0000:00:05.0";
+
+/// A network card.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Card {
+    /// The name of our driver for it.
+    pub(crate) name: &'static str,
+    /// QEMU's devices that it drives, the usual one first; `name` may be among them.
+    pub(crate) devices: &'static [&'static str],
+    /// Linux's module for it, which has it before ours and gets it back; its driver has the same name.
+    pub(crate) module: &'static str,
+    /// What is under Linux's driver at the far end of its cable: another make, so that not both ends share a mistake.
+    pub(crate) peer: Peer,
+}
+
+/// A card for the far end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Peer {
+    /// QEMU's device.
+    pub(crate) device: &'static str,
+    /// Linux's module for it; its driver has the same name.
+    pub(crate) module: &'static str,
+}
+
+/// The fastest that QEMU and Linux have of those here.
+pub(crate) const E1000: Peer = Peer { device: "e1000", module: "e1000" };
+const RTL8139: Peer = Peer { device: "rtl8139", module: "8139cp" };
+
+/// All of them.
+pub(crate) const CARDS: &[Card] = &[
+    Card { name: "rtl8139", devices: &["rtl8139"], module: "8139cp", peer: E1000 },
+    // 82540EM, 82545EM (copper) and 82544GC
+    Card { name: "e1000", devices: &["e1000", "e1000-82545em", "e1000-82544gc"], module: "e1000", peer: RTL8139 },
+];
+
+/// The card of that name.
+pub(crate) fn named(name: &str) -> Option<&'static Card> {
+    CARDS.iter().find(|card| card.name == name)
+}
+
+/// A guest with two cards on one hub, and Linux's modules for both: one of QEMU's devices of `card` for VFIO, and its
+/// peer. The script finds in `/guest/cards` their PCI addresses (`$OURS`, `$PEER`), and which drivers of Linux they have
+/// when nobody has taken them from those (`$OUR_LINUX`, `$PEER_LINUX`).
+pub(crate) fn two_cards(scenario: &str, card: &Card, device: &str, script: &str) -> Guest {
+    let (peer, module) = (card.peer, card.module);
+    let cards = format!("OURS={OUR_ADDRESS}\nPEER={PEER_ADDRESS}\nOUR_LINUX={module}\nPEER_LINUX={}\n", peer.module);
+    let guest = Guest::new(scenario).vfio().module(peer.module).module(module);
+    let guest = guest.nic(device, OUR_SLOT, 0).nic(peer.device, PEER_SLOT, 0);
+    guest.file("/guest/cards", 0o644, cards).script(script)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_there_once_and_both_ends_are_of_different_makes() {
+        for card in CARDS {
+            assert_eq!(named(card.name), Some(card), "the first of that name");
+            assert!(!card.devices.is_empty());
+            assert!(card.module != card.peer.module && !card.devices.contains(&card.peer.device), "{}", card.name);
+        }
+        assert_eq!(named("nothing"), None);
+    }
+}
