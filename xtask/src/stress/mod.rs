@@ -148,8 +148,14 @@ fn in_guest(place: &'static str, kernel: Kernel, built: &[(&Trial, PathBuf)], se
     let counts = built.iter().filter_map(|(trial, _)| Some((trial.variable?, trial.in_guest)));
     let environment: Vec<_> = counts.chain([("FGFT_SEED", seed)]).collect();
     let scenario = format!("stress-{}", place.replace(' ', "-"));
-    let boot =
-        Boot { scenario: &scenario, programs: &programs, environment: &environment, limit: trials::LIMIT, echo: false };
+    let boot = Boot {
+        scenario: &scenario,
+        programs: &programs,
+        arguments: "",
+        environment: &environment,
+        limit: trials::LIMIT,
+        echo: false,
+    };
     let row = |trial: &Trial, verdict, seconds| {
         let count = trial.count(trial.in_guest);
         Row { name: trial.name, place, count, verdict, seconds }

@@ -21,6 +21,8 @@ pub(super) struct Suite {
     scenario: &'static str,
     /// Package and program.
     tests: &'static [(&'static str, &'static str)],
+    /// Tests that are left out by the beginning of their names, and why.
+    left_out: Option<(&'static str, &'static str)>,
 }
 
 const ENGINE_TESTS: &[(&str, &str)] = &[
@@ -39,9 +41,9 @@ const ENGINE_TESTS: &[(&str, &str)] = &[
 ];
 
 /// The engine alone, on the older kernel.
-pub(super) const ENGINE: Suite = Suite { scenario: "engine-6.1", tests: ENGINE_TESTS };
+pub(super) const ENGINE: Suite = Suite { scenario: "engine-6.1", tests: ENGINE_TESTS, left_out: None };
 /// The engine alone, on the newer one.
-pub(super) const ENGINE_BACKPORTS: Suite = Suite { scenario: "engine-backports", tests: ENGINE_TESTS };
+pub(super) const ENGINE_BACKPORTS: Suite = Suite { scenario: "engine-backports", tests: ENGINE_TESTS, left_out: None };
 /// The framework with the driver on the model of its chip.
 pub(super) const DEVICE: Suite = Suite {
     scenario: "device-6.1",
@@ -56,6 +58,11 @@ pub(super) const DEVICE: Suite = Suite {
         ("udrv-tests", "traffic"),
         ("udrv-tests", "window"),
     ],
+    left_out: Some((
+        "e1000::",
+        "its probe makes some 400 requests, which take emulation longer than the deadline that these tests give a call; \
+         `cargo xtask guest e1000` drives it with protection keys, on QEMU's own card",
+    )),
 };
 
 /// What is set for the tests. Emulation is slow: fewer of everything.
@@ -77,8 +84,18 @@ pub(super) fn in_guest(kernel: Kernel, suite: &Suite) -> Result<Done, Failure> {
         let path = built.into_iter().find(|(name, _)| name == test).map(|(_, path)| path);
         programs.push((*test, path.ok_or_else(|| Failure::Output(format!("{package} has no test program {test}")))?));
     }
-    let boot =
-        Boot { scenario: suite.scenario, programs: &programs, environment: &ENVIRONMENT, limit: LIMIT, echo: true };
+    let arguments = suite.left_out.map_or(String::new(), |(name, why)| {
+        println!("left out in the guest, {name}*: {why}");
+        format!("--skip {name}")
+    });
+    let boot = Boot {
+        scenario: suite.scenario,
+        programs: &programs,
+        arguments: &arguments,
+        environment: &ENVIRONMENT,
+        limit: LIMIT,
+        echo: true,
+    };
     let booted = match boot.run(kernel)? {
         Booted::Ran(booted) => booted,
         Booted::Absent(reason) => return Ok(Done::Skipped(reason)),
@@ -98,6 +115,8 @@ pub(crate) struct Boot<'a> {
     pub(crate) scenario: &'a str,
     /// Name and path of each.
     pub(crate) programs: &'a [(&'a str, PathBuf)],
+    /// Given to all of them.
+    pub(crate) arguments: &'a str,
     /// What is set for all of them.
     pub(crate) environment: &'a [(&'a str, u64)],
     /// Wall clock time for everything.
@@ -158,12 +177,13 @@ impl Boot<'_> {
     fn script(&self) -> String {
         let names = self.programs.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(" ");
         let set: String = self.environment.iter().map(|(name, value)| format!(" {name}={value}")).collect();
+        let arguments = self.arguments;
         format!(
             "export{set}\n\
              failed=0\n\
              for test in {names}; do\n\
              \techo \"--- $test\"\n\
-             \t{{ /suite/$test --nocapture 2>&1; echo $? > /tmp/status; }} | tee /results/$test.log\n\
+             \t{{ /suite/$test --nocapture {arguments} 2>&1; echo $? > /tmp/status; }} | tee /results/$test.log\n\
              \t[ \"$(cat /tmp/status)\" = 0 ] || failed=1\n\
              done\n\
              exit $failed\n"
