@@ -3,8 +3,10 @@
 //!
 //! `version.rs` has the exact revisions; others with the same PCI ids are refused. 64 transmit and 256 receive
 //! descriptors. Not here: checksum offloads, segmentation, jumbo frames, VLAN tags (tags pass as they are), the
-//! high-priority ring, the counter dump, wake-up, EEPROM, forced media. Register names are those of the RTL8169S
-//! datasheet, rev 1.2.
+//! high-priority ring, the counter dump, wake-up, EEPROM, forced media.
+//!
+//! Register names and meanings are written from memory, without a datasheet at hand, and no chip and no model of one has
+//! judged them yet: the daemon does not offer this driver.
 //!
 //! ```
 //! use r8169::R8169;

@@ -1,4 +1,4 @@
-//! The registers: names, offsets, kinds and bits, as in the RTL8169S datasheet, rev 1.2, and the RTL8168B one.
+//! The registers: names, offsets, kinds and bits, under the names that Realtek's datasheets use.
 //!
 //! Not here: registers that this driver does not touch. They are left out on purpose, so that an access to one is a
 //! fault. Among them are DTCCR (MPC is all that is counted by the chip and asked for), THPDS (nothing goes by the
