@@ -118,6 +118,11 @@ fn address_receive_mode_and_mtu_follow_the_interface() {
     ask(&|wanted| wanted.mac = [0x03, 0, 0, 0, 0, 1]);
     wait_until("the address is put back", || asked.lock().unwrap().mac == SECOND);
     assert_eq!(status().mac, "02:00:00:00:00:77");
+    // and what was changed beside it is followed all the same
+    ask(&|wanted| (wanted.mac, wanted.promiscuous) = ([0x03, 0, 0, 0, 0, 1], true));
+    wait_until("it takes everything again", || takes(OTHER));
+    ask(&|wanted| wanted.promiscuous = false);
+    wait_until("it takes its own once more", || !takes(OTHER));
 
     ask(&|wanted| wanted.mtu = 9000);
     wait_until("the MTU is put back", || asked.lock().unwrap().mtu == 1500);

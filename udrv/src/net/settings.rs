@@ -27,7 +27,9 @@ impl<D: NetDriver> NetDevice<D> {
                 return Ok(());
             }
         };
-        let followed = self.follow_mac(wanted).and_then(|()| self.follow_mode(wanted));
+        // each by itself: that one is refused is no reason to leave out the other
+        let mac = self.follow_mac(wanted);
+        let followed = mac.and(self.follow_mode(wanted));
         self.refuse_mtu(wanted.mtu);
         self.noted(followed).or_else(|error| match error {
             error @ DeviceError::GaveUp { .. } => Err(error),
