@@ -16,6 +16,7 @@ use crate::pci;
 use crate::phy::Phy;
 use crate::regs::{cpcr, cr, isr};
 use crate::ring::Ring;
+use crate::rx::Empty;
 use crate::stats::Stats;
 use crate::timer::Timer;
 use crate::tx::Queue;
@@ -35,6 +36,8 @@ pub struct R8169 {
     pub(crate) frame: Vec<u8>,
     pub(crate) rx: Ring,
     pub(crate) rx_buffer: Vec<u8>,
+    /// The buffers that a frame goes to.
+    pub(crate) rx_found: Vec<Empty>,
     /// An overflow stopped the receiver until a reset.
     pub(crate) rx_stuck: bool,
     /// RE and TE of CR.
@@ -84,6 +87,7 @@ impl R8169 {
             frame: Vec::new(),
             rx: Ring::default(),
             rx_buffer: Vec::new(),
+            rx_found: Vec::new(),
             rx_stuck: false,
             enables: 0,
             reset_left: None,
