@@ -8,7 +8,7 @@ use model_card::{Chip, Costs, Parts};
 use model_wire::NicPort;
 use udrv_bus::Width;
 
-use crate::config::Config;
+use crate::config::{Config, Variant};
 use crate::eeprom;
 use crate::kept::Kept;
 use crate::misbehave::Switches;
@@ -200,6 +200,14 @@ impl Chip for R8169 {
     type Switches = Switches;
 
     const NAME: &'static str = "r8169";
+    const VARIANTS: &'static [(&'static str, fn() -> Config)] = &[
+        ("rtl8169s", || Config::of(Variant::Rtl8169S)),
+        ("rtl8110s", || Config::of(Variant::Rtl8110S)),
+        ("rtl8169sb", || Config::of(Variant::Rtl8169Sb)),
+        ("rtl8169sc", || Config::of(Variant::Rtl8169Sc)),
+        ("rtl8168b", || Config::of(Variant::Rtl8168B)),
+        ("rtl8168be", || Config::of(Variant::Rtl8168Be)),
+    ];
 
     fn new(config: Config, port: NicPort) -> Self {
         Self::power_on(config, port)

@@ -83,10 +83,10 @@ pub trait Subject: Sized + 'static {
         Config::<Self>::default()
     }
 
-    /// A card for each chip that the driver tells apart.
+    /// A card for each chip of the model's family.
     #[must_use]
     fn variants() -> Vec<Config<Self>> {
-        vec![Self::config()]
+        Self::Chip::VARIANTS.iter().map(|(_, config)| config()).collect()
     }
 }
 

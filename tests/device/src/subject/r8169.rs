@@ -3,10 +3,10 @@
 
 use std::ops::RangeInclusive;
 
-use model_r8169::{Variant, regs};
+use model_r8169::regs;
 use udrv_bus::Width;
 
-use super::{Config, Register, Subject};
+use super::{Register, Subject};
 
 /// The RTL8169 on its model.
 pub struct R8169;
@@ -61,8 +61,4 @@ impl Subject for R8169 {
         (0x6c..=0x6c, 3),
         (0..=0xff, 20),
     ];
-
-    fn variants() -> Vec<Config<Self>> {
-        Variant::ALL.map(model_r8169::Config::of).into()
-    }
 }
