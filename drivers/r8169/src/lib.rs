@@ -131,6 +131,7 @@ impl NetDriver for R8169 {
         cx.state.tx.claim(frame.buffer);
         cx.point(Point::Middle);
         cx.dma.hand_over(memory, place, ring::send(index, frame.length))?;
+        cx.dma.hand_over(memory, ring::TURN, cx.state.moved())?;
         cx.regs.write(regs::TPPOLL, tppoll::NPQ)?;
         cx.point(Point::End);
         Ok(())
@@ -159,6 +160,7 @@ impl NetDriver for R8169 {
         let stops = cx.state.version().is_some_and(|version| version.overflow_stops);
         if seen & isr::SERR != 0 || stops && seen & isr::FOVW != 0 {
             events = events | Events::ERROR;
+            cx.state.stuck = 1;
         }
         cx.point(Point::End);
         Ok(events)
@@ -169,10 +171,13 @@ impl NetDriver for R8169 {
         if cx.state.opened == 0 {
             return Ok(0);
         }
-        traffic::complete_sent(cx)?;
+        let (sent, before) = (traffic::complete_sent(cx)?, cx.state.next);
         cx.point(Point::Middle);
         let received = traffic::receive(cx, budget)?;
         cx.state.stats.rx_frames += u64::from(received);
+        if sent != 0 || cx.state.next != before {
+            cx.dma.hand_over(cx.state.memory, ring::TURN, cx.state.moved())?;
+        }
         cx.point(Point::End);
         Ok(received)
     }
@@ -252,9 +257,14 @@ impl NetDriver for R8169 {
 
     fn restore(cx: &mut Cx<'_, State>) -> Result<(), Error> {
         cx.point(Point::Start);
-        setup::shut_down(cx)?;
+        let goes_on = setup::is_in_step(cx)?;
         cx.point(Point::Middle);
-        setup::resume(cx)?;
+        if goes_on {
+            setup::set_right(cx)?;
+        } else {
+            setup::shut_down(cx)?;
+            setup::resume(cx)?;
+        }
         cx.point(Point::End);
         Ok(())
     }

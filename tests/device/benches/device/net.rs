@@ -69,10 +69,11 @@ fn frames<S: Subject>(card: &str, amount: Amount, bytes: usize, batch: u64) {
     }
 }
 
-/// A null write in the middle of each entry point that frames go through.
+/// A null write in the middle of each entry point that frames go through, and of one that writes a command, after which
+/// the chip is restored.
 fn faults<S: Subject>(card: &str, amount: Amount) {
     let mut device = Turned::<S>::new(true, FRAME);
-    for entry in [Entry::Transmit, Entry::Interrupt, Entry::Poll] {
+    for entry in [Entry::Transmit, Entry::Interrupt, Entry::Poll, Entry::SetMac] {
         let (mut to_error, mut to_frame) = (Vec::new(), Vec::new());
         for _ in 0..amount.rounds {
             let reports: Vec<_> = (0..amount.faults).map(|_| device.fault(entry)).collect();
