@@ -196,8 +196,13 @@ impl E1000 {
         self.run_transmitter();
     }
 
-    /// The PHY starts anew: the link fails and, if there is a cable, is back at once.
+    /// The PHY starts anew: the link fails and, if there is a cable, is back when both ends have
+    /// negotiated.
     pub(crate) fn renegotiate(&mut self) {
+        if self.parts.port.negotiate() {
+            self.set_link(false);
+            return;
+        }
         if self.link {
             self.icr |= icr::LSC;
         }

@@ -57,8 +57,8 @@
 //! - **STATUS.LU** needs CTRL.SLU, which is clear after reset. Without link the transmitter waits, as the chip does;
 //!   in loopback it does not.
 //! - **Loopback** is PHY register 0, bit 14, or any RCTL.LBM but 0. Frames from the wire are then lost.
-//! - **Auto-negotiation** takes no time. Its start (BMCR, CTRL.PHY_RST) is a link that fails and is back: LSC, and BMSR
-//!   shows it once. BMCR bit 15 keeps the other registers, as the M88 does; CTRL.PHY_RST does not.
+//! - **Auto-negotiation** takes the time that the wire is told, none by default. Its start (BMCR, CTRL.PHY_RST) is a
+//!   link that fails and is back: LSC, and BMSR shows it once. BMCR bit 15 keeps the other registers, as the M88 does; CTRL.PHY_RST does not.
 //! - **A PHY at another address** than 1 reads 0xffff with MDIC.E.
 //! - **A tail outside the ring**, or a head: nothing moves until it is inside.
 //! - **DMA outside every mapping** is a master abort: PCI status bit 13 (and 14 if SERR# is enabled), no cause in ICR.
