@@ -9,17 +9,14 @@ use model_wire::FarHostConfig;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use crate::models::{self, Card};
+use crate::models::{Card, Model, ParseModelError};
 
 /// Why a model is not served.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeModelError {
     /// No such model.
-    #[error("there is no model '{name}'; there are: {}", models::known())]
-    NoModel {
-        /// What was typed.
-        name: String,
-    },
+    #[error(transparent)]
+    NoModel(#[from] ParseModelError),
     /// No socket, or it failed.
     #[error(transparent)]
     Serve(#[from] ServeError),
@@ -34,7 +31,7 @@ pub enum ServeModelError {
 /// # Errors
 /// [`ServeModelError`].
 pub fn serve(name: &str, socket: &Path, far_host: Option<FarHostConfig>) -> Result<(), ServeModelError> {
-    let model = models::named(name).ok_or_else(|| ServeModelError::NoModel { name: name.to_owned() })?;
+    let model: Model = name.parse()?;
     // before there is a socket: nothing may be left behind by a signal
     let mut signals = Signals::new([SIGTERM, SIGINT])?;
     let server = Server::bind(socket)?;
@@ -51,7 +48,7 @@ pub fn serve(name: &str, socket: &Path, far_host: Option<FarHostConfig>) -> Resu
     })?;
     // whoever started this may not be listening any more: that is no reason not to serve
     let line = format!(
-        "serving model:{name} at {}{host}; connect one client: vfio-user:{}",
+        "serving model:{model} at {}{host}; connect one client: vfio-user:{}",
         socket.display(),
         socket.display()
     );

@@ -94,7 +94,7 @@ enum ModelAction {
     /// Serve a model over vfio-user, in the foreground, until SIGTERM or SIGINT: to udrvd (vfio-user:SOCKET), or to QEMU
     /// for a guest's own driver. One client at a time.
     Serve {
-        /// Name of the model, for example rtl8139.
+        /// Name of the model, for example rtl8139, or with one of its chips, r8169-rtl8168b.
         name: String,
         /// Path of the socket, which must not exist.
         socket: PathBuf,

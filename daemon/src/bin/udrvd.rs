@@ -39,7 +39,7 @@ enum Action {
 
 #[derive(clap::Args)]
 struct Run {
-    /// pci:ADDRESS (bound to vfio-pci), vfio-user:SOCKET (a server's), or model:NAME (model:rtl8139).
+    /// pci:ADDRESS (bound to vfio-pci), vfio-user:SOCKET (a server's), or model:NAME (model:rtl8139, model:r8169-rtl8168b).
     device: DeviceName,
     /// Name of the TAP interface; %d is replaced by a number.
     #[arg(long, default_value = "udrv%d", value_name = "NAME")]

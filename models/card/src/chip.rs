@@ -19,6 +19,10 @@ pub trait Chip: Send + Sized + 'static {
     /// For people: the model's name is `model:` and this.
     const NAME: &'static str;
 
+    /// The chips of a family: a name for people, lower case, and the usual card with it. The usual chip is the first;
+    /// none if there is only one.
+    const VARIANTS: &'static [(&'static str, fn() -> Self::Config)] = &[];
+
     /// A card after power-on. Keeps `port` in its [`Parts`]; need not attach to it.
     fn new(config: Self::Config, port: NicPort) -> Self;
 

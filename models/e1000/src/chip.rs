@@ -9,7 +9,7 @@ use model_card::{Chip, Costs, Parts};
 use model_wire::NicPort;
 use udrv_bus::{PciId, Width};
 
-use crate::config::Config;
+use crate::config::{Config, Variant};
 use crate::eeprom;
 use crate::kept::Kept;
 use crate::misbehave::Switches;
@@ -244,6 +244,11 @@ impl Chip for E1000 {
     type Switches = Switches;
 
     const NAME: &'static str = "e1000";
+    const VARIANTS: &'static [(&'static str, fn() -> Config)] = &[
+        ("82540em", || Config::of(Variant::I82540Em)),
+        ("82545em", || Config::of(Variant::I82545Em)),
+        ("82544gc", || Config::of(Variant::I82544Gc)),
+    ];
 
     fn new(config: Config, port: NicPort) -> Self {
         Self::power_on(config, port)

@@ -66,6 +66,14 @@ pub struct Config {
     pub write_cost: Duration,
 }
 
+impl Config {
+    /// The default with another chip.
+    #[must_use]
+    pub fn of(variant: Variant) -> Self {
+        Self { variant, ..Self::default() }
+    }
+}
+
 impl Default for Config {
     /// An 82540EM with address 52:54:00:12:34:56; one poll sees RST; a bus that costs nothing.
     fn default() -> Self {

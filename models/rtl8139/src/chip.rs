@@ -183,6 +183,11 @@ impl Chip for Rtl8139 {
     type Switches = Switches;
 
     const NAME: &'static str = "rtl8139";
+    const VARIANTS: &'static [(&'static str, fn() -> Config)] = &[
+        ("8139c", || Config::of(Variant::Rtl8139C)),
+        ("8139d", || Config::of(Variant::Rtl8139D)),
+        ("8139cplus", || Config::of(Variant::Rtl8139CPlusLegacy)),
+    ];
 
     fn new(config: Config, port: NicPort) -> Self {
         Self::power_on(config, port)

@@ -5,7 +5,7 @@
 //! prints, in nanoseconds a frame or a fault, one sample a round.
 
 use udrv_driver::Entry;
-use udrv_tests::subject::{E1000, Rtl8139, Subject};
+use udrv_tests::subject::{E1000, R8169, Rtl8139, Subject};
 
 use crate::mill::FRAME;
 use crate::turned::Turned;
@@ -34,6 +34,7 @@ pub(crate) fn run(isolation: &str, quick: bool) {
     let cycles = cycles_in_nanosecond();
     println!(r#"{{"isolation":"{isolation}","rounds":{},"cycles_in_ns":{cycles:.4}}}"#, amount.rounds);
     card::<E1000>("e1000", amount);
+    card::<R8169>("r8169", amount);
     card::<Rtl8139>("rtl8139", amount);
 }
 

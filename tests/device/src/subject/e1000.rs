@@ -2,10 +2,10 @@
 
 use std::ops::RangeInclusive;
 
-use model_e1000::{Variant, regs};
+use model_e1000::regs;
 use udrv_bus::Width;
 
-use super::{Config, Register, Subject};
+use super::{Register, Subject};
 
 /// The 8254x on its model.
 pub struct E1000;
@@ -54,10 +54,4 @@ impl Subject for E1000 {
         (0x4000..=0x40ff, 3),
         (0..=0x5fff, 20),
     ];
-
-    fn variants() -> Vec<Config<Self>> {
-        [Variant::I82540Em, Variant::I82545Em, Variant::I82544Gc]
-            .map(|variant| model_e1000::Config { variant, ..Self::config() })
-            .into()
-    }
 }
