@@ -1,9 +1,9 @@
 //! What is about the 8254x alone: what its chips can do wrong, what its EEPROM can hold, what is in its rings when a
 //! call faults, and how long it takes until the next frame.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use model_e1000::{BadWriteback, Switches};
+use model_e1000::{BadWriteback, Config, Switches, Variant};
 use model_wire::Rng;
 use udrv::net::{Answer, Command, Options};
 use udrv::report::Rung;
@@ -13,6 +13,16 @@ use udrv_tests::rig::{Hand, Rig, is_emulated, quick};
 use udrv_tests::subject::{E1000, Subject};
 use udrv_tests::traffic::{BOUND, Traffic};
 use udrv_tests::wait_until;
+
+/// Sixty-four words by their wires are thousands of register accesses: more than a call that carries frames may use.
+#[test]
+fn an_eeprom_that_is_read_by_its_wires_on_a_slow_bus_takes_longer_than_a_call_and_the_device_starts() {
+    let slow = Duration::from_micros(10);
+    let config = Config { variant: Variant::I82544Gc, read_cost: slow, ..E1000::config() };
+    let options = Options { deadline: Duration::from_millis(2), ..quick() };
+    let rig = Rig::<E1000>::start(options, config, |_| {}).expect("starts");
+    rig.stop().0.expect("stops");
+}
 
 /// A device turned by hand, and numbered frames through it.
 struct Streams {

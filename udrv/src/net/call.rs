@@ -3,7 +3,7 @@
 //! [`NetDevice::attempt`] runs it once and puts back what a fault has left; [`NetDevice::call`] adds what is done about
 //! the fault (`recover.rs`); [`NetDevice::entry`] and [`NetDevice::must`] make the call again.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use fgft::Fault;
 use udrv_driver::abi::{self, Words};
@@ -17,6 +17,9 @@ use crate::host::{BUDGET, Delivered, Host};
 use crate::ledger::Ledger;
 use crate::supervisor::quarantine::Version;
 use crate::transact::transact;
+
+/// What probe gets of [`super::Options::deadline`]: it alone reads an EEPROM bit by bit and waits for a PHY.
+const PROBE_DEADLINES: u32 = 20;
 
 /// How a call of an entry point failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -198,6 +201,7 @@ impl<D: NetDriver> NetDevice<D> {
         valid: impl Fn(&T, &Host, &Ledger) -> bool,
     ) -> Result<Result<T, Error>, Failure> {
         let reply = if protect {
+            self.domain.set_deadline(deadline(entry, self.options.deadline));
             transact(&mut self.domain, &mut self.host, injection, D::check, f)
         } else {
             Ok(self.run_unprotected(entry, injection, f))
@@ -317,6 +321,11 @@ impl std::fmt::Display for Failure {
             Failure::SpoiltEarlier(what) => write!(f, "the state was spoilt before this call: {what}"),
         }
     }
+}
+
+/// CPU time that one call of `entry` may use.
+const fn deadline(entry: Entry, usual: Duration) -> Duration {
+    if matches!(entry, Entry::Probe) { usual.saturating_mul(PROBE_DEADLINES) } else { usual }
 }
 
 /// Nanoseconds since `start`.

@@ -67,7 +67,7 @@ pub struct Options {
     pub quarantine: QuarantineConfig,
     /// Committed states kept, 2 to 64: how far back late detection can go.
     pub generations: usize,
-    /// CPU time that one call may use.
+    /// CPU time that one call may use; probe, which waits for an EEPROM and a PHY, twenty times that.
     pub deadline: Duration,
     /// Address to use instead of the chip's own.
     pub mac: Option<MacAddress>,

@@ -37,17 +37,21 @@ struct Pair {
 }
 
 /// What can be judged. A new model is a line here.
-const PAIRS: [Pair; 2] = [Pair { model: "rtl8139", module: "8139too" }, Pair { model: "e1000", module: "e1000" }];
+const PAIRS: [Pair; 4] = [Pair { model: "r8169", module: "r8169" }, Pair { model: "e1000v", module: "e1000" }, Pair { model: "rtl8139", module: "8139too" }, Pair { model: "e1000", module: "e1000" }];
 
 /// What the guest's script finds out, in this order; a check that is missing from its results has failed.
-const CHECKS: [(&str, &str); 9] = [
+const CHECKS: [(&str, &str); 13] = [
     ("bound", "Linux's driver takes the card and makes an interface"),
     ("address", "the interface has the card's own address"),
     ("link", "the link is up"),
     ("ping", "20 of 20 pings of 1,400 bytes come back from the far host"),
     ("short-pings", "pings of every length from 0 to 60 bytes come back"),
     ("tcp", "4 MiB through the far host's TCP echo come back with the same hash"),
-    ("statistics", "Linux has counted frames both ways, and no errors but for want of room in its ring"),
+    ("statistics", "Linux has counted frames both ways, and no errors"),
+    ("counters", "the chip has counted as many (ethtool -S)"),
+    ("eeprom", "the EEPROM begins with the address (ethtool -e)"),
+    ("forced", "it works at 10 Mbit/s without auto-negotiation, and with it again (ethtool -s)"),
+    ("selftest", "the driver's own test of the chip passes (ethtool -t)"),
     ("again", "after the interface was taken down and up again it still works"),
     ("reload", "after the module was removed and loaded again it still works"),
 ];
