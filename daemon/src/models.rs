@@ -21,7 +21,8 @@ pub struct Family {
 }
 
 /// All of them.
-pub const MODELS: &[Family] = &[nic::<model_e1000::E1000>(), nic::<model_r8169::R8169>(), nic::<model_rtl8139::Rtl8139>()];
+pub const MODELS: &[Family] =
+    &[nic::<model_e1000::E1000>(), nic::<model_r8169::R8169>(), nic::<model_rtl8139::Rtl8139>()];
 
 /// One of [`MODELS`], and which of its chips.
 #[derive(Clone, Copy)]

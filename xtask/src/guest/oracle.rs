@@ -37,7 +37,12 @@ struct Pair {
 }
 
 /// What can be judged. A new model is a line here.
-const PAIRS: [Pair; 4] = [Pair { model: "r8169", module: "r8169" }, Pair { model: "e1000v", module: "e1000" }, Pair { model: "rtl8139", module: "8139too" }, Pair { model: "e1000", module: "e1000" }];
+const PAIRS: [Pair; 4] = [
+    Pair { model: "r8169", module: "r8169" },
+    Pair { model: "e1000v", module: "e1000" },
+    Pair { model: "rtl8139", module: "8139too" },
+    Pair { model: "e1000", module: "e1000" },
+];
 
 /// What the guest's script finds out, in this order; a check that is missing from its results has failed.
 const CHECKS: [(&str, &str); 13] = [

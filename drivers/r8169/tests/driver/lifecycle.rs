@@ -159,7 +159,8 @@ fn a_chip_that_is_elsewhere_is_reset() {
         assert!(fake.chip().receive(40, 1));
         assert_eq!(fake.poll(8), Ok(0));
     };
-    for (what, happens) in [("set up", set_up), ("halted", halted), ("sent", sent), ("received", received), ("bad", bad)]
+    for (what, happens) in
+        [("set up", set_up), ("halted", halted), ("sent", sent), ("received", received), ("bad", bad)]
     {
         for versions in Versions::ALL {
             let mut fake = Fake::opened();
