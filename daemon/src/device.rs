@@ -105,8 +105,9 @@ impl DeviceName {
             DeviceName::Pci(address) => (Box::new(VfioFunction::open(*address)?), None),
             DeviceName::VfioUser(path) => (Box::new(VfioUserFunction::open(path)?), None),
             DeviceName::Model(model) => {
-                let card = model.build(far_host.then(FarHostConfig::default)).map_err(DeviceOpenError::FarHost)?;
-                (card.function, card.far_host)
+                let (card, port) = model.build();
+                let host = far_host.then(|| FarHost::start(port, FarHostConfig::default())).transpose();
+                (card.function, host.map_err(DeviceOpenError::FarHost)?)
             }
         };
         let mut word = |offset| bus.config_read(offset, Width::U16).map(|value| value as u16);

@@ -7,7 +7,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use model_card::{Chip, Model as Function};
-use model_wire::{FarHost, FarHostConfig, NicPort, Wire, WireConfig};
+use model_wire::{FarPort, NicPort, Wire, WireConfig};
 use udrv_bus::{BusError, PciFunction};
 
 /// A family of chips, and how to build a card with one.
@@ -52,14 +52,12 @@ pub enum ParseModelError {
 /// Opens a card.
 pub type Open = Box<dyn FnMut() -> Result<Box<dyn PciFunction>, BusError> + Send>;
 
-/// A card in software, with its cable in, and what is at the cable's other end.
+/// A card in software, with its cable in.
 pub struct Card {
     /// It, open.
     pub function: Box<dyn PciFunction>,
     /// Opens it again after `function` was dropped, as it was left.
     pub reopen: Open,
-    /// The host at the other end.
-    pub far_host: Option<FarHost>,
 }
 
 /// A card of the usual make.
@@ -70,7 +68,7 @@ const fn nic<C: Chip<Config: Default>>() -> Family {
         build: |variant, port| {
             let config = variant.map_or_else(C::Config::default, |number| C::VARIANTS[number].1());
             let (function, bench) = Function::<C>::new(config, port);
-            Card { function: Box::new(function), reopen: Box::new(move || Ok(Box::new(bench.open()?))), far_host: None }
+            Card { function: Box::new(function), reopen: Box::new(move || Ok(Box::new(bench.open()?))) }
         },
     }
 }
@@ -90,14 +88,11 @@ impl Model {
         self.family.name
     }
 
-    /// Builds a card. `far_host` is the host at the other end of its wire, if there shall be one.
-    ///
-    /// # Errors
-    /// The host's thread could not be started.
-    pub fn build(&self, far_host: Option<FarHostConfig>) -> std::io::Result<Card> {
+    /// Builds a card. The port is the other end of its wire, for whoever shall be there.
+    #[must_use]
+    pub fn build(&self) -> (Card, FarPort) {
         let (_, near, far) = Wire::new(WireConfig::default());
-        let host = far_host.map(|config| FarHost::start(far, config)).transpose()?;
-        Ok(Card { far_host: host, ..(self.family.build)(self.variant, near) })
+        ((self.family.build)(self.variant, near), far)
     }
 }
 
@@ -160,7 +155,7 @@ mod tests {
         for model in &all {
             assert_eq!(model.to_string().parse(), Ok(*model));
             assert_eq!(all.iter().filter(|other| other.to_string() == model.to_string()).count(), 1, "{model:?} twice");
-            let mut card = model.build(None).expect("it needs no thread").function;
+            let mut card = model.build().0.function;
             let mut word = |at| card.config_read(at, Width::U16).expect("configuration space") as u16;
             let id = PciId { vendor: word(0), device: word(2) };
             assert_eq!(drivers::for_id(id).map(|driver| driver.name), Some(model.family()), "{id}");
@@ -170,7 +165,7 @@ mod tests {
     #[test]
     fn a_chip_by_name_is_that_chip() {
         let device = |name: &str| {
-            let mut card = name.parse::<Model>().expect(name).build(None).expect("it needs no thread").function;
+            let mut card = name.parse::<Model>().expect(name).build().0.function;
             card.config_read(2, Width::U16).expect("configuration space")
         };
         assert_eq!((device("e1000"), device("e1000-82544gc")), (0x100e, 0x100c));
