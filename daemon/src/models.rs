@@ -89,12 +89,12 @@ impl Model {
         self.family.name
     }
 
-    /// Builds a card. `far_host` is the host at the other end of its wire, if there shall be one.
+    /// Builds a card at a wire. `far_host` is the host at the wire's other end, if there shall be one.
     ///
     /// # Errors
     /// The host's thread could not be started.
-    pub fn build(&self, far_host: Option<FarHostConfig>) -> std::io::Result<Card> {
-        let (_, near, far) = Wire::new(WireConfig::default());
+    pub fn build(&self, wire: WireConfig, far_host: Option<FarHostConfig>) -> std::io::Result<Card> {
+        let (_, near, far) = Wire::new(wire);
         let host = far_host.map(|config| FarHost::start(far, config)).transpose()?;
         Ok(Card { far_host: host, ..(self.family.build)(self.variant, near) })
     }
@@ -159,7 +159,7 @@ mod tests {
         for model in &all {
             assert_eq!(model.to_string().parse(), Ok(*model));
             assert_eq!(all.iter().filter(|other| other.to_string() == model.to_string()).count(), 1, "{model:?} twice");
-            let mut card = model.build(None).expect("it needs no thread").function;
+            let mut card = model.build(WireConfig::default(), None).expect("it needs no thread").function;
             let mut word = |at| card.config_read(at, Width::U16).expect("configuration space") as u16;
             let id = PciId { vendor: word(0), device: word(2) };
             assert_eq!(drivers::for_id(id).map(|driver| driver.name), Some(model.family()), "{id}");
@@ -169,7 +169,7 @@ mod tests {
     #[test]
     fn a_chip_by_name_is_that_chip() {
         let device = |name: &str| {
-            let mut card = name.parse::<Model>().expect(name).build(None).expect("it needs no thread").function;
+            let mut card = name.parse::<Model>().expect(name).build(WireConfig::default(), None).expect("it needs no thread").function;
             card.config_read(2, Width::U16).expect("configuration space")
         };
         assert_eq!((device("e1000"), device("e1000-82544gc")), (0x100e, 0x100c));

@@ -3,13 +3,17 @@
 use std::io;
 use std::path::Path;
 use std::thread;
+use std::time::Duration;
 
 use model_serve::{ServeError, Server};
-use model_wire::FarHostConfig;
+use model_wire::{FarHostConfig, WireConfig};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::models::{Card, Model, ParseModelError};
+
+/// What a PHY and its partner take to find their mode. Real ones take 2 s.
+const NEGOTIATION: Duration = Duration::from_millis(300);
 
 /// Why a model is not served.
 #[derive(Debug, thiserror::Error)]
@@ -39,7 +43,10 @@ pub fn serve(name: &str, socket: &Path, far_host: Option<FarHostConfig>) -> Resu
         Some(host) => format!("; the host at the other end of its wire is {}", host.ipv4),
         None => String::new(),
     };
-    let Card { function, mut reopen, far_host: _host } = model.build(far_host)?;
+    // the host has its part in it
+    let negotiation = if far_host.is_some() { NEGOTIATION } else { Duration::ZERO };
+    let wire = WireConfig { negotiation, ..WireConfig::default() };
+    let Card { function, mut reopen, far_host: _host } = model.build(wire, far_host)?;
     let (stopper, handle) = (server.stopper(), signals.handle());
     let waiter = thread::Builder::new().name("signals".into()).spawn(move || {
         if signals.forever().next().is_some() {
