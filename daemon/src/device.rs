@@ -105,7 +105,9 @@ impl DeviceName {
             DeviceName::Pci(address) => (Box::new(VfioFunction::open(*address)?), None),
             DeviceName::VfioUser(path) => (Box::new(VfioUserFunction::open(path)?), None),
             DeviceName::Model(model) => {
-                let card = model.build(WireConfig::default(), far_host.then(FarHostConfig::default)).map_err(DeviceOpenError::FarHost)?;
+                let card = model
+                    .build(WireConfig::default(), far_host.then(FarHostConfig::default))
+                    .map_err(DeviceOpenError::FarHost)?;
                 (card.function, card.far_host)
             }
         };

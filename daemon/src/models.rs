@@ -21,7 +21,8 @@ pub struct Family {
 }
 
 /// All of them.
-pub const MODELS: &[Family] = &[nic::<model_e1000::E1000>(), nic::<model_r8169::R8169>(), nic::<model_rtl8139::Rtl8139>()];
+pub const MODELS: &[Family] =
+    &[nic::<model_e1000::E1000>(), nic::<model_r8169::R8169>(), nic::<model_rtl8139::Rtl8139>()];
 
 /// One of [`MODELS`], and which of its chips.
 #[derive(Clone, Copy)]
@@ -169,7 +170,12 @@ mod tests {
     #[test]
     fn a_chip_by_name_is_that_chip() {
         let device = |name: &str| {
-            let mut card = name.parse::<Model>().expect(name).build(WireConfig::default(), None).expect("it needs no thread").function;
+            let mut card = name
+                .parse::<Model>()
+                .expect(name)
+                .build(WireConfig::default(), None)
+                .expect("it needs no thread")
+                .function;
             card.config_read(2, Width::U16).expect("configuration space")
         };
         assert_eq!((device("e1000"), device("e1000-82544gc")), (0x100e, 0x100c));

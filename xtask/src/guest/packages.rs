@@ -104,7 +104,8 @@ impl Cache {
 
         write(&partial.join(WANTED), &tree.wanted())?;
         let key_files = finish(&partial)?;
-        let sums = process::run(Command::new("sha256sum").args(key_files).args([RECORD, WANTED]).current_dir(&partial))?;
+        let sums =
+            process::run(Command::new("sha256sum").args(key_files).args([RECORD, WANTED]).current_dir(&partial))?;
         write(&partial.join(STAMP), &sums)?;
         remove(&root)?;
         fs::rename(&partial, &root).doing(|| format!("rename {}", partial.display()))?;
