@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use model_wire::{FarHost, FarHostConfig};
+use model_wire::{FarHost, FarHostConfig, WireConfig};
 use udrv::vfio::{OpenError, VfioFunction};
 use udrv::vfio_user::{self, VfioUserFunction};
 use udrv_bus::{BusError, ParseAddressError, PciAddress, PciFunction, PciId, Width};
@@ -105,7 +105,7 @@ impl DeviceName {
             DeviceName::Pci(address) => (Box::new(VfioFunction::open(*address)?), None),
             DeviceName::VfioUser(path) => (Box::new(VfioUserFunction::open(path)?), None),
             DeviceName::Model(model) => {
-                let (card, port) = model.build();
+                let (card, port) = model.build(WireConfig::default());
                 let host = far_host.then(|| FarHost::start(port, FarHostConfig::default())).transpose();
                 (card.function, host.map_err(DeviceOpenError::FarHost)?)
             }

@@ -88,10 +88,10 @@ impl Model {
         self.family.name
     }
 
-    /// Builds a card. The port is the other end of its wire, for whoever shall be there.
+    /// Builds a card at a wire. The port is the other end of that, for whoever shall be there.
     #[must_use]
-    pub fn build(&self) -> (Card, FarPort) {
-        let (_, near, far) = Wire::new(WireConfig::default());
+    pub fn build(&self, wire: WireConfig) -> (Card, FarPort) {
+        let (_, near, far) = Wire::new(wire);
         ((self.family.build)(self.variant, near), far)
     }
 }
@@ -155,7 +155,7 @@ mod tests {
         for model in &all {
             assert_eq!(model.to_string().parse(), Ok(*model));
             assert_eq!(all.iter().filter(|other| other.to_string() == model.to_string()).count(), 1, "{model:?} twice");
-            let mut card = model.build().0.function;
+            let mut card = model.build(WireConfig::default()).0.function;
             let mut word = |at| card.config_read(at, Width::U16).expect("configuration space") as u16;
             let id = PciId { vendor: word(0), device: word(2) };
             assert_eq!(drivers::for_id(id).map(|driver| driver.name), Some(model.family()), "{id}");
@@ -165,7 +165,7 @@ mod tests {
     #[test]
     fn a_chip_by_name_is_that_chip() {
         let device = |name: &str| {
-            let mut card = name.parse::<Model>().expect(name).build().0.function;
+            let mut card = name.parse::<Model>().expect(name).build(WireConfig::default()).0.function;
             card.config_read(2, Width::U16).expect("configuration space")
         };
         assert_eq!((device("e1000"), device("e1000-82544gc")), (0x100e, 0x100c));

@@ -4,13 +4,17 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::thread;
+use std::time::Duration;
 
 use model_serve::{Cable, ServeError, Server};
-use model_wire::{FarHost, FarHostConfig, FarPort};
+use model_wire::{FarHost, FarHostConfig, FarPort, WireConfig};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::models::{Card, Model, ParseModelError};
+
+/// What a PHY and its partner take to find their mode. Real ones take 2 s.
+const NEGOTIATION: Duration = Duration::from_millis(300);
 
 /// Why a model is not served.
 #[derive(Debug, thiserror::Error)]
@@ -74,7 +78,9 @@ pub fn serve(name: &str, socket: &Path, far_end: &FarEnd) -> Result<(), ServeMod
     // before there is a socket: nothing may be left behind by a signal
     let mut signals = Signals::new([SIGTERM, SIGINT])?;
     let server = Server::bind(socket)?;
-    let (Card { function, mut reopen }, port) = model.build();
+    // whoever is there has their part in it
+    let negotiation = if matches!(far_end, FarEnd::Nobody) { Duration::ZERO } else { NEGOTIATION };
+    let (Card { function, mut reopen }, port) = model.build(WireConfig { negotiation, ..WireConfig::default() });
     let _there = far_end.put(port)?;
     let (stopper, handle) = (server.stopper(), signals.handle());
     let waiter = thread::Builder::new().name("signals".into()).spawn(move || {

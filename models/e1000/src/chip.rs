@@ -5,7 +5,7 @@
 use model_card::dma::{Dma, RANGES_64};
 use model_card::eeprom::Eeprom;
 use model_card::pci::{Bar, ConfigSpace, Description, command, status};
-use model_card::{Chip, Costs, Parts};
+use model_card::{Chip, Costs, Parts, Variants};
 use model_wire::NicPort;
 use udrv_bus::{PciId, Width};
 
@@ -244,7 +244,7 @@ impl Chip for E1000 {
     type Switches = Switches;
 
     const NAME: &'static str = "e1000";
-    const VARIANTS: &'static [(&'static str, fn() -> Config)] = &[
+    const VARIANTS: Variants<Config> = &[
         ("82540em", || Config::of(Variant::I82540Em)),
         ("82545em", || Config::of(Variant::I82545Em)),
         ("82544gc", || Config::of(Variant::I82544Gc)),

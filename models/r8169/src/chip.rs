@@ -4,7 +4,7 @@
 
 use model_card::dma::{Dma, RANGES_64};
 use model_card::eeprom::Eeprom;
-use model_card::{Chip, Costs, Parts};
+use model_card::{Chip, Costs, Parts, Variants};
 use model_wire::NicPort;
 use udrv_bus::Width;
 
@@ -200,7 +200,7 @@ impl Chip for R8169 {
     type Switches = Switches;
 
     const NAME: &'static str = "r8169";
-    const VARIANTS: &'static [(&'static str, fn() -> Config)] = &[
+    const VARIANTS: Variants<Config> = &[
         ("rtl8169s", || Config::of(Variant::Rtl8169S)),
         ("rtl8110s", || Config::of(Variant::Rtl8110S)),
         ("rtl8169sb", || Config::of(Variant::Rtl8169Sb)),

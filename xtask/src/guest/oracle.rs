@@ -29,19 +29,36 @@ const SLOT: u8 = 4;
 /// what a receive ring then loses says nothing about the model.
 const LINE_RATE: &str = "10";
 
-/// A model, and Linux's module for its chip.
+/// A model, by its chip, and Linux's module for that.
 #[derive(Clone, Copy, Debug)]
 struct Pair {
     model: &'static str,
     module: &'static str,
 }
 
-/// What can be judged. A new model is a line here.
-const PAIRS: [Pair; 4] = [
-    Pair { model: "r8169", module: "r8169" },
-    Pair { model: "e1000v", module: "e1000" },
-    Pair { model: "rtl8139", module: "8139too" },
-    Pair { model: "e1000", module: "e1000" },
+impl Pair {
+    const fn new(model: &'static str, module: &'static str) -> Pair {
+        Pair { model, module }
+    }
+
+    /// Whether `name` is its chip or its family.
+    fn is_of(&self, name: &str) -> bool {
+        self.model.strip_prefix(name).is_some_and(|chip| chip.is_empty() || chip.starts_with('-'))
+    }
+}
+
+/// What can be judged. A new chip is a line here.
+const PAIRS: [Pair; 10] = [
+    Pair::new("rtl8139", "8139too"),
+    Pair::new("e1000-82540em", "e1000"),
+    Pair::new("e1000-82545em", "e1000"),
+    Pair::new("e1000-82544gc", "e1000"),
+    Pair::new("r8169-rtl8169s", "r8169"),
+    Pair::new("r8169-rtl8110s", "r8169"),
+    Pair::new("r8169-rtl8169sb", "r8169"),
+    Pair::new("r8169-rtl8169sc", "r8169"),
+    Pair::new("r8169-rtl8168b", "r8169"),
+    Pair::new("r8169-rtl8168be", "r8169"),
 ];
 
 /// What the guest's script finds out, in this order; a check that is missing from its results has failed.
@@ -52,7 +69,7 @@ const CHECKS: [(&str, &str); 13] = [
     ("ping", "20 of 20 pings of 1,400 bytes come back from the far host"),
     ("short-pings", "pings of every length from 0 to 60 bytes come back"),
     ("tcp", "4 MiB through the far host's TCP echo come back with the same hash"),
-    ("statistics", "Linux has counted frames both ways, and no errors"),
+    ("statistics", "Linux has counted frames both ways, and no errors but for want of room"),
     ("counters", "the chip has counted as many (ethtool -S)"),
     ("eeprom", "the EEPROM begins with the address (ethtool -e)"),
     ("forced", "it works at 10 Mbit/s without auto-negotiation, and with it again (ethtool -s)"),
@@ -64,7 +81,7 @@ const CHECKS: [(&str, &str); 13] = [
 /// Judge our models by Linux's own drivers: a model behind a vfio-user socket, and a guest that takes it for the chip.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The model. Left out: all of them.
+    /// The model: a chip, or a family and with it all its chips. Left out: all of them.
     name: Option<String>,
     /// The guest's kernel.
     #[arg(long, value_enum, default_value_t)]
@@ -74,11 +91,31 @@ pub(crate) struct Args {
     json: bool,
 }
 
+/// How a check ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Outcome {
+    Pass,
+    Fail,
+    /// The driver has no such thing: nothing was checked.
+    None,
+}
+
+impl Outcome {
+    const fn text(self) -> &'static str {
+        match self {
+            Outcome::Pass => "pass",
+            Outcome::Fail => "FAIL",
+            Outcome::None => "none",
+        }
+    }
+}
+
 /// What came of one check.
 #[derive(Debug, Serialize)]
 struct Finding {
     check: &'static str,
-    passed: bool,
+    outcome: Outcome,
     /// What the guest has said about it.
     said: String,
 }
@@ -97,14 +134,14 @@ struct Verdict {
 
 impl Verdict {
     fn is_good(&self) -> bool {
-        self.complaints.is_empty() && self.findings.iter().all(|finding| finding.passed)
+        self.complaints.is_empty() && self.findings.iter().all(|finding| finding.outcome != Outcome::Fail)
     }
 }
 
 /// Runs the task.
 pub(crate) fn main(args: &Args) -> ExitCode {
     let chosen: Vec<Pair> =
-        PAIRS.into_iter().filter(|pair| args.name.as_ref().is_none_or(|name| name == pair.model)).collect();
+        PAIRS.into_iter().filter(|pair| args.name.as_ref().is_none_or(|name| pair.is_of(name))).collect();
     if chosen.is_empty() {
         let names = PAIRS.map(|pair| pair.model).join(", ");
         eprintln!("oracle: no model {}; there are: {names}", args.name.as_deref().unwrap_or_default());
@@ -148,11 +185,11 @@ pub(crate) fn step() -> Result<crate::steps::Done, Failure> {
 fn print(verdict: &Verdict) {
     let Verdict { model, module, kernel, seconds, .. } = verdict;
     println!("\nmodel {model} under {module}.ko of Linux {kernel}, {seconds:.1} s");
-    for Finding { check, passed, said } in &verdict.findings {
+    for Finding { check, outcome, said } in &verdict.findings {
         let about = CHECKS.iter().find(|(name, _)| name == check).map_or("", |(_, about)| about);
         println!(
             "{:<5}{check:<13}{about}{}",
-            if *passed { "pass" } else { "FAIL" },
+            outcome.text(),
             if said.is_empty() { String::new() } else { format!(": {said}") }
         );
     }
@@ -176,7 +213,12 @@ fn judge(pair: Pair, kernel: Kernel) -> Result<Verdict, Failure> {
         let said = text(check);
         let (verdict, said) = said.split_once(' ').unwrap_or((&said, ""));
         let missing = if verdict.is_empty() { "the script did not get so far" } else { "" };
-        Finding { check, passed: verdict == "pass", said: format!("{said}{missing}") }
+        let outcome = match verdict {
+            "pass" => Outcome::Pass,
+            "none" => Outcome::None,
+            _ => Outcome::Fail,
+        };
+        Finding { check, outcome, said: format!("{said}{missing}") }
     };
     Ok(Verdict {
         model: pair.model,

@@ -1,4 +1,4 @@
-# Linux's own driver on our model: each check is a file of its own in /results that begins with pass or FAIL.
+# Linux's own driver on our model: each check is a file of its own in /results that begins with pass, FAIL or none.
 . /guest/lib.sh
 . /guest/oracle
 FAR=10.0.2.2
@@ -9,6 +9,13 @@ result() {
     local check=$1 status=$2
     shift 2
     if [ "$status" -eq 0 ]; then echo "pass $*"; else echo "FAIL $*"; fi > "/results/$check"
+}
+
+# none CHECK TEXT...: there is nothing to check
+none() {
+    local check=$1
+    shift
+    echo "none $*" > "/results/$check"
 }
 
 # pings COUNT BYTES: prints how many came back
@@ -54,16 +61,20 @@ result tcp $? "$(wc -c < /tmp/back) bytes back, from $begin s to $(cut -d ' ' -f
 statistic() {
     cat "/sys/class/net/$INTERFACE/statistics/$1"
 }
+# A machine that is busy lets the ring run full: the chip says so, Linux counts it, and nothing else may be wrong.
 errors=
-for counter in rx_errors rx_missed_errors rx_fifo_errors rx_over_errors rx_crc_errors rx_length_errors rx_frame_errors \
-    rx_dropped tx_errors tx_aborted_errors tx_carrier_errors tx_fifo_errors tx_window_errors tx_dropped collisions; do
+full=$(($(statistic rx_fifo_errors) + $(statistic rx_over_errors)))
+[ "$(statistic rx_errors)" -le $full ] || errors=" rx_errors=$(statistic rx_errors)"
+for counter in rx_crc_errors rx_length_errors rx_frame_errors rx_dropped tx_errors tx_aborted_errors tx_carrier_errors \
+    tx_fifo_errors tx_window_errors tx_dropped collisions; do
     count=$(statistic "$counter")
     [ "$count" -eq 0 ] || errors="$errors $counter=$count"
 done
+full="$full overflows, $(statistic rx_missed_errors) frames missed"
 # 4 MiB each way in frames of at most 1,460 bytes of data, and the pings
 [ -z "$errors" ] && [ "$(statistic rx_packets)" -gt 2900 ] && [ "$(statistic tx_packets)" -gt 2900 ] &&
     [ "$(statistic rx_bytes)" -gt 4194304 ] && [ "$(statistic tx_bytes)" -gt 4194304 ]
-result statistics $? "rx $(statistic rx_packets) frames, tx $(statistic tx_packets) frames$errors"
+result statistics $? "rx $(statistic rx_packets) frames, tx $(statistic tx_packets) frames, $full$errors"
 
 # chip_statistic NAME: what the driver has read out of the chip
 chip_statistic() {
@@ -78,14 +89,14 @@ if [ -n "$(chip_statistic rx_packets)" ]; then
     within 10 counts_agree
     result counters $? "rx $(chip_statistic rx_packets), tx $(chip_statistic tx_packets)"
 else
-    result counters 0 "this driver asks the chip for none"
+    none counters "this driver asks the chip for none"
 fi
 
 if ethtool -e "$INTERFACE" length 6 > /tmp/eeprom 2>&1; then
     [ "$(sed -n 's/^0x0000:[[:space:]]*//p' /tmp/eeprom | tr -s ' ' | sed 's/ *$//')" = "52 54 00 12 34 56" ]
     result eeprom $? "$(tail -n 1 /tmp/eeprom)"
 else
-    result eeprom 0 "this driver shows none"
+    none eeprom "this driver shows none"
 fi
 
 # speed_is MBIT
@@ -103,7 +114,7 @@ if grep -q "The test result" /tmp/selftest; then
     within 20 works
     result selftest $((status + $?)) "$(sed -n '2,$p' /tmp/selftest | tr -s '\n\t ' ' ')"
 else
-    result selftest 0 "this driver has none"
+    none selftest "this driver has none"
 fi
 
 ip link set "$INTERFACE" down && up && works
