@@ -14,7 +14,7 @@ use crate::{
     cargo,
     guest::{
         Guest,
-        cards::{self, CARDS, two_cards},
+        cards::{self, CARDS, Make, two_cards},
     },
     steps::Failure,
 };
@@ -44,7 +44,8 @@ const REACH: (&str, f64) = ("e1000", 0.9);
 /// Measures each card and prints; a reach that is missed is a result and no failure.
 pub(super) fn main(as_json: bool, quick: bool) -> Result<(), Failure> {
     let mut all = serde_json::Map::new();
-    for card in CARDS {
+    // a model of ours in another process measures that process
+    for card in CARDS.iter().filter(|card| card.make == Make::Qemu) {
         let measured = Card::measure(card, quick)?;
         if as_json {
             all.insert(card.name.to_owned(), measured.json());

@@ -8,26 +8,20 @@
 //! A model and the driver that we have written for it may share a mistake. Linux's driver was written for the chip. What
 //! it makes of the model is looked at from inside the guest, and what passed over the wire by hashes.
 
-use std::{
-    io::{BufRead, BufReader},
-    path::PathBuf,
-    process::{Child, Command, ExitCode, Stdio},
-    time::Duration,
-};
+use std::{process::ExitCode, time::Duration};
 
 use serde::Serialize;
 
-use super::{Guest, Kernel, error::Doing, workspace};
+use super::{
+    Guest, Kernel,
+    served::{FarEnd, Served},
+};
 use crate::{cargo, steps::Failure};
 
 /// Far above what it takes: a busy machine is no failure.
 const LIMIT: Duration = Duration::from_secs(300);
 /// The slot on bus 0, as in the other scenarios.
 const SLOT: u8 = 4;
-
-/// Speed of the wire in Mbit/s. An emulated guest that asks another process for each register is slower than 100, and
-/// what a receive ring then loses says nothing about the model.
-const LINE_RATE: &str = "10";
 
 /// A model, by its chip, and Linux's module for that.
 #[derive(Clone, Copy, Debug)]
@@ -198,14 +192,13 @@ fn print(verdict: &Verdict) {
 
 /// Serves a model, boots a guest with it, and reads what it found.
 fn judge(pair: Pair, kernel: Kernel) -> Result<Verdict, Failure> {
-    let folder = tempfile::tempdir().doing(|| "make a folder for the socket".to_owned())?;
-    let socket = folder.path().join("card.sock");
     let programs = cargo::release_programs(&["udrv-daemon"], &["udrvctl"])?;
-    let _server = Server::start(&programs[0], pair.model, &socket)?;
+    let scenario = format!("oracle-{}", pair.model);
+    let served = Served::start(&programs[0], pair.model, FarEnd::Host, &scenario)?;
     let script = include_str!("oracle.sh");
     let facts = format!("MODULE={}\nCARD=0000:00:{SLOT:02x}.0\n", pair.module);
-    let guest = Guest::new(&format!("oracle-{}", pair.model)).kernel(kernel).memory(512).timeout(LIMIT);
-    let guest = guest.vfio_user(&socket, SLOT).module(pair.module).file("/guest/oracle", 0o644, facts);
+    let guest = Guest::new(&scenario).kernel(kernel).memory(512).timeout(LIMIT);
+    let guest = guest.vfio_user(&served.socket(), SLOT).module(pair.module).file("/guest/oracle", 0o644, facts);
     let outcome = guest.script(script).run()?;
 
     let text = |name: &str| std::fs::read_to_string(outcome.results.join(name)).unwrap_or_default().trim().to_owned();
@@ -228,39 +221,4 @@ fn judge(pair: Pair, kernel: Kernel) -> Result<Verdict, Failure> {
         findings: CHECKS.into_iter().map(finding).collect(),
         complaints: outcome.kernel_complaints().into_iter().map(str::to_owned).collect(),
     })
-}
-
-/// A running `udrvctl model serve`. Ended on drop, by its own process id.
-struct Server(Child);
-
-impl Server {
-    fn start(program: &PathBuf, model: &str, socket: &std::path::Path) -> Result<Server, Failure> {
-        let log = workspace().join("target/guest").join(format!("oracle-{model}-server.log"));
-        std::fs::create_dir_all(log.parent().unwrap_or(&log)).doing(|| format!("create {}", log.display()))?;
-        let log = std::fs::File::create(&log).doing(|| format!("create {}", log.display()))?;
-        // it must not outlive this program, however that ends
-        let mut command = Command::new("setpriv");
-        command
-            .args(["--pdeathsig", "KILL", "--"])
-            .arg(program)
-            .args(["model", "serve", "--line-rate", LINE_RATE, model])
-            .arg(socket);
-        let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).spawn();
-        let mut server = Server(child.doing(|| format!("start {}", program.display()))?);
-        let mut line = String::new();
-        let pipe = server.0.stdout.take().expect("standard output is a pipe");
-        BufReader::new(pipe).read_line(&mut line).doing(|| "read what udrvctl says".to_owned())?;
-        if line.starts_with("serving") {
-            Ok(server)
-        } else {
-            Err(Failure::Output(format!("udrvctl serves no {model}")))
-        }
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }
