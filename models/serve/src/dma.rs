@@ -148,8 +148,9 @@ impl Dma {
         Ok(())
     }
 
-    /// Unmaps what lies in the range. A mapping is unmapped whole or not at all.
-    pub(crate) fn unmap(&mut self, function: &mut dyn PciFunction, unmap: &DmaUnmap) -> Result<(), BusError> {
+    /// Unmaps what lies in the range, and says how many bytes that were: none, as for VFIO, is no mistake, and a guest's
+    /// IOMMU sweeps its whole address space. A mapping is unmapped whole or not at all.
+    pub(crate) fn unmap(&mut self, function: &mut dyn PciFunction, unmap: &DmaUnmap) -> Result<u64, BusError> {
         let (iova, len) = (unmap.address, unmap.size);
         let refuse = |why: &str| Err(BusError::Dma { iova, len, why: why.into() });
         let chosen: Vec<u64> = if unmap.flags == DmaUnmap::ALL && (iova, len) == (0, 0) {
@@ -160,21 +161,21 @@ impl Dma {
             let Some(last) = len.checked_sub(1).and_then(|n| iova.checked_add(n)) else {
                 return refuse("it is empty or ends behind the address space");
             };
-            let touched = self.mappings.range(..=last).filter(|(at, (bytes, _))| *at + (bytes - 1) >= iova);
-            let touched: Vec<(u64, u64)> = touched.map(|(at, (bytes, _))| (*at, at + (bytes - 1))).collect();
-            if touched.is_empty() {
-                return refuse("nothing is mapped there");
-            }
+            let below = self.mappings.range(..=last).rev().map(|(at, (bytes, _))| (*at, at + (bytes - 1)));
+            let touched: Vec<(u64, u64)> = below.take_while(|(_, end)| *end >= iova).collect();
             if touched.iter().any(|(from, to)| *from < iova || *to > last) {
                 return refuse("it cuts a mapping");
             }
             touched.iter().map(|(from, _)| *from).collect()
         };
+        let mut unmapped = 0;
         for at in chosen {
-            give_back(function, &self.mappings[&at].1)?;
+            let (size, parts) = &self.mappings[&at];
+            give_back(function, parts)?;
+            unmapped += size;
             self.mappings.remove(&at);
         }
-        Ok(())
+        Ok(unmapped)
     }
 }
 

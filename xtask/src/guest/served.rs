@@ -12,9 +12,11 @@ use tempfile::TempDir;
 use super::{error::Doing, workspace};
 use crate::steps::Failure;
 
-/// Speed of the wire in Mbit/s. An emulated guest that asks another process for each register is slower than 100, and
-/// what a receive ring then loses says nothing about the model.
-const LINE_RATE: &str = "10";
+/// Speed of the wire in Mbit/s to a host that is not emulated. A guest that asks another process for each register is
+/// slower than 100, and what a receive ring then loses says nothing about the model.
+const TO_A_HOST: &str = "10";
+/// The same to a card of the guest, which is as slow as the other.
+const TO_A_CARD: &str = "100";
 
 /// A model that is served. Ended on drop, by its own process id.
 #[derive(Debug)]
@@ -44,10 +46,11 @@ impl Served {
         // it must not outlive this program, however that ends
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "KILL", "--"]).arg(program);
-        command.args(["model", "serve", "--line-rate", LINE_RATE, model]).arg(socket_in(&folder));
-        if far_end == FarEnd::Card {
-            command.arg("--cable").arg(cable_in(&folder));
-        }
+        command.args(["model", "serve", model]).arg(socket_in(&folder));
+        match far_end {
+            FarEnd::Host => command.args(["--line-rate", TO_A_HOST]),
+            FarEnd::Card => command.args(["--line-rate", TO_A_CARD, "--cable"]).arg(cable_in(&folder)),
+        };
         let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).spawn();
         let child = child.doing(|| format!("start {}", program.display()))?;
         let mut served = Served { child, folder };
