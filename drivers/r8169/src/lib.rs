@@ -5,8 +5,8 @@
 //! descriptors. Not here: checksum offloads, segmentation, jumbo frames, VLAN tags (tags pass as they are), the
 //! high-priority ring, the counter dump, wake-up, EEPROM, forced media.
 //!
-//! Register names and meanings are written from memory, without a datasheet at hand, and no chip and no model of one has
-//! judged them yet: the daemon does not offer this driver.
+//! Register names and meanings are written without a datasheet at hand. A model that was written apart from it, and
+//! that Linux's driver takes for the chip, has judged them (`docs/fidelity.md`); no chip has.
 //!
 //! ```
 //! use r8169::R8169;
@@ -18,9 +18,10 @@
 //!
 //! # What recovery costs
 //!
-//! `quiesce` and `restore` are what `stop` and `tx_timeout` need anyway (`setup.rs`). For recovery alone there are
-//! `check`, the second versions (`alternate.rs`), and that descriptors are handed over on commit (`ring.rs`), which is
-//! another name for the write and no more lines.
+//! `quiesce` is what `stop` and `tx_timeout` need anyway, and so is `restore` where the chip has to be reset (`setup.rs`).
+//! For recovery alone there are `is_in_step` and `set_right` with the count that they need, which keep a chip that goes
+//! on from being reset, `check`, the second versions (`alternate.rs`), and that descriptors are handed over on commit
+//! (`ring.rs`), which is another name for the write and no more lines.
 #![no_std]
 #![forbid(unsafe_code)]
 
