@@ -60,7 +60,7 @@ pub(super) const DEVICE: Suite = Suite {
     ],
     left_out: Some((
         "e1000::",
-        "its probe makes some 400 requests, which take emulation longer than the deadline that these tests give a call; \
+        "its open makes some 400 requests, which take emulation longer than the deadline that these tests give a call; \
          `cargo xtask guest e1000` drives it with protection keys, on QEMU's own card",
     )),
 };
