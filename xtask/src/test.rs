@@ -35,6 +35,7 @@ const STEPS: &[Step] = &[
     Step::guest("device-guest", || suite::in_guest(Kernel::Debian61, &suite::DEVICE)),
     // a line for each card of guest/cards.rs that udrvd drives
     Step::guest("rtl8139", || nic::step("rtl8139")),
+    Step::guest("e1000", || nic::step("e1000")),
     Step::guest("r8169", || nic::step("r8169")),
     // our models under Linux's own drivers
     Step::guest("oracle", oracle::step),
