@@ -2,8 +2,8 @@
 //! ([`Direct`]).
 //!
 //! An upcall costs more than most of what is asked for, so there are as few as the answers demand:
-//! - requests that are *posted* wait on the driver's stack and cross together, before the next that has an answer, or
-//!   when the call ends;
+//! - requests that are *posted* wait on the driver's stack and cross together, before the next that has an answer; those
+//!   that still wait when the call ends are served behind it, without an upcall: its stack is as it has left it;
 //! - DMA memory is read in place. It and the ledger, which says what the driver may read, lie where code inside can read
 //!   and not write; the check binds nobody who would go around it, as nothing does that is only read.
 // The ledger is looked at where no reference to it can be held: beside the upcalls that change it.
@@ -18,11 +18,13 @@ use udrv_driver::abi::Request;
 use udrv_driver::{Error, Services};
 
 use crate::dma::DmaRegion;
-use crate::host::Host;
+use crate::host::{BATCH, Host};
 use crate::ledger::Ledger;
 
-/// Requests that wait at most: two for each frame of a batch.
-const QUEUE: usize = 64;
+/// Requests that wait at most: for each frame of a batch keeping it, two words of its descriptor and a doorbell, and
+/// some more for those that say what is left to the chip.
+const QUEUE: usize = 5 * BATCH;
+const _: () = assert!(QUEUE < 256, "their number has a byte");
 /// Words of one: its number, and its own three.
 pub(crate) const ENTRY_WORDS: usize = 4;
 
@@ -71,21 +73,18 @@ impl Gate {
         Gate { ledger, region, queue, posted: Cell::new(0), dma_is_newer: Cell::new(false) }
     }
 
-    /// What was posted is served. The call does no more after it.
-    pub(crate) fn finish(&self) {
-        if self.posted.get() != 0 {
-            self.upcall(Request::Posted, [0; 4]);
+    /// Where requests wait that were posted: a word for [`Posted::from_word`]. The call does no more after it.
+    pub(crate) fn posted(&self) -> u64 {
+        match self.posted.replace(0) {
+            0 => 0,
+            count => self.queue.as_ptr() as u64 | (count as u64) << Posted::COUNT_SHIFT,
         }
     }
 
     /// An upcall, with what was posted before it.
     fn upcall(&self, request: Request, [a, b, c, _]: [u64; 4]) -> [u64; 2] {
         self.dma_is_newer.set(false);
-        let posted = match self.posted.replace(0) {
-            0 => 0,
-            count => self.queue.as_ptr() as u64 | (count as u64) << Posted::COUNT_SHIFT,
-        };
-        fgft::upcall(request as u64, [a, b, c, posted])
+        fgft::upcall(request as u64, [a, b, c, self.posted()])
     }
 
     fn read_dma(&self, request: Request, words: [u64; 4]) -> Option<u64> {

@@ -210,7 +210,10 @@ impl Host {
     }
 
     /// Serves the requests that the driver has posted, in order: an allegation, to be found in its own memory.
-    fn serve_posted(&mut self, ledger: &mut Ledger, memory: &DomainMemory, posted: Posted) -> Result<(), Refusal> {
+    ///
+    /// # Errors
+    /// A broken rule. What was served before it stays: the call is to be rolled back.
+    pub(crate) fn serve_posted(&mut self, ledger: &mut Ledger, memory: &DomainMemory, posted: Posted) -> Result<(), Refusal> {
         for at in posted.addresses() {
             let mut entry = [0_u64; ENTRY_WORDS];
             memory.read_own(at, entry.as_mut_bytes())?;

@@ -20,6 +20,9 @@ pub enum Kind {
     WriteOneClears,
     /// A write hands work to the device: held back until commit, dropped on abort.
     Doorbell,
+    /// A doorbell whose value says all that the earlier ones said: an index up to which the device may go. Of several
+    /// writes with nothing else held back between them only the last reaches the device.
+    Tail,
     /// Like `Config`, but the device does not tell it back.
     WriteOnly,
     /// A write acts at once and cannot be written back; an abort runs the driver's `restore`. The device changes it.
@@ -87,7 +90,7 @@ impl<W: RegisterWidth> Reg<W> {
     /// The register at `offset`, declared as `kind`. Drivers declare a map instead.
     #[must_use]
     pub const fn of(offset: u16, kind: Kind) -> Reg<W> {
-        Reg { offset, doorbell: matches!(kind, Kind::Doorbell), width: PhantomData }
+        Reg { offset, doorbell: matches!(kind, Kind::Doorbell | Kind::Tail), width: PhantomData }
     }
 
     /// Offset in bytes.
