@@ -213,7 +213,12 @@ impl Host {
     ///
     /// # Errors
     /// A broken rule. What was served before it stays: the call is to be rolled back.
-    pub(crate) fn serve_posted(&mut self, ledger: &mut Ledger, memory: &DomainMemory, posted: Posted) -> Result<(), Refusal> {
+    pub(crate) fn serve_posted(
+        &mut self,
+        ledger: &mut Ledger,
+        memory: &DomainMemory,
+        posted: Posted,
+    ) -> Result<(), Refusal> {
         for at in posted.addresses() {
             let mut entry = [0_u64; ENTRY_WORDS];
             memory.read_own(at, entry.as_mut_bytes())?;

@@ -236,7 +236,9 @@ impl Window {
             }
             Kind::Doorbell | Kind::Tail => {
                 match self.staged.last_mut() {
-                    Some((Target::Register(last), held)) if register.kind == Kind::Tail && usize::from(*last) == index => {
+                    Some((Target::Register(last), held))
+                        if register.kind == Kind::Tail && usize::from(*last) == index =>
+                    {
                         *held = value;
                     }
                     _ => hold_back(&mut self.staged, Target::Register(index as u8), value)?,
