@@ -77,6 +77,8 @@ pub struct Reg<W> {
     offset: u16,
     /// Its writes wait for the commit anyway, so nothing is to be heard of them.
     doorbell: bool,
+    /// And the last of them says all.
+    tail: bool,
     width: PhantomData<W>,
 }
 
@@ -84,13 +86,14 @@ impl<W: RegisterWidth> Reg<W> {
     /// The register at `offset`. Drivers declare a map instead.
     #[must_use]
     pub const fn at(offset: u16) -> Reg<W> {
-        Reg { offset, doorbell: false, width: PhantomData }
+        Reg { offset, doorbell: false, tail: false, width: PhantomData }
     }
 
     /// The register at `offset`, declared as `kind`. Drivers declare a map instead.
     #[must_use]
     pub const fn of(offset: u16, kind: Kind) -> Reg<W> {
-        Reg { offset, doorbell: matches!(kind, Kind::Doorbell | Kind::Tail), width: PhantomData }
+        let (doorbell, tail) = (matches!(kind, Kind::Doorbell | Kind::Tail), matches!(kind, Kind::Tail));
+        Reg { offset, doorbell, tail, width: PhantomData }
     }
 
     /// Offset in bytes.
@@ -163,7 +166,8 @@ impl<'a> Registers<'a> {
     /// # Errors
     /// [`Error::Gone`], [`Error::Bus`].
     pub fn write<W: RegisterWidth>(&self, register: Reg<W>, value: W) -> Result<(), Error> {
-        let words = [u64::from(register.offset), u64::from(W::BYTES), u64::from(value.into()), 0];
+        let words =
+            [u64::from(register.offset), u64::from(W::BYTES), u64::from(value.into()), u64::from(register.tail)];
         if register.doorbell {
             return self.services.post(Request::RegisterWrite, words);
         }
