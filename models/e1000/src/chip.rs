@@ -19,7 +19,7 @@ use crate::ring::Ring;
 use crate::stats::Stats;
 use crate::tx::Packet;
 
-/// Register of `PBA` after reset, lower half: 48 KiB for reception.
+/// Register of `PBA` after power-on, lower half: 48 KiB for reception.
 const PBA_DEFAULT: u32 = 48;
 
 /// The chip on its card. Everything in it is reached through the bus, the wire and the bench.
@@ -104,7 +104,7 @@ impl E1000 {
             rctl: 0,
             tctl: 0,
             rxcsum: 0,
-            pba: 0,
+            pba: PBA_DEFAULT,
             rx: Ring::default(),
             rx_buffer: Vec::new(),
             tx: Ring::default(),
@@ -119,13 +119,12 @@ impl E1000 {
         chip
     }
 
-    /// Registers as a reset leaves them. The PHY and configuration space are not among them.
+    /// Registers as a reset leaves them. The PHY, configuration space and PBA (manual, 13.4.24) are not among them.
     fn set_defaults(&mut self) {
         self.ctrl = ctrl::DEFAULT;
         (self.eecd, self.eerd, self.mdic) = (0, 0, regs::mdic::READY);
         (self.icr, self.ims) = (0, 0);
         (self.rctl, self.tctl, self.rxcsum) = (0, 0, 0);
-        self.pba = PBA_DEFAULT;
         self.rx = Ring::default();
         self.tx = Ring::default();
         self.packet.clear();

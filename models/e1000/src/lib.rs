@@ -52,7 +52,7 @@
 //!   IMC and ICS read 0.
 //! - **ICR** is cleared by reading, whatever IMS is, and by writing ones. Reserved bits up to 16 can be set by ICS.
 //! - **CTRL.RST** is over at once; it shows for [`Config::reset_polls`] reads of CTRL or until CTRL is written. It
-//!   clears tables and statistics, loads RAL0 and RAH0 from the EEPROM, and leaves the PHY and configuration space.
+//!   clears tables and statistics, loads RAL0 and RAH0 from the EEPROM, and leaves the PHY, configuration space and PBA.
 //! - **STATUS.LU** needs CTRL.SLU, which is clear after reset. Without link the transmitter waits, as the chip does;
 //!   in loopback it does not.
 //! - **Loopback** is PHY register 0, bit 14, or any RCTL.LBM but 0. Frames from the wire are then lost.

@@ -13,7 +13,7 @@ use super::{DeviceError, NetDevice};
 use crate::buffers::{handle, is_offered};
 use crate::endpoint::Sent;
 use crate::gate::Direct;
-use crate::host::{BUDGET, Delivered, Host};
+use crate::host::{Delivered, Host};
 use crate::ledger::Ledger;
 use crate::supervisor::quarantine::Version;
 use crate::transact::transact;
@@ -87,11 +87,12 @@ impl<D: NetDriver> NetDevice<D> {
     /// Polls, with the version of `poll` that is in use.
     pub(super) fn call_poll(&mut self) -> Result<u32, CallError> {
         let valid = |n: &u32, host: &Host, _: &Ledger| *n as usize == host.delivered.len();
+        let budget = self.host.budget();
         match (self.version(Entry::Poll), D::ALTERNATES.poll) {
             (Version::Alternate, Some(second)) => {
-                self.call_version(Entry::Poll, true, &[], move |cx| second(cx, BUDGET), valid)
+                self.call_version(Entry::Poll, true, &[], move |cx| second(cx, budget), valid)
             }
-            _ => self.call(Entry::Poll, |cx| D::poll(cx, BUDGET), valid),
+            _ => self.call(Entry::Poll, move |cx| D::poll(cx, budget), valid),
         }
     }
 
@@ -252,7 +253,7 @@ impl<D: NetDriver> NetDevice<D> {
     fn release_output(&mut self) {
         let region = self.host.pool.region();
         for Delivered { place, length, checked } in self.host.delivered.drain(..) {
-            let sent = if checked && D::OFFLOADS.rx_checksum {
+            let sent = if checked && self.offloads.rx_checksum {
                 self.endpoint.send_checked(region, place, length as usize)
             } else {
                 self.endpoint.send_from(region, place, length as usize)
