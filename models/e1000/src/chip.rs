@@ -2,6 +2,8 @@
 //!
 //! What the registers do is in `access`; transmission, reception, PHY and EEPROM have files of their own.
 
+use std::time::Instant;
+
 use model_card::dma::{Dma, RANGES_64};
 use model_card::eeprom::Eeprom;
 use model_card::pci::{Bar, ConfigSpace, Description, command, status};
@@ -17,6 +19,7 @@ use crate::phy::{Mode, Phy};
 use crate::regs::{self, ctrl, icr, rah, rctl, tctl};
 use crate::ring::Ring;
 use crate::stats::Stats;
+use crate::throttle::Throttle;
 use crate::tx::Packet;
 
 /// Register of `PBA` after power-on, lower half: 48 KiB for reception.
@@ -55,6 +58,7 @@ pub struct E1000 {
     pub(crate) packet: Packet,
     pub(crate) stats: Stats,
     pub(crate) kept: Kept,
+    throttle: Throttle,
     /// RAL and RAH, in turn.
     pub(crate) receive_address: [u32; 32],
     pub(crate) multicast: [u32; 128],
@@ -111,6 +115,7 @@ impl E1000 {
             packet: Packet::default(),
             stats: Stats::default(),
             kept: Kept::new(),
+            throttle: Throttle::default(),
             receive_address: [0; 32],
             multicast: [0; 128],
             vlan_filter: [0; 128],
@@ -130,6 +135,7 @@ impl E1000 {
         self.packet.clear();
         self.stats = Stats::default();
         self.kept = Kept::new();
+        self.throttle = Throttle::default();
         self.multicast = [0; 128];
         self.vlan_filter = [0; 128];
         self.receive_address = [0; 32];
@@ -268,7 +274,18 @@ impl Chip for E1000 {
     }
 
     fn wants_interrupt(&mut self) -> bool {
-        self.causes() & self.ims != 0
+        let wanted = self.causes() & self.ims != 0;
+        if !wanted {
+            self.throttle.let_go();
+            return false;
+        }
+        self.throttle.passes(self.kept.read(regs::ITR), Instant::now)
+    }
+
+    const CLOCK: bool = true;
+
+    fn wakes_at(&self) -> Option<Instant> {
+        self.throttle.due()
     }
 
     fn resume(&mut self) {

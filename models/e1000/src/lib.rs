@@ -64,6 +64,8 @@
 //!   The queue stops until TCTL.EN or RCTL.EN goes from 0 to 1, or a reset; the head stays at the descriptor.
 //! - **Bus mastering off**: no DMA. The transmitter waits; frames that arrive are missed.
 //! - **Too few receive buffers** for all of a frame: it is lost, RNBC and MPC count it, RXO tells.
+//! - **ITR** counts from the moment when the line is asserted; after a longer pause an interrupt comes at once. The clock
+//!   is the host's: an interrupt that is held back comes when the host has woken a thread.
 //! - **RXDMT0** is told when the free descriptors fall to the threshold, not while they stay below.
 //! - **Longest frame** 1522 bytes with CRC, tagged or not; 16384 with LPE. SBP stores frames with a bad CRC and runts,
 //!   not oversize ones.
@@ -83,8 +85,8 @@
 //!
 //! # Not modelled
 //!
-//! FIFOs and their timing (PBA, FCRTL, FCRTH, TXDCTL, RXDCTL are kept); interrupt delays and moderation (RDTR, RADV,
-//! TIDV, TADV, ITR are kept, IDE is ignored); TXD_LOW and SRPD; flow control (PAUSE frames are frames); half duplex
+//! FIFOs and their timing (PBA, FCRTL, FCRTH, TXDCTL, RXDCTL are kept); interrupt delays (RDTR, RADV, TIDV, TADV are
+//! kept, IDE is ignored); TXD_LOW and SRPD; flow control (PAUSE frames are frames); half duplex
 //! and collisions; SNAP in checksum offload; wake-up, management and ASF; flash; LEDs and pins; SerDes; power
 //! management, PCI-X and MSI; 82542-compatible register addresses; diagnostic registers and the packet buffer memory.
 #![forbid(unsafe_code)]
@@ -103,6 +105,7 @@ pub mod regs;
 mod ring;
 mod rx;
 mod stats;
+mod throttle;
 mod tx;
 
 pub use chip::E1000;

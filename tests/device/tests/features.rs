@@ -1,7 +1,7 @@
 //! MTU, VLAN, distance of interrupts and offloads: where the chip has them they do what was asked for, through faults and
 //! restarts; where it has not, asking is an error with a way out.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use udrv::net::{Answer, Command, Options, Switch};
 use udrv_driver::{Entry, Features, InjectedFault, NetDriver, Offloads, Point};
@@ -19,6 +19,7 @@ every_subject! {
     frames_of_the_vlan_come_without_its_tag,
     a_vlan_that_cannot_be_is_refused,
     an_interrupt_interval_out_of_range_is_refused,
+    interrupts_keep_the_distance_that_was_asked_for,
     offloads_are_switched_off,
     an_offload_that_the_chip_does_not_have_is_refused,
 }
@@ -304,5 +305,27 @@ fn an_offload_that_the_chip_does_not_have_is_refused<S: Subject>() {
             let error = refused::<S>(options);
             assert!(error.contains(S::Driver::NAME) && error.contains(switch.name()), "{error}");
         }
+    }
+}
+
+/// A frame at a time, each of which could have an interrupt of its own.
+fn interrupts_keep_the_distance_that_was_asked_for<S: Subject>() {
+    if !has::<S>("distance between interrupts", |features| features.moderation.is_some()) {
+        return;
+    }
+    for us in [1_000, 5_000] {
+        let options = Options { interrupt_interval: Some(Duration::from_micros(us)), ..quick() };
+        let rig = Rig::<S>::start(options, S::config(), |_| {}).expect("starts");
+        let begun = Instant::now();
+        let before = rig.around.bench.counters().interrupts;
+        for number in 0..40 {
+            rig.around.station.inject(&Way::Up.frame(number));
+            assert_eq!(rig.around.host.receive(PATIENCE), Some(Way::Up.frame(number)));
+        }
+        let interrupts = rig.around.bench.counters().interrupts - before;
+        let elapsed = begun.elapsed();
+        rig.stop().0.expect("stops");
+        let most = elapsed.as_micros() as u64 / us + 1;
+        assert!(interrupts > 0 && interrupts <= most, "{interrupts} in {elapsed:?}");
     }
 }
