@@ -134,7 +134,7 @@ fn job(card: &Card, device: &str, kernel: Kernel) -> std::result::Result<(), Ver
     let programs = cargo::release_programs(&["udrv-daemon", "udrv-judge"], &["udrvd", "udrvctl", "udrv-judge"]);
     let programs = programs.map_err(|error| Verdict::Wrong(vec![error.to_string()]))?;
     let guest = two_cards(device, card, device, card.peer, include_str!("nic.sh")).kernel(kernel);
-    let guest = guest.module("tun").memory(512);
+    let guest = guest.module("tun").module("8021q").memory(512);
     let guest: Guest = programs.into_iter().fold(guest, Guest::program).timeout(LIMIT).echo();
     let outcome = guest.run()?;
     let mut wrong: Vec<String> = outcome.kernel_complaints().iter().map(|line| format!("kernel: {line}")).collect();
