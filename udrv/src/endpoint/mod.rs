@@ -160,6 +160,14 @@ pub trait NetEndpoint: Send {
     /// When the host refuses: not a unicast address, or no permission.
     fn set_mac(&mut self, mac: [u8; 6]) -> Result<(), EndpointError>;
 
+    /// The MTU in bytes that the host has given it. `None`: nobody has.
+    ///
+    /// # Errors
+    /// When the interface cannot be asked.
+    fn mtu(&self) -> Result<Option<u32>, EndpointError> {
+        Ok(None)
+    }
+
     /// Sets the MTU in bytes, without the Ethernet header.
     ///
     /// # Errors

@@ -307,6 +307,10 @@ impl NetEndpoint for Tap {
         Ok(())
     }
 
+    fn mtu(&self) -> Result<Option<u32>, EndpointError> {
+        Tap::mtu(self).map(Some)
+    }
+
     fn set_mtu(&mut self, mtu: u32) -> Result<(), EndpointError> {
         let before = self.change_mtu(mtu)?;
         self.prior.mtu = self.prior.mtu.or(before);

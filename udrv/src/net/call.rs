@@ -12,7 +12,7 @@ use udrv_driver::{Cx, Entry, Error, Injection, NetDriver, TxFrame};
 use super::{DeviceError, NetDevice};
 use crate::buffers::{handle, is_offered};
 use crate::gate::Direct;
-use crate::host::{BUDGET, Host};
+use crate::host::Host;
 use crate::ledger::Ledger;
 use crate::supervisor::quarantine::Version;
 use crate::transact::transact;
@@ -89,11 +89,12 @@ impl<D: NetDriver> NetDevice<D> {
     /// Polls, with the version of `poll` that is in use.
     pub(super) fn call_poll(&mut self) -> Result<u32, CallError> {
         let valid = |n: &u32, host: &Host, _: &Ledger| *n as usize == host.delivered.len();
+        let budget = self.host.budget();
         match (self.version(Entry::Poll), D::ALTERNATES.poll) {
             (Version::Alternate, Some(second)) => {
-                self.call_version(Entry::Poll, true, &[], move |cx| second(cx, BUDGET), valid)
+                self.call_version(Entry::Poll, true, &[], move |cx| second(cx, budget), valid)
             }
-            _ => self.call(Entry::Poll, |cx| D::poll(cx, BUDGET), valid),
+            _ => self.call(Entry::Poll, move |cx| D::poll(cx, budget), valid),
         }
     }
 

@@ -26,25 +26,27 @@ impl<D: NetDriver> NetDevice<D> {
     fn send_up(&mut self) {
         let region = self.host.pool.region();
         let (endpoint, traffic) = (&mut *self.endpoint, &mut self.traffic);
-        let frames = self.host.delivered.drain(..);
+        // what the chip says of checksums counts only if that is left to it
+        let left_to_chip = self.offloads.rx_checksum;
+        let frames = self.host.delivered.drain(..).map(|frame| Delivered { checked: frame.checked && left_to_chip, ..frame });
         if endpoint.takes_merged() {
             self.merger.merge(region, frames, |up| match up {
-                Up::Frame(frame) => send_frame::<D>(endpoint, region, frame, traffic),
+                Up::Frame(frame) => send_frame(endpoint, region, frame, traffic),
                 Up::Packet(packet) => send_packet(endpoint, region, &packet, traffic),
             });
         } else {
-            frames.for_each(|frame| send_frame::<D>(endpoint, region, frame, traffic));
+            frames.for_each(|frame| send_frame(endpoint, region, frame, traffic));
         }
     }
 }
 
-fn send_frame<D: NetDriver>(
+fn send_frame(
     endpoint: &mut dyn NetEndpoint,
     region: &DmaRegion,
     Delivered { place, length, checked }: Delivered,
     traffic: &mut Traffic,
 ) {
-    let sent = if checked && D::OFFLOADS.rx_checksum {
+    let sent = if checked {
         endpoint.send_checked(region, place, length as usize)
     } else {
         endpoint.send_from(region, place, length as usize)

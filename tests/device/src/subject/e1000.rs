@@ -1,7 +1,6 @@
 //! The 8254x. The driver reads its station address from the EEPROM: it starts with an 82544, which has no EERD, too.
 
 use std::ops::RangeInclusive;
-use std::time::Duration;
 
 use model_e1000::regs;
 use udrv_bus::Width;
@@ -46,8 +45,6 @@ impl Subject for E1000 {
     const LINK_SPEED: u32 = 1000;
     const TX_ROOM: u64 = 63;
     const RX_ROOM: u64 = 255;
-    // the 82544's EEPROM is read bit by bit
-    const DEADLINE: Duration = Duration::from_millis(20);
     // CTRL to STATUS, ICR, heads and tails, counters, and all
     const GARBAGE: &'static [(RangeInclusive<u32>, u32)] = &[
         (0x00..=0x0b, 3),
