@@ -22,6 +22,12 @@ fn write_status(out: &mut String, s: &Status) -> fmt::Result {
     writeln!(out, "device      {} (driver {}, udrvd {})", s.device, s.driver, s.pid)?;
     writeln!(out, "interface   {}, {}", s.endpoint, s.mac)?;
     writeln!(out, "link        {link}")?;
+    let vlan = if s.vlan == 0 { String::new() } else { format!(", VLAN {}", s.vlan) };
+    let interval = match s.interrupt_interval {
+        0 => String::new(),
+        us => format!(", interrupts {us} us apart"),
+    };
+    writeln!(out, "settings    MTU {}{vlan}{interval}", s.mtu)?;
     let protection = match s.entries.iter().filter(|(_, e)| !e.protected).count() {
         0 => "all entry points".to_owned(),
         n if n == s.entries.len() => "off".to_owned(),

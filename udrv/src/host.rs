@@ -7,21 +7,22 @@ use std::time::{Duration, Instant};
 use fgft::tracking::{Handle, Owner, Rights};
 use fgft::{DomainMemory, Refusal, Upcalls};
 use udrv_driver::abi::{DELIVER_CHECKED, Request};
-use udrv_driver::{Error, Injection};
-use zerocopy::IntoBytes;
+use udrv_driver::{AROUND_MTU, Error, Injection, USUAL_MTU};
 
 use crate::buffers::Buffers;
-use crate::gate::{ENTRY_WORDS, Posted};
+use crate::gate::{Entry, Posted};
 use crate::ledger::Ledger;
 use crate::pool::Pool;
 use crate::window::Window;
 
-/// Frames that one call may deliver; also the budget of a poll.
+/// Frames that one call may deliver; also the budget of a poll, at the usual MTU.
 pub const BUDGET: u32 = 64;
+/// Bytes that a frame takes in a receive ring, at least.
+const PIECE: u32 = 2048;
 /// Frames that one call of `transmit` may be offered.
 pub const BATCH: usize = 32;
-/// Bounds of a frame without CRC: an Ethernet header, and the largest with a VLAN tag.
-const FRAME_BYTES: std::ops::RangeInclusive<u64> = 14..=1518;
+/// The shortest frame, bytes without CRC: an Ethernet header.
+const SHORTEST: u64 = 14;
 /// The longest pause that a driver may ask for at once.
 const MAX_PAUSE: Duration = Duration::from_millis(20);
 
@@ -44,6 +45,10 @@ pub struct Host {
     pub pool: Pool,
     /// Who has which of the packet buffers in it.
     pub buffers: Buffers,
+    /// The longest frame at the MTU in force, bytes without CRC.
+    longest_frame: u32,
+    /// Frames that a poll may deliver at that MTU.
+    budget: u32,
     /// Frames delivered by the call under way.
     pub delivered: Vec<Delivered>,
     /// Frames that the call under way says were sent.
@@ -67,6 +72,8 @@ impl Host {
             window,
             pool,
             buffers: Buffers::default(),
+            longest_frame: USUAL_MTU + AROUND_MTU,
+            budget: BUDGET,
             delivered: Vec::with_capacity(BUDGET as usize),
             sent: 0,
             lost: 0,
@@ -83,6 +90,25 @@ impl Host {
         (self.sent, self.lost) = (0, 0);
         self.armed = armed;
         self.injected_at = None;
+    }
+
+    /// Another MTU is in force: the longest frame has so many bytes without CRC.
+    pub fn set_longest_frame(&mut self, longest: u32) {
+        self.longest_frame = longest;
+        self.budget = (BUDGET / longest.div_ceil(PIECE)).max(1);
+    }
+
+    /// The longest frame at the MTU in force, bytes without CRC.
+    #[must_use]
+    pub fn longest_frame(&self) -> u32 {
+        self.longest_frame
+    }
+
+    /// Frames that a poll may deliver: the longer they may be, the fewer, for a ring gives back what it has delivered
+    /// only in the next poll.
+    #[must_use]
+    pub fn budget(&self) -> u32 {
+        self.budget
     }
 
     /// Nanoseconds since the host was made.
@@ -134,11 +160,12 @@ impl Host {
             }
             Request::Deliver => {
                 let (c, checked) = (c & !DELIVER_CHECKED, c & DELIVER_CHECKED != 0);
-                if !FRAME_BYTES.contains(&c) {
+                if !(SHORTEST..=self.longest_frame.into()).contains(&c) {
                     return Err(Refusal(format!("a frame of {c} bytes")));
                 }
-                if self.delivered.len() as u32 >= BUDGET {
-                    return Err(Refusal(format!("more than {BUDGET} frames delivered in one call")));
+                let budget = self.budget;
+                if self.delivered.len() as u32 >= budget {
+                    return Err(Refusal(format!("more than {budget} frames delivered in one call")));
                 }
                 let place = self.pool.place(ledger, a, b, c, Rights::READ)?;
                 self.delivered.push(Delivered { place, length: c as u32, checked });
@@ -210,11 +237,17 @@ impl Host {
     }
 
     /// Serves the requests that the driver has posted, in order: an allegation, to be found in its own memory.
-    fn serve_posted(&mut self, ledger: &mut Ledger, memory: &DomainMemory, posted: Posted) -> Result<(), Refusal> {
-        for at in posted.addresses() {
-            let mut entry = [0_u64; ENTRY_WORDS];
-            memory.read_own(at, entry.as_mut_bytes())?;
-            let [number, a, b, c] = entry;
+    ///
+    /// # Errors
+    /// A broken rule. What was served before it stays: the call is to be rolled back.
+    pub(crate) fn serve_posted(
+        &mut self,
+        ledger: &mut Ledger,
+        memory: &DomainMemory,
+        posted: Posted,
+    ) -> Result<(), Refusal> {
+        let (address, count) = posted.place();
+        for [number, a, b, c] in memory.read_own_list::<Entry>(address, count)? {
             let request = Request::from_number(number).filter(|request| request.may_be_posted());
             let request = request.ok_or_else(|| unknown(number))?;
             if let Err(error) = self.serve(ledger, memory, request, [a, b, c, 0])? {

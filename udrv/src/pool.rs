@@ -14,7 +14,7 @@ use crate::dma::{DmaError, DmaRegion};
 use crate::iova::{IovaAllocator, IovaError};
 use crate::ledger::{BUFFERS, DmaPiece, Ledger};
 
-/// Bytes of a packet buffer: an Ethernet frame with VLAN tag, and a power of two.
+/// Bytes of a packet buffer, at least: an Ethernet frame with VLAN tag, and a power of two.
 const FRAME_BYTES: u32 = 2048;
 /// Bytes of one for a device that cuts long packets into segments: the longest of IP, its Ethernet header, whole pages.
 const PACKET_BYTES: u32 = 68 * 1024;
@@ -47,12 +47,14 @@ pub struct Pool {
 }
 
 impl Pool {
-    /// Makes the memory and maps it for the device. `long`: packet buffers for packets that are longer than a frame.
+    /// Makes the memory and maps it for the device. `longest`: bytes of the longest frame; `None`: packet buffers for
+    /// packets that are longer than any.
     ///
     /// # Errors
     /// [`PoolError`].
-    pub fn new(bus: &mut dyn PciFunction, long: bool) -> Result<Pool, PoolError> {
-        let buffer_bytes = if long { PACKET_BYTES } else { FRAME_BYTES };
+    pub fn new(bus: &mut dyn PciFunction, longest: Option<u32>) -> Result<Pool, PoolError> {
+        let for_frames = |longest: u32| longest.max(FRAME_BYTES).next_power_of_two();
+        let buffer_bytes = longest.map_or(PACKET_BYTES, for_frames).min(PACKET_BYTES);
         let size = u64::from(BUFFERS as u32 * buffer_bytes + RING_BYTES);
         // without a key of its own: code inside reads it in place, and can write to nothing that has the host's
         let region = Arc::new(DmaRegion::new(size, None)?);

@@ -33,7 +33,7 @@ struct Register {
 #[derive(Debug, Clone, Copy)]
 enum Target {
     /// A register: its index.
-    Register(u8),
+    Register(u16),
     /// DMA memory: the place in the region.
     Memory(u64),
 }
@@ -53,15 +53,15 @@ pub struct Window {
     bar: u8,
     registers: Vec<Register>,
     /// Register index for each byte offset; `NONE` where nothing is declared.
-    by_offset: Vec<u8>,
+    by_offset: Vec<u16>,
     dma: std::ops::Range<u64>,
     /// Register and its value before this call's first write, in order.
-    journal: Vec<(u8, u32)>,
+    journal: Vec<(u16, u32)>,
     staged: Vec<(Target, u32)>,
     /// Causes acknowledged or cleared by reading in this call.
-    consumed: Vec<(u8, u32)>,
+    consumed: Vec<(u16, u32)>,
     /// Causes that this call has seen in each register that it acknowledges by writing.
-    seen: Vec<(u8, u32)>,
+    seen: Vec<(u16, u32)>,
     /// Causes that failed calls consumed, by register: pending until a call that commits consumes them.
     carry: Vec<u32>,
     needs_restore: bool,
@@ -70,7 +70,7 @@ pub struct Window {
     last_error: Option<String>,
 }
 
-const NONE: u8 = 0xff;
+const NONE: u16 = 0xffff;
 
 impl Window {
     /// The window over `bar` of `bus` with the declared `map`; bus addresses in `dma` are the device's memory.
@@ -113,7 +113,7 @@ impl Window {
         for (index, register) in registers.iter().enumerate() {
             let slot = &mut by_offset[usize::from(register.offset)];
             assert!(*slot == NONE, "two registers at {:#x}", register.offset);
-            *slot = index as u8;
+            *slot = index as u16;
         }
         let carry = vec![0; registers.len()];
         Window {
@@ -189,7 +189,7 @@ impl Window {
                 Ok(Ok(value))
             }
             Kind::WriteOneClears => Ok(self.read_causes(index)),
-            Kind::ReadOnly | Kind::Doorbell | Kind::Command => Ok(self.device_read(register)),
+            Kind::ReadOnly | Kind::Doorbell | Kind::Tail | Kind::Command => Ok(self.device_read(register)),
         }
     }
 
@@ -234,8 +234,15 @@ impl Window {
                 self.writes.note(index, value, Undone::PresentedAgain);
                 Ok(self.device_write(register, value))
             }
-            Kind::Doorbell => {
-                hold_back(&mut self.staged, Target::Register(index as u8), value)?;
+            Kind::Doorbell | Kind::Tail => {
+                match self.staged.last_mut() {
+                    Some((Target::Register(last), held))
+                        if register.kind == Kind::Tail && usize::from(*last) == index =>
+                    {
+                        *held = value;
+                    }
+                    _ => hold_back(&mut self.staged, Target::Register(index as u16), value)?,
+                }
                 self.writes.note(index, value, Undone::NeverHappened);
                 Ok(Ok(0))
             }
@@ -300,7 +307,7 @@ impl Window {
     #[must_use]
     pub fn writes(&self) -> (Vec<RegisterWrite>, usize) {
         let (kept, earlier) = self.writes.kept();
-        let one = |(index, value, undone): (u8, u32, Undone)| RegisterWrite {
+        let one = |(index, value, undone): (u16, u32, Undone)| RegisterWrite {
             register: self.registers[usize::from(index)].to_string(),
             value,
             undone,
@@ -324,7 +331,7 @@ impl Window {
         let causes = self.device_read(self.registers[index])? | self.carry[index];
         match self.seen.iter_mut().find(|(seen, _)| usize::from(*seen) == index) {
             Some((_, bits)) => *bits |= causes,
-            None => self.seen.push((index as u8, causes)),
+            None => self.seen.push((index as u16, causes)),
         }
         Ok(causes)
     }
@@ -398,11 +405,11 @@ fn hold_back(list: &mut Vec<(Target, u32)>, target: Target, value: u32) -> Resul
     Ok(())
 }
 
-fn stage(list: &mut Vec<(u8, u32)>, index: usize, value: u32) -> Result<(), Refusal> {
+fn stage(list: &mut Vec<(u16, u32)>, index: usize, value: u32) -> Result<(), Refusal> {
     if list.len() == MAX_STAGED {
         return Err(Refusal(format!("more than {MAX_STAGED} register writes in one call")));
     }
-    list.push((index as u8, value));
+    list.push((index as u16, value));
     Ok(())
 }
 

@@ -32,7 +32,7 @@ pub enum Undone {
 
 /// The last writes of the call under way, in a ring.
 pub(crate) struct WriteLog {
-    ring: [(u8, u32, Undone); KEPT],
+    ring: [(u16, u32, Undone); KEPT],
     count: usize,
 }
 
@@ -46,7 +46,7 @@ impl WriteLog {
     /// Register `index` is written.
     #[inline]
     pub(crate) fn note(&mut self, index: usize, value: u32, undone: Undone) {
-        self.ring[self.count % KEPT] = (index as u8, value, undone);
+        self.ring[self.count % KEPT] = (index as u16, value, undone);
         self.count += 1;
     }
 
@@ -57,7 +57,7 @@ impl WriteLog {
     }
 
     /// The last writes, oldest first, and how many there were before them.
-    pub(crate) fn kept(&self) -> (impl Iterator<Item = (u8, u32, Undone)> + '_, usize) {
+    pub(crate) fn kept(&self) -> (impl Iterator<Item = (u16, u32, Undone)> + '_, usize) {
         let earlier = self.count.saturating_sub(KEPT);
         ((earlier..self.count).map(|i| self.ring[i % KEPT]), earlier)
     }

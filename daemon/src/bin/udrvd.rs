@@ -14,7 +14,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use tracing_subscriber::EnvFilter;
 use udrv::endpoint::{NetEndpoint, SocketEndpoint, Tap};
-use udrv::net::{Command, Commander, Options, commands};
+use udrv::net::{Command, Commander, Options, Switch, commands};
 use udrv::supervisor::ladder::{LadderConfig, Recovery};
 use udrv::supervisor::policy::Protect;
 use udrv::supervisor::quarantine::QuarantineConfig;
@@ -50,6 +50,20 @@ struct Run {
     /// Station address instead of the card's own.
     #[arg(long, value_name = "ADDRESS", value_parser = station)]
     mac: Option<MacAddress>,
+    /// MTU of the interface, in bytes; above 1500 where the chip has it. It can be changed later: ip link set mtu.
+    #[arg(long, value_name = "BYTES")]
+    mtu: Option<u32>,
+    /// The VLAN that the interface is in, 1 to 4094: the chip puts its tag into what is sent, and takes it out of what is
+    /// received; frames of other VLANs, and without a tag, are not received.
+    #[arg(long, value_name = "ID", value_parser = clap::value_parser!(u16).range(1..=4094))]
+    vlan: Option<u16>,
+    /// Time that the chip leaves between interrupts, at least; 0: none.
+    #[arg(long, value_name = "MICROSECONDS")]
+    interrupt_interval: Option<u64>,
+    /// What is left to the chip, or not: tx-checksum, rx-checksum and tso, =on or =off, and several with commas. As a
+    /// rule what it can.
+    #[arg(long, value_name = "WORK=on|off", value_delimiter = ',')]
+    offload: Vec<OffloadArgument>,
     /// CPU time that one call of the driver may use, in milliseconds; the first, which sets the card up, twenty times that.
     #[arg(long, default_value_t = 5, value_name = "MS", value_parser = clap::value_parser!(u64).range(1..=60_000))]
     deadline: u64,
@@ -92,6 +106,22 @@ impl FromStr for ProtectArgument {
             None => (None, text),
         };
         Ok(ProtectArgument { entry, mode: mode.parse()? })
+    }
+}
+
+/// `tso=off`.
+#[derive(Clone, Copy)]
+struct OffloadArgument(Switch, bool);
+
+impl FromStr for OffloadArgument {
+    type Err = String;
+    fn from_str(text: &str) -> Result<OffloadArgument, String> {
+        let (switch, on) = match text.split_once('=') {
+            Some((switch, "on")) => (switch, true),
+            Some((switch, "off")) => (switch, false),
+            _ => return Err("expected =on or =off, as in tso=off".to_owned()),
+        };
+        Ok(OffloadArgument(switch.parse()?, on))
     }
 }
 
@@ -170,6 +200,10 @@ fn drive(run: &Run) -> Result<(), Box<dyn Error>> {
         generations: usize::from(run.generations),
         deadline: Duration::from_millis(run.deadline),
         mac: run.mac,
+        mtu: run.mtu,
+        vlan: run.vlan,
+        interrupt_interval: run.interrupt_interval.map(Duration::from_micros),
+        offloads: run.offload.iter().map(|OffloadArgument(switch, on)| (*switch, *on)).collect(),
         ..Options::default()
     };
     for ProtectArgument { entry, mode } in &run.protect {

@@ -44,6 +44,30 @@ fn an_address_that_no_station_has() {
     );
 }
 
+/// What no chip has is refused before a device is looked at; what this one does not have, before it is touched.
+#[test]
+fn settings_that_the_chip_does_not_have() {
+    let socket = |device, words: &[&'static str]| [&[device, "--no-far-host", "--endpoint", "socket"], words].concat();
+    for (device, range) in [("model:rtl8139", "68 to 1500"), ("model:e1000", "68 to 16110")] {
+        for mtu in ["0", "67", "16111", "4294967295"] {
+            expect(&socket(device, &["--mtu", mtu]), &[device, "an MTU of", range, "--mtu"]);
+        }
+        expect(&socket(device, &["--mtu", "long"]), &["--mtu", "long"]);
+        for vlan in ["0", "4095", "many"] {
+            expect(&socket(device, &["--vlan", vlan]), &["--vlan", vlan]);
+        }
+        expect(&socket(device, &["--offload", "tso"]), &["tso=off"]);
+        expect(&socket(device, &["--offload", "gro=on"]), &["gro", "tx-checksum, rx-checksum and tso"]);
+    }
+    let rtl8139 = |words| socket("model:rtl8139", words);
+    expect(&rtl8139(&["--vlan", "5"]), &["rtl8139", "--vlan", "ip link add link", "type vlan id 5"]);
+    expect(&rtl8139(&["--interrupt-interval", "50"]), &["rtl8139", "--interrupt-interval"]);
+    expect(&rtl8139(&["--offload", "tso=on"]), &["rtl8139", "--offload tso=on"]);
+    let e1000 = |words| socket("model:e1000", words);
+    expect(&e1000(&["--interrupt-interval", "16777"]), &["0 (off) to 16776", "--interrupt-interval"]);
+    expect(&e1000(&["--offload", "tx-checksum=off,tso=on"]), &["tso needs tx-checksum"]);
+}
+
 #[test]
 fn tap_names_that_cannot_be() {
     for name in ["abcdefghijklmnop", "a/b", "", "."] {

@@ -27,7 +27,7 @@ pub(crate) fn transmit(cx: &mut Cx<'_, State>, frame: TxFrame) -> Result<(), Err
     if cx.state.opened == 0 {
         return Err(Error::NotReady);
     }
-    if frame.offload.segment == 0 && frame.length > 1518 {
+    if frame.offload.segment == 0 && frame.length > cx.state.mtu + 18 {
         return Err(Error::Unsupported);
     }
     if cx.state.tx.used() != 0 {
@@ -38,10 +38,19 @@ pub(crate) fn transmit(cx: &mut Cx<'_, State>, frame: TxFrame) -> Result<(), Err
     }
     let place = SEND + 16 * cx.state.tx.next() as u32;
     cx.dma.write_u64(cx.state.memory, place, frame.bus_address.into())?;
-    cx.dma.write_u64(cx.state.memory, place + 8, 0x0b00_0000 | u64::from(frame.length))?;
+    let tag = tag(cx);
+    cx.dma.write_u64(cx.state.memory, place + 8, 0x0b00_0000 | u64::from(frame.length) | tag)?;
     cx.net.keep(frame)?;
     cx.state.tx.claim(frame.buffer);
     cx.regs.write(regs::TDT, cx.state.tx.next() as u32)
+}
+
+/// VLE and the tag, if the host is in a VLAN.
+fn tag(cx: &Cx<'_, State>) -> u64 {
+    match u64::from(cx.state.vlan) {
+        0 => 0,
+        vlan => 0x4000_0000 | vlan << 48,
+    }
 }
 
 /// The same for a frame with a checksum, or a packet to be cut: a context descriptor (section 3.3.6) and data descriptors
@@ -77,6 +86,7 @@ fn transmit_with_help(cx: &mut Cx<'_, State>, frame: TxFrame) -> Result<(), Erro
         (true, true) => 0x0200_2610_0000,
         (true, false) => 0x0300_2610_0000,
     };
+    let common = common | tag(cx);
     let before_last = if cut { frame.length - 4 } else { 0 };
     let mut done = 0;
     while done < frame.length {
@@ -126,31 +136,61 @@ pub(crate) fn poll(cx: &mut Cx<'_, State>, budget: u32) -> Result<u32, Error> {
 }
 
 /// Delivers frames. Status and errors stand in the fourth word of a descriptor, DD and EOP are its lowest bits (section
-/// 3.2.3); the length, with CRC, in the third.
+/// 3.2.3); the length, with CRC, in the third, and the VLAN tag at the end.
+///
+/// A frame is known by its end: descriptors are gone through until one has EOP, and their lengths added up. What cannot
+/// be a frame is left behind at once, and `inside` says that its end is still to come.
 fn take_frames(cx: &mut Cx<'_, State>, budget: u32) -> Result<u32, Error> {
+    let longest = cx.state.mtu + 22;
     let mut received = 0;
-    while received < budget && cx.state.rx.next != cx.state.rx.tail {
-        let index = cx.state.rx.next % 256;
+    let (mut index, mut total) = (cx.state.rx.next % 256, 0);
+    while received < budget && index != cx.state.rx.tail {
         // both at once: the length is of the same frame as the status
-        let [a, b, _, _, status, errors, _, _] = cx.dma.read_u64(cx.state.memory, 16 * index + 8)?.to_le_bytes();
-        let length = u32::from(u16::from_le_bytes([a, b]));
+        let [a, b, _, _, status, errors, c, d] = cx.dma.read_u64(cx.state.memory, 16 * index + 8)?.to_le_bytes();
         if status & 1 == 0 {
             break;
         }
-        cx.state.rx.next = (index + 1) % 256;
+        let length = u32::from(u16::from_le_bytes([a, b]));
+        let begin = cx.state.rx.next % 256;
+        index = (index + 1) % 256;
+        total += length;
         if status & 2 == 0 {
-            cx.state.rx.inside = 1;
+            // a buffer is full where a frame goes on behind it
+            if cx.state.rx.inside != 0 || length != 2048 || total > longest {
+                (cx.state.rx.next, cx.state.rx.inside, total) = (index, 1, 0);
+            }
             continue;
         }
-        let whole = cx.state.rx.inside == 0;
-        cx.state.rx.inside = 0;
+        let whole = cx.state.rx.inside == 0 && length <= 2048;
+        let frame = lengths(cx.state.vlan, longest).contains(&total);
+        (cx.state.rx.next, cx.state.rx.inside) = (index, 0);
         // CE, SE, SEQ, CXE, RXE
-        if whole && errors & 0x97 == 0 && (64..=1522).contains(&length) {
-            cx.net.deliver(cx.state.memory, ROOM + 2048 * index, length - 4)?;
-            received += 1;
-        } else {
+        if !whole || errors & 0x97 != 0 || !frame {
             cx.state.stats.rx_errors += 1;
+        } else if cx.state.vlan == 0 || status & 8 != 0 && u32::from(u16::from_le_bytes([c, d]) % 4096) == cx.state.vlan
+        {
+            deliver(cx, begin, total - 4)?;
+            received += 1;
         }
+        total = 0;
     }
     Ok(received)
+}
+
+/// Lengths that a frame may have: a tag that was taken out is missing.
+fn lengths(vlan: u32, longest: u32) -> core::ops::RangeInclusive<u32> {
+    if vlan == 0 { 64..=longest } else { 60..=longest }
+}
+
+/// Delivers a frame. What of it is in the first buffers, behind the last, is copied to behind the last.
+fn deliver(cx: &Cx<'_, State>, begin: u32, length: u32) -> Result<(), Error> {
+    const END: u32 = ROOM + 2048 * 256;
+    let start = ROOM + 2048 * begin;
+    let mut at = END;
+    while at < start + length {
+        let word = cx.dma.read_u64(cx.state.memory, ROOM + at - END)?;
+        cx.dma.write_u64(cx.state.memory, at, word)?;
+        at += 8;
+    }
+    cx.net.deliver(cx.state.memory, start, length)
 }

@@ -1,7 +1,7 @@
 //! Intel 82540EM, 82545EM (copper) and 82544GC (copper) gigabit Ethernet controllers.
 //!
 //! 64 transmit and 256 receive descriptors. Checksums are left to the chip both ways, and so is cutting TCP over IPv4 into
-//! segments. Not here: jumbo frames, flow control, VLAN filters and tags (tags pass as they are), wake-up, fiber, forced media, and the other
+//! segments. Frames of up to 16,128 bytes, one VLAN whose tags the host does not see. Not here: flow control, wake-up, fiber, forced media, and the other
 //! chips of the family (82543, 82541, 82546, 82547: other PHYs, EEPROMs and errata). Section numbers are those of
 //! Intel's "PCI/PCI-X Family of Gigabit Ethernet Controllers Software Developer's Manual", revision 4.0.
 //!
@@ -23,8 +23,8 @@
 #![forbid(unsafe_code)]
 
 use udrv_driver::{
-    Alternates, Cx, Dma, Error, Events, Level, Link, MacAddress, NetDriver, Offloads, Point, RegisterInfo, RingParam,
-    RxMode, Stats, TxFrame,
+    Alternates, Cx, Dma, Error, Events, Features, Level, Link, MacAddress, Micros, Moderation, NetDriver, Offloads,
+    Point, RegisterInfo, RingParam, RxMode, Settings, Stats, TxFrame, USUAL_MTU,
 };
 
 mod alternate;
@@ -40,7 +40,7 @@ mod traffic;
 
 pub use state::State;
 
-use regs::{NOBODY, icr};
+use regs::{NOBODY, icr, itr};
 
 /// The driver. It has no values: what it remembers is [`State`].
 #[derive(Debug)]
@@ -57,10 +57,16 @@ impl NetDriver for E1000 {
     /// The registers in memory. BAR 2 or 4 has them by an address and a data port, which no window does.
     const BARS: &'static [u8] = &[0];
     const REGISTERS: &'static [RegisterInfo] = regs::REGISTERS;
-    const STATE_VERSION: u32 = 1;
+    const STATE_VERSION: u32 = 2;
     /// The 82544 cuts IPv4 only, and so do all.
     const OFFLOADS: Offloads =
         Offloads { tx_checksum: true, segment_ipv4: true, segment_ipv6: false, rx_checksum: true };
+    /// Frames of up to 16,128 bytes (section 13.4.22): what a transmit descriptor and the FIFOs hold, and more.
+    const FEATURES: Features = Features {
+        max_mtu: ring::MAX_MTU,
+        vlan: true,
+        moderation: Some(Moderation { longest: Micros(itr::LONGEST), usual: Micros(itr::USUAL) }),
+    };
     const ALTERNATES: Alternates<State> =
         Alternates { transmit: Some(alternate::transmit), poll: Some(alternate::poll) };
     type State = State;
@@ -207,6 +213,19 @@ impl NetDriver for E1000 {
         if cx.state.opened != 0 && before != after {
             cx.regs.write(regs::RCTL, after)?;
         }
+        cx.point(Point::End);
+        Ok(())
+    }
+
+    fn configure(cx: &mut Cx<'_, State>, settings: Settings) -> Result<(), Error> {
+        cx.point(Point::Start);
+        Self::FEATURES.allow(settings)?;
+        let before = setup::fifo(cx.state);
+        cx.state.mtu = settings.mtu.max(USUAL_MTU);
+        cx.state.vlan = settings.vlan.into();
+        cx.state.itr = itr::of(settings.interrupt_interval.0);
+        cx.point(Point::Middle);
+        setup::follow(cx, before)?;
         cx.point(Point::End);
         Ok(())
     }

@@ -14,6 +14,8 @@
 
 use udrv_driver::{Offload, TxFrame};
 
+use crate::ring::tag;
+
 /// Bytes that one data descriptor is given at most. The chip takes 16,288 (section 3.3.7).
 const PIECE: u32 = 8 * 1024;
 /// Bytes of the last piece of a packet that is cut.
@@ -72,7 +74,7 @@ pub(crate) fn pieces(frame: &TxFrame) -> u32 {
 }
 
 /// Data descriptor `index` of the frame's [`pieces`]: its two words.
-pub(crate) fn piece(frame: &TxFrame, index: u32) -> [u64; 2] {
+pub(crate) fn piece(frame: &TxFrame, index: u32, vlan: u32) -> [u64; 2] {
     let is_last = index + 1 >= pieces(frame);
     let (start, end) = match (frame.offload.segment, is_last) {
         (0, _) => (0, frame.length),
@@ -80,7 +82,7 @@ pub(crate) fn piece(frame: &TxFrame, index: u32) -> [u64; 2] {
         (_, false) => (index * PIECE, (index * PIECE + PIECE).min(frame.length.saturating_sub(LAST))),
     };
     let address = u64::from(frame.bus_address) + u64::from(start);
-    let mut second = u64::from(end - start) | word::DATA | word::DEXT | word::IFCS | word::TXSM;
+    let mut second = u64::from(end - start) | word::DATA | word::DEXT | word::IFCS | word::TXSM | tag(vlan);
     if frame.offload.segment != 0 {
         second |= word::TSE;
         second |= if frame.offload.ipv6 { 0 } else { word::IXSM };
@@ -112,7 +114,7 @@ mod tests {
             let (mut at, count) = (u64::from(frame.bus_address), pieces(&frame));
             assert!((2..=10).contains(&count), "{length}: {count}");
             for index in 0..count {
-                let [address, second] = piece(&frame, index);
+                let [address, second] = piece(&frame, index, 0);
                 let bytes = second & 0xf_ffff;
                 let last = index + 1 == count;
                 assert_eq!(address, at, "{length}");
@@ -129,16 +131,17 @@ mod tests {
         let frame = long(3000, false);
         // IPCSS 14, IPCSO 24, IPCSE 33, TUCSS 34, TUCSO 50; PAYLEN 2934, HDRLEN 66, MSS 1448, DEXT TSE IP TCP
         assert_eq!(context(&frame), Some([0x0000_3222_0021_180e, 0x05a8_4200_2700_0b76]));
-        assert_eq!(piece(&frame, 0), [0x10_0000, 0x0000_0300_2610_0bb4]);
-        assert_eq!(piece(&frame, 1), [0x10_0bb4, 0x0000_0300_2f10_0004]);
+        assert_eq!(piece(&frame, 0, 0), [0x10_0000, 0x0000_0300_2610_0bb4]);
+        assert_eq!(piece(&frame, 1, 0), [0x10_0bb4, 0x0000_0300_2f10_0004]);
+        assert_eq!(piece(&frame, 1, 4094), [0x10_0bb4, 0x0ffe_0300_6f10_0004]);
         // IPv6 has no header checksum
         assert_eq!(context(&long(3000, true)), Some([0x0000_4636_0000_000e, 0x05a8_5600_2500_0b62]));
-        assert_eq!(piece(&long(3000, true), 0)[1] & word::IXSM, 0);
+        assert_eq!(piece(&long(3000, true), 0, 0)[1] & word::IXSM, 0);
 
         let offload = Offload { checksum_start: 34, checksum_offset: 6, ..Offload::default() };
         let plain = TxFrame { length: 100, offload, ..frame };
         assert_eq!(context(&plain), Some([0x0000_2822_0000_0000, 0x2000_0000]));
-        assert_eq!((pieces(&plain), piece(&plain, 0)), (1, [0x10_0000, 0x0000_0200_2b10_0064]));
+        assert_eq!((pieces(&plain), piece(&plain, 0, 0)), (1, [0x10_0000, 0x0000_0200_2b10_0064]));
         assert_ne!(context(&plain), Some(UNKNOWN));
     }
 
@@ -166,7 +169,7 @@ mod tests {
                 frame.offload.segment = segment;
                 let _ = context(&frame);
                 for index in 0..pieces(&frame).min(20) {
-                    let _ = piece(&frame, index);
+                    let _ = piece(&frame, index, 4094);
                 }
             }
         }

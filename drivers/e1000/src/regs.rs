@@ -1,8 +1,7 @@
 //! The registers: names, offsets, kinds and bits.
 //!
 //! Not here: registers that this driver does not touch. They are left out on purpose, so that an access to one is a
-//! fault. Among them are VET (CTRL.VME stays clear, so VLAN tags pass as they are), RXCSUM (what it finds out is not
-//! looked at), RDTR, RADV, TIDV and TADV (ITR does what they do) and the flow control group. Section numbers are those
+//! fault. Among them are RDTR, RADV, TIDV and TADV (ITR does what they do) and the flow control group. Section numbers are those
 //! of Intel's "PCI/PCI-X Family of Gigabit Ethernet Controllers Software Developer's Manual", revision 4.0. What a kind
 //! means for each is said where it is not obvious.
 //!
@@ -27,6 +26,8 @@ register_map! {
     EERD: u32 = 0x0014, Command;
     /// MDI control register (13.4.7): the way to the PHY.
     MDIC: u32 = 0x0020, Command;
+    /// VLAN ether type (13.4.12).
+    VET: u32 = 0x0038, Config;
     /// Interrupt cause read register (13.4.17).
     ICR: u32 = 0x00c0, ReadClears;
     /// Interrupt throttling register (13.4.18), units of 256 ns.
@@ -43,6 +44,8 @@ register_map! {
     /// Transmit inter-packet gap register (13.4.34). Not all of these chips in software tell it back, so it is not
     /// compared.
     TIPG: u32 = 0x0410, WriteOnly;
+    /// Packet buffer allocation (13.4.24). CTRL.RST lets it count, and leaves it as it is.
+    PBA: u32 = 0x1000, Config;
     /// Receive descriptor base address low (13.4.25): bus address, a multiple of 16.
     RDBAL: u32 = 0x2800, DmaAddress;
     /// Receive descriptor base address high (13.4.26).
@@ -54,7 +57,7 @@ register_map! {
     RDH: u32 = 0x2810, Command;
     /// Receive descriptor tail (13.4.29): the chip has the descriptors before it. Writing it gives the chip buffers, so
     /// it waits for the commit: before, the frames in them have not been handed on.
-    RDT: u32 = 0x2818, Doorbell;
+    RDT: u32 = 0x2818, Tail;
     /// Transmit descriptor base address low (13.4.36).
     TDBAL: u32 = 0x3800, DmaAddress;
     /// Transmit descriptor base address high (13.4.37).
@@ -64,7 +67,7 @@ register_map! {
     /// Transmit descriptor head (13.4.39). As RDH.
     TDH: u32 = 0x3810, Command;
     /// Transmit descriptor tail (13.4.40): the chip sends what is before it.
-    TDT: u32 = 0x3818, Doorbell;
+    TDT: u32 = 0x3818, Tail;
 
     // Counters (13.7). Reading clears them, and there is no kind that adds up: what a call that failed has read is
     // presented again by OR. So a count can come out too low, by no more than the smaller of both, and never too high;
@@ -96,6 +99,8 @@ register_map! {
     RAH0: u32 = 0x5404, Command;
     /// The other fifteen receive addresses, low and high in turn: none of them is used.
     RA_OTHERS[30]: u32 = 0x5408, Command;
+    /// VLAN filter table array (13.5.4): a bit for each of 4096 VLANs. It counts only with RCTL.VFE.
+    VFTA[128]: u32 = 0x5600, Command;
 }
 
 /// What a bus without a device reads.
@@ -209,9 +214,35 @@ pub mod icr {
 
 /// Values of ITR, section 13.4.18.
 pub mod itr {
-    /// At most 20,000 interrupts a second. In 50 us 74 of the shortest frames come at 1 Gbit/s, of the 255 that the
-    /// ring holds, and no frame waits for longer than a busy host would let it wait anyway.
-    pub const RUN: u32 = 1_000_000_000 / 20_000 / 256;
+    /// Nanoseconds that it counts.
+    const UNIT: u64 = 256;
+    /// The longest distance: 16 bits. Microseconds.
+    pub const LONGEST: u64 = 0xffff * UNIT / 1000;
+    /// The usual distance, microseconds: at most 20,000 interrupts a second. In 50 us 74 of the shortest frames come at
+    /// 1 Gbit/s, of the 255 that the ring holds, and no frame waits for longer than a busy host would let it wait anyway:
+    /// an interrupt that has to wake a process costs some ten of them. One that comes after a pause comes at once.
+    pub const USUAL: u64 = 50;
+
+    /// The nearest value for so many microseconds, up to [`LONGEST`].
+    #[must_use]
+    pub const fn of(microseconds: u64) -> u32 {
+        let units = (microseconds.saturating_mul(1000).saturating_add(UNIT / 2)) / UNIT;
+        if units > 0xffff { 0xffff } else { units as u32 }
+    }
+}
+
+/// Values of VET, section 13.4.12.
+pub mod vet {
+    /// EtherType of IEEE 802.1Q.
+    pub const DOT1Q: u32 = 0x8100;
+}
+
+/// Values of PBA, section 13.4.24: KiB of the FIFO for reception, and for transmission from bit 16.
+pub mod pba {
+    /// 48 and 16: after power-on.
+    pub const USUAL: u32 = 16 << 16 | 48;
+    /// 40 and 24: a frame leaves the FIFO when it is there in whole, and beside it shall be room for another.
+    pub const JUMBO: u32 = 24 << 16 | 40;
 }
 
 /// Bits of RCTL, section 13.4.22.
@@ -220,14 +251,18 @@ pub mod rctl {
     pub const EN: u32 = 1 << 1;
     /// Unicast promiscuous.
     pub const UPE: u32 = 1 << 3;
+    /// Long packet enable: frames of up to 16,384 bytes.
+    pub const LPE: u32 = 1 << 5;
+    /// VLAN filter enable.
+    pub const VFE: u32 = 1 << 18;
     /// Multicast promiscuous: all multicast.
     pub const MPE: u32 = 1 << 4;
     /// Accept broadcast.
     pub const BAM: u32 = 1 << 15;
 
-    /// How this driver runs the receiver; the promiscuous bits come on top. Zero are: SBP (bad frames are dropped), LPE
-    /// (so are long ones), LBM (no loopback), RDMTS (RXDMT0 when half of the descriptors are used), BSIZE and BSEX
-    /// (buffers of 2048 bytes), VFE, SECRC (frames come with their CRC).
+    /// How this driver runs the receiver; UPE, MPE, LPE and VFE come on top. Zero are: SBP (bad frames are dropped), LBM
+    /// (no loopback), RDMTS (RXDMT0 when half of the descriptors are used), BSIZE and BSEX (buffers of 2048 bytes), SECRC
+    /// (frames come with their CRC).
     pub const RUN: u32 = EN | BAM;
 }
 

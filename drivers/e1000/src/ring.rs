@@ -4,11 +4,15 @@
 //!
 //! ```text
 //!  0           4096        5120      8192                                 8192 + 256 * 2048
-//!  | receive   | transmit  | unused  | buffer 0 | buffer 1 | ...          |
+//!  | receive   | transmit  | unused  | buffer 0 | buffer 1 | ...          | seven spare ones |
 //! ```
 //!
 //! Descriptors are those of the legacy format, sections 3.2.3 and 3.3.3, 16 bytes: the bus address, and a second word
 //! with length, commands and status. Receive descriptor n has buffer n for good.
+//!
+//! A frame longer than a buffer takes several descriptors, and fills each buffer but the last: so it lies in one piece,
+//! whatever the MTU, and memory for long frames is memory for short ones. Only where it goes on in buffer 0 it does not;
+//! then that part is copied into the spare buffers. A poll meets that once at most, for it sees each descriptor once.
 //!
 //! # Memory is not rolled back
 //!
@@ -42,6 +46,7 @@
 //!
 //! The tail never catches up with the head: to the chip that is an empty ring. One descriptor is always ours.
 
+use udrv_driver::AROUND_MTU;
 use udrv_driver::ring::step;
 use udrv_driver::zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
@@ -58,19 +63,36 @@ pub(crate) const BUFFER: u32 = 2048;
 pub(crate) const TX_PLACE: u32 = RX * DESCRIPTOR;
 /// Where the buffers begin, bytes: a page of their own.
 pub(crate) const BUFFERS_PLACE: u32 = 8192;
+/// Where the spare ones begin, bytes: behind the last.
+pub(crate) const SPARE_PLACE: u32 = BUFFERS_PLACE + RX * BUFFER;
+/// How many: those of the longest frame but one.
+const SPARE: u32 = longest(MAX_MTU).div_ceil(BUFFER) - 1;
 /// Bytes of all of it.
-pub(crate) const BYTES: u32 = BUFFERS_PLACE + RX * BUFFER;
+pub(crate) const BYTES: u32 = SPARE_PLACE + SPARE * BUFFER;
 /// The chip asks for 16; a page keeps rings and buffers from straddling one.
 pub(crate) const ALIGNMENT: u32 = 4096;
 
 /// Shortest frame with CRC: IEEE 802.3. The chip drops shorter ones.
 const SHORTEST: u32 = 64;
-/// Longest frame with CRC: 1518, and 4 for a VLAN tag. With RCTL.LPE clear the chip drops longer ones.
-const LONGEST: u32 = 1522;
+/// A VLAN tag.
+const TAG: u32 = 4;
 /// CRC behind a frame, bytes.
 pub(crate) const CRC: u32 = 4;
-/// Longest frame that can be sent, without CRC.
-pub(crate) const LONGEST_SENT: u32 = 1518;
+/// The largest MTU, bytes: frames of 16,128 bytes with header and CRC.
+pub(crate) const MAX_MTU: u32 = 16_128 - 14 - CRC;
+/// The longest frame of which two fit into what PBA usually leaves for transmission, bytes.
+pub(crate) const FIFO_HOLDS_TWO: u32 = 8192;
+
+/// Longest frame with CRC, and a VLAN tag. With RCTL.LPE clear the chip drops longer ones than the usual.
+pub(crate) const fn longest(mtu: u32) -> u32 {
+    mtu + AROUND_MTU + CRC
+}
+
+/// Whether a frame of `length` bytes with CRC is one: without its tag it may be shorter than others.
+pub(crate) fn is_frame(length: u32, mtu: u32, vlan: u32) -> bool {
+    let shortest = if vlan == 0 { SHORTEST } else { SHORTEST - TAG };
+    (shortest..=longest(mtu)).contains(&length)
+}
 
 /// Where the second word of receive descriptor `index` is.
 pub(crate) fn rx_word(index: u32) -> u32 {
@@ -95,6 +117,8 @@ mod rx {
     pub(super) const EOP: u64 = 1 << 33;
     /// IXSM: the chip has not looked at checksums.
     pub(super) const IXSM: u64 = 1 << 34;
+    /// VP: it has taken out a VLAN tag, whose 16 bits are from 48.
+    pub(super) const VP: u64 = 1 << 35;
     /// TCPCS: it has looked at that of TCP or UDP.
     pub(super) const TCPCS: u64 = 1 << 37;
     /// TCPE and IPE: that, or the IP header's, is wrong.
@@ -109,6 +133,8 @@ mod tx {
     pub(super) const COMMAND: u64 = (1 << 0 | 1 << 1 | 1 << 3) << 24;
     /// Descriptor done.
     pub(super) const DD: u64 = 1 << 32;
+    /// VLE: put in the VLAN tag from bit 48.
+    pub(super) const VLE: u64 = 1 << 30;
     /// Excess collisions, late collision, and (82544) transmit underrun: the frame did not get out.
     pub(super) const FAILED: u64 = 0b111 << 33;
 }
@@ -118,26 +144,31 @@ mod tx {
 pub(crate) enum Received {
     /// The chip has not filled it.
     Nothing,
-    /// A good frame of this many bytes, with CRC, all in this buffer.
-    Frame(u32),
-    /// The frame goes on in the next descriptor: no frame that this receiver accepts.
+    /// A buffer full, and the frame goes on in the next descriptor.
     Part,
-    /// The end of such a frame, a bad one, or one of a length that no frame has.
+    /// It goes on though the buffer is not full: no frame that can be.
+    Torn,
+    /// The end of a good frame: so many bytes of it are in this buffer.
+    End(u32),
+    /// The end of a bad one.
     Bad,
 }
 
-/// Reads it; `inside`: the descriptor before was a [`Received::Part`].
-pub(crate) fn received(word: u64, inside: bool) -> Received {
+/// Reads it.
+pub(crate) fn received(word: u64) -> Received {
     let length = word as u32 & 0xffff;
-    if is_empty(word) {
-        Received::Nothing
-    } else if word & rx::EOP == 0 {
-        Received::Part
-    } else if inside || word & rx::ERRORS != 0 || !(SHORTEST..=LONGEST).contains(&length) {
-        Received::Bad
-    } else {
-        Received::Frame(length)
+    match (is_empty(word), word & rx::EOP == 0) {
+        (true, _) => Received::Nothing,
+        (false, true) if length == BUFFER => Received::Part,
+        (false, true) => Received::Torn,
+        (false, false) if word & rx::ERRORS != 0 || length > BUFFER => Received::Bad,
+        (false, false) => Received::End(length),
     }
+}
+
+/// Whether the frame that ends with this word is of `vlan`. Without one all are: tags are the host's affair.
+pub(crate) fn is_of_vlan(word: u64, vlan: u32) -> bool {
+    vlan == 0 || word & rx::VP != 0 && (word >> 48) as u32 & 0xfff == vlan
 }
 
 /// Whether the chip has found the checksum of TCP or UDP right.
@@ -151,8 +182,13 @@ pub(crate) fn is_empty(word: u64) -> bool {
 }
 
 /// The second word of a transmit descriptor for a frame of `length` bytes.
-pub(crate) fn send(length: u32) -> u64 {
-    tx::COMMAND | u64::from(length)
+pub(crate) fn send(length: u32, vlan: u32) -> u64 {
+    tx::COMMAND | u64::from(length) | tag(vlan)
+}
+
+/// What a descriptor of any kind needs for the tag of `vlan`.
+pub(crate) fn tag(vlan: u32) -> u64 {
+    if vlan == 0 { 0 } else { tx::VLE | u64::from(vlan) << 48 }
 }
 
 /// What became of a frame, from the second word of its descriptor: `None` if the chip is not done with it, else whether
@@ -216,6 +252,8 @@ mod tests {
     #[test]
     fn everything_lies_in_its_place() {
         const { assert!(TX_PLACE + TX * DESCRIPTOR <= BUFFERS_PLACE && BYTES <= 1 << 20) };
+        // RCTL.LPE, and a legacy transmit descriptor
+        const { assert!(longest(MAX_MTU) <= 16_384 && MAX_MTU + AROUND_MTU <= 16_288 && SPARE == 7) };
         // RDLEN and TDLEN are multiples of 128
         assert!((RX * DESCRIPTOR).is_multiple_of(128) && (TX * DESCRIPTOR).is_multiple_of(128));
         for index in [0, 1, RX - 1, RX, u32::MAX] {
@@ -234,21 +272,31 @@ mod tests {
             for errors in 0..=0xff_u64 {
                 for length in [0, 4, 63, 64, 65, 1518, 1522, 1523, 2047, 2048, 2049, 0xffff_u64] {
                     let word = errors << 40 | status << 32 | 0xabcd << 16 | length;
-                    for inside in [false, true] {
-                        let good = status & 3 == 3 && errors & 0x97 == 0 && (64..=1522).contains(&length);
-                        let expected = match (status & 1, status & 2) {
-                            (0, _) => Received::Nothing,
-                            (_, 0) => Received::Part,
-                            _ if good && !inside => Received::Frame(length as u32),
-                            _ => Received::Bad,
-                        };
-                        assert_eq!(received(word, inside), expected, "{word:#x}");
-                        frames += u32::from(good && !inside);
-                    }
+                    let good = errors & 0x97 == 0 && length <= 2048;
+                    let expected = match (status & 1, status & 2) {
+                        (0, _) => Received::Nothing,
+                        (_, 0) if length == 2048 => Received::Part,
+                        (_, 0) => Received::Torn,
+                        _ if good => Received::End(length as u32),
+                        _ => Received::Bad,
+                    };
+                    assert_eq!(received(word), expected, "{word:#x}");
+                    frames += u32::from(matches!(expected, Received::End(_)));
                 }
             }
         }
-        assert!(frames > 0 && LONGEST <= BUFFER);
+        assert!(frames > 0);
+    }
+
+    #[test]
+    fn what_a_frame_is() {
+        for (mtu, vlan, lengths) in [(1500, 0, 64..=1522), (9000, 0, 64..=9022), (1500, 5, 60..=1522)] {
+            assert!((0..20_000).all(|length| is_frame(length, mtu, vlan) == lengths.contains(&length)));
+        }
+        assert!(is_of_vlan(0, 0) && is_of_vlan(u64::MAX, 0));
+        let tagged = |tci: u64| tci << 48 | 1 << 35;
+        assert!(is_of_vlan(tagged(5), 5) && is_of_vlan(tagged(0xe005), 5), "whatever its priority");
+        assert!(!is_of_vlan(tagged(6), 5) && !is_of_vlan(5 << 48, 5) && !is_of_vlan(tagged(0), 5));
     }
 
     #[test]
@@ -262,12 +310,12 @@ mod tests {
 
     #[test]
     fn what_a_transmit_descriptor_says() {
-        assert_eq!(send(60), 0x0b00_003c);
-        assert_eq!(sent(send(1514)), None, "what was just written is not sent");
-        assert_eq!(sent(send(1514) | 1 << 32), Some(true));
+        assert_eq!([send(60, 0), send(60, 5)], [0x0b00_003c, 0x0005_0000_4b00_003c]);
+        assert_eq!(sent(send(1514, 4094)), None, "what was just written is not sent");
+        assert_eq!(sent(send(1514, 0) | 1 << 32), Some(true));
         for failed in [1 << 33, 1 << 34, 1 << 35_u64] {
-            assert_eq!(sent(send(60) | 1 << 32 | failed), Some(false));
-            assert_eq!(sent(send(60) | failed), None);
+            assert_eq!(sent(send(60, 0) | 1 << 32 | failed), Some(false));
+            assert_eq!(sent(send(60, 0) | failed), None);
         }
         assert_eq!(sent(u64::MAX), Some(false));
     }

@@ -5,9 +5,9 @@
 //! quick one is for `restore` when the chip stands where the state says it does: see [`in_step`].
 
 use udrv_driver::ring::TxRing;
-use udrv_driver::{Cx, Error, Micros, Reg};
+use udrv_driver::{Cx, Error, Micros, Reg, USUAL_MTU};
 
-use crate::regs::{self, NOBODY, ctrl, icr, itr, rah, rctl, rxcsum, tctl, tipg};
+use crate::regs::{self, NOBODY, ctrl, icr, pba, rah, rctl, rxcsum, tctl, tipg, vet};
 use crate::ring::{self, Cursor};
 use crate::state::State;
 use crate::{counters, eeprom, offload, traffic};
@@ -29,6 +29,8 @@ pub(crate) fn halt(cx: &Cx<'_, State>) -> Result<(), Error> {
     cx.regs.write(regs::IMC, u32::MAX)?;
     cx.regs.write(regs::RCTL, 0)?;
     cx.regs.write(regs::TCTL, 0)?;
+    // the reset lets it count
+    cx.regs.write(regs::PBA, fifo(cx.state))?;
     cx.regs.write(regs::CTRL, ctrl::RST)?;
     if cx.regs.wait(regs::CTRL, RESET_DEADLINE, |value| value & ctrl::RST == 0 || value == NOBODY)? == NOBODY {
         return Err(Error::Gone);
@@ -36,7 +38,7 @@ pub(crate) fn halt(cx: &Cx<'_, State>) -> Result<(), Error> {
     // what the EEPROM loads would go over what is written here
     eeprom::acquire(cx)?;
     eeprom::release(cx)?;
-    let others = [regs::RCTL, regs::TCTL, regs::ITR, regs::RXCSUM];
+    let others = [regs::RCTL, regs::TCTL, regs::ITR, regs::VET, regs::RXCSUM];
     let rings = [regs::RDBAL, regs::RDBAH, regs::RDLEN, regs::TDBAL, regs::TDBAH, regs::TDLEN];
     for register in others.into_iter().chain(rings) {
         cx.regs.write(register, 0)?;
@@ -69,6 +71,7 @@ pub(crate) fn shut_down(cx: &mut Cx<'_, State>) -> Result<(), Error> {
 /// empty by then.
 pub(crate) fn start(cx: &mut Cx<'_, State>) -> Result<(), Error> {
     write_mac(cx)?;
+    write_vlan(cx)?;
     let (memory, base) = (cx.state.memory, cx.dma.bus_address(cx.state.memory)?);
     for index in 0..ring::RX {
         let word = ring::rx_word(index);
@@ -89,7 +92,7 @@ pub(crate) fn start(cx: &mut Cx<'_, State>) -> Result<(), Error> {
     cx.state.context = offload::UNKNOWN;
 
     cx.regs.write(regs::RXCSUM, rxcsum::RUN)?;
-    cx.regs.write(regs::ITR, itr::RUN)?;
+    cx.regs.write(regs::ITR, cx.state.itr)?;
     run(cx)
 }
 
@@ -116,7 +119,23 @@ pub(crate) fn restore(cx: &mut Cx<'_, State>) -> Result<(), Error> {
     }
     traffic::complete_sent(cx)?;
     write_mac(cx)?;
+    write_vlan(cx)?;
     run(cx)
+}
+
+/// Makes the chip what the state says after MTU, VLAN and ITR have changed in it; `fifo_before` is what PBA was. Another
+/// PBA counts after a reset only, which ends what is in flight.
+pub(crate) fn follow(cx: &mut Cx<'_, State>, fifo_before: u32) -> Result<(), Error> {
+    if cx.state.opened == 0 {
+        return Ok(());
+    }
+    if fifo(cx.state) != fifo_before {
+        shut_down(cx)?;
+        return resume(cx);
+    }
+    write_vlan(cx)?;
+    cx.regs.write(regs::ITR, cx.state.itr)?;
+    cx.regs.write(regs::RCTL, receive_mode(cx.state))
 }
 
 /// Whether the chip stands where the state says: nobody has halted or reset it, its tails are those that were rung, it has sent all that it
@@ -186,11 +205,33 @@ pub(crate) fn write_mac(cx: &Cx<'_, State>) -> Result<(), Error> {
     cx.regs.write(regs::RAH0, rah::AV | u32::from_le_bytes([e, f, 0, 0]))
 }
 
+/// The VLAN from the state: the filter, and that the chip takes tags out and puts them in. RCTL.VFE comes with
+/// [`receive_mode`]; without it the filter does not count, and stays as it is.
+fn write_vlan(cx: &Cx<'_, State>) -> Result<(), Error> {
+    let vlan = cx.state.vlan;
+    if vlan != 0 {
+        for (word, register) in (0..).zip(regs::VFTA) {
+            cx.regs.write(register, if word == vlan / 32 { 1 << (vlan % 32) } else { 0 })?;
+        }
+        cx.regs.write(regs::VET, vet::DOT1Q)?;
+    }
+    let control = cx.regs.read(regs::CTRL)?;
+    let wanted = control & !ctrl::VME | if vlan != 0 { ctrl::VME } else { 0 };
+    if wanted == control { Ok(()) } else { cx.regs.write(regs::CTRL, wanted) }
+}
+
+/// PBA as the state wants it.
+pub(crate) fn fifo(state: &State) -> u32 {
+    if ring::longest(state.mtu) > ring::FIFO_HOLDS_TWO { pba::JUMBO } else { pba::USUAL }
+}
+
 /// RCTL as the state wants it: own address and broadcast always.
 pub(crate) fn receive_mode(state: &State) -> u32 {
     let everyone = if state.promiscuous != 0 { rctl::UPE | rctl::MPE } else { 0 };
     let multicast = if state.multicast != 0 { rctl::MPE } else { 0 };
-    rctl::RUN | everyone | multicast
+    let long = if state.mtu > USUAL_MTU { rctl::LPE } else { 0 };
+    let filtered = if state.vlan != 0 { rctl::VFE } else { 0 };
+    rctl::RUN | everyone | multicast | long | filtered
 }
 
 /// TCTL as the state wants it.

@@ -7,9 +7,10 @@
 
 use udrv_driver::ring::TxRing;
 use udrv_driver::zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
-use udrv_driver::{Dma, MacAddress, Stats};
+use udrv_driver::{Dma, MAX_VLAN, MacAddress, Stats, USUAL_MTU};
 
 use crate::offload::{Context, UNKNOWN};
+use crate::regs::itr;
 use crate::ring::{self, Cursor};
 
 /// What one failed call can spoil and one rollback mends.
@@ -35,9 +36,15 @@ pub struct State {
     pub(crate) multicast: u32,
     /// 1: TCTL is set up for half duplex.
     pub(crate) half_duplex: u32,
+    /// The MTU, bytes.
+    pub(crate) mtu: u32,
+    /// The VLAN; 0: none.
+    pub(crate) vlan: u32,
+    /// ITR.
+    pub(crate) itr: u32,
     /// The station address in use; zeros if the EEPROM has none and none was set.
     pub(crate) mac: MacAddress,
-    reserved: [u8; 6],
+    reserved: [u8; 2],
 }
 
 impl State {
@@ -53,8 +60,11 @@ impl State {
             promiscuous: 0,
             multicast: 0,
             half_duplex: 0,
+            mtu: USUAL_MTU,
+            vlan: 0,
+            itr: itr::of(itr::USUAL),
             mac: MacAddress([0; 6]),
-            reserved: [0; 6],
+            reserved: [0; 2],
         }
     }
 
@@ -70,8 +80,11 @@ impl State {
         holds(self.promiscuous <= 1, "promiscuous: no flag")?;
         holds(self.multicast <= 1, "multicast: no flag")?;
         holds(self.half_duplex <= 1, "half_duplex: no flag")?;
+        holds((USUAL_MTU..=ring::MAX_MTU).contains(&self.mtu), "mtu: out of range")?;
+        holds(self.vlan <= MAX_VLAN.into(), "vlan: none has this number")?;
+        holds(self.itr <= 0xffff, "itr: more than 16 bits")?;
         holds(self.mac.is_station() || self.mac.0 == [0; 6], "mac: no station address")?;
-        holds(self.reserved == [0; 6], "reserved: not zero")
+        holds(self.reserved == [0; 2], "reserved: not zero")
     }
 }
 
@@ -121,8 +134,12 @@ mod tests {
         broken("promiscuous: no flag", State { promiscuous: 2, ..right });
         broken("multicast: no flag", State { multicast: 2, ..right });
         broken("half_duplex: no flag", State { half_duplex: 2, ..right });
+        broken("mtu: out of range", State { mtu: 1499, ..right });
+        broken("mtu: out of range", State { mtu: ring::MAX_MTU + 1, ..right });
+        broken("vlan: none has this number", State { vlan: 4095, ..right });
+        broken("itr: more than 16 bits", State { itr: 0x1_0000, ..right });
         broken("mac: no station address", State { mac: MacAddress([0xff; 6]), ..right });
-        broken("reserved: not zero", State { reserved: [0, 0, 0, 0, 0, 1], ..right });
+        broken("reserved: not zero", State { reserved: [0, 1], ..right });
         let mut full = right;
         (2..ring::TX).for_each(|n| full.tx.claim(Buffer(n.into())));
         broken("tx.used: all of them", full);

@@ -1,5 +1,7 @@
 //! What a chip has to do to be put on a card.
 
+use std::time::Instant;
+
 use model_wire::NicPort;
 use udrv_bus::{ResetKind, Width};
 
@@ -45,6 +47,14 @@ pub trait Chip: Send + Sized + 'static {
 
     /// Whether the chip asserts INTx now. Called often: a place to let timers expire.
     fn wants_interrupt(&mut self) -> bool;
+
+    /// Whether the chip does anything by itself when time passes: then the card has a clock, which is a thread.
+    const CLOCK: bool = false;
+
+    /// When the chip is to be looked at again, with [`Chip::CLOCK`]: it may want the line then.
+    fn wakes_at(&self) -> Option<Instant> {
+        None
+    }
 
     /// Configuration space or misbehaviour may have changed: what waited for it (the transmitter) may go on.
     fn resume(&mut self);

@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use model_wire::{NicPort, NicReceiver};
 use udrv_bus::{BarInfo, BarKind, BusError, DmaMapping, PciFunction, ResetKind, Width};
 
+use crate::alarm::Wake;
 use crate::chip::Chip;
 use crate::counters::Counters;
 use crate::misbehave::Misbehave;
@@ -45,10 +46,21 @@ impl<C: Chip> NicReceiver for Card<C> {
     }
 }
 
+impl<C: Chip> Wake for Card<C> {
+    fn wake(&self) {
+        settle(&mut *self.chip());
+    }
+}
+
 /// Brings the interrupt line up to date; after anything that may have changed it.
 fn settle<C: Chip>(chip: &mut C) {
     let wanted = chip.wants_interrupt();
-    chip.parts().settle(wanted);
+    let wakes_at = chip.wakes_at();
+    let parts = chip.parts();
+    parts.settle(wanted);
+    if let Some(at) = wakes_at {
+        parts.alarm.set(at);
+    }
 }
 
 /// A card, opened. Made by [`Model::new`] or [`Handle::open`].
@@ -77,6 +89,10 @@ impl<C: Chip> Model<C> {
         let card = Arc::new(Card(Mutex::new(chip)));
         let receiver: Weak<dyn NicReceiver> = Arc::<Card<C>>::downgrade(&card);
         port.attach(receiver);
+        if C::CLOCK {
+            let wake: Weak<dyn Wake> = Arc::<Card<C>>::downgrade(&card);
+            card.chip().parts().alarm.start(wake);
+        }
         (Model { card: card.clone() }, Handle { card })
     }
 }

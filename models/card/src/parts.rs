@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use model_wire::NicPort;
 
+use crate::alarm::Alarm;
 use crate::counters::Counters;
 use crate::dma::{Dma, MasterAbort};
 use crate::misbehave::Trouble;
@@ -54,6 +55,7 @@ pub struct Parts<S> {
     pub counters: Counters,
     pub(crate) costs: Costs,
     pub(crate) intx: Intx,
+    pub(crate) alarm: Alarm,
     /// A model stands for an open file; there is one at a time.
     pub(crate) open: bool,
 }
@@ -70,6 +72,7 @@ impl<S: Default> Parts<S> {
             counters: Counters::default(),
             costs,
             intx: Intx::default(),
+            alarm: Alarm::default(),
             open: false,
         }
     }

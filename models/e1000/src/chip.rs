@@ -2,6 +2,8 @@
 //!
 //! What the registers do is in `access`; transmission, reception, PHY and EEPROM have files of their own.
 
+use std::time::Instant;
+
 use model_card::dma::{Dma, RANGES_64};
 use model_card::eeprom::Eeprom;
 use model_card::pci::{Bar, ConfigSpace, Description, command, status};
@@ -17,9 +19,10 @@ use crate::phy::{Mode, Phy};
 use crate::regs::{self, ctrl, icr, rah, rctl, tctl};
 use crate::ring::Ring;
 use crate::stats::Stats;
+use crate::throttle::Throttle;
 use crate::tx::Packet;
 
-/// Register of `PBA` after reset, lower half: 48 KiB for reception.
+/// Register of `PBA` after power-on, lower half: 48 KiB for reception.
 const PBA_DEFAULT: u32 = 48;
 
 /// The chip on its card. Everything in it is reached through the bus, the wire and the bench.
@@ -55,6 +58,7 @@ pub struct E1000 {
     pub(crate) packet: Packet,
     pub(crate) stats: Stats,
     pub(crate) kept: Kept,
+    throttle: Throttle,
     /// RAL and RAH, in turn.
     pub(crate) receive_address: [u32; 32],
     pub(crate) multicast: [u32; 128],
@@ -104,13 +108,14 @@ impl E1000 {
             rctl: 0,
             tctl: 0,
             rxcsum: 0,
-            pba: 0,
+            pba: PBA_DEFAULT,
             rx: Ring::default(),
             rx_buffer: Vec::new(),
             tx: Ring::default(),
             packet: Packet::default(),
             stats: Stats::default(),
             kept: Kept::new(),
+            throttle: Throttle::default(),
             receive_address: [0; 32],
             multicast: [0; 128],
             vlan_filter: [0; 128],
@@ -119,18 +124,18 @@ impl E1000 {
         chip
     }
 
-    /// Registers as a reset leaves them. The PHY and configuration space are not among them.
+    /// Registers as a reset leaves them. The PHY, configuration space and PBA (manual, 13.4.24) are not among them.
     fn set_defaults(&mut self) {
         self.ctrl = ctrl::DEFAULT;
         (self.eecd, self.eerd, self.mdic) = (0, 0, regs::mdic::READY);
         (self.icr, self.ims) = (0, 0);
         (self.rctl, self.tctl, self.rxcsum) = (0, 0, 0);
-        self.pba = PBA_DEFAULT;
         self.rx = Ring::default();
         self.tx = Ring::default();
         self.packet.clear();
         self.stats = Stats::default();
         self.kept = Kept::new();
+        self.throttle = Throttle::default();
         self.multicast = [0; 128];
         self.vlan_filter = [0; 128];
         self.receive_address = [0; 32];
@@ -287,7 +292,18 @@ impl Chip for E1000 {
     }
 
     fn wants_interrupt(&mut self) -> bool {
-        self.causes() & self.ims != 0
+        let wanted = self.causes() & self.ims != 0;
+        if !wanted {
+            self.throttle.let_go();
+            return false;
+        }
+        self.throttle.passes(self.kept.read(regs::ITR), Instant::now)
+    }
+
+    const CLOCK: bool = true;
+
+    fn wakes_at(&self) -> Option<Instant> {
+        self.throttle.due()
     }
 
     fn resume(&mut self) {

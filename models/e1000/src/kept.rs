@@ -9,7 +9,6 @@ const TABLE: [(u32, u32, u32); 36] = [
     (regs::FCAH, 0xffff, 0),
     (regs::FCT, 0xffff, 0),
     (regs::VET, 0xffff, 0x8100),
-    // Interrupts are not held back by it.
     (regs::ITR, 0xffff, 0),
     (regs::FCTTV, 0xffff, 0),
     (regs::TXCW, 0xc000_ffff, 0),

@@ -53,7 +53,7 @@
 //! - **ICR** is cleared by reading, whatever IMS is, and by writing ones. Reserved bits up to 16 can be set by ICS.
 //! - **CTRL.RST** is over at once; it shows for [`Config::reset_polls`] reads, of whichever registers, or until CTRL is
 //!   written: a driver that waits instead of polling does not find it later. It clears tables and statistics, loads
-//!   RAL0 and RAH0 from the EEPROM, and leaves the PHY and configuration space.
+//!   RAL0 and RAH0 from the EEPROM, and leaves the PHY, configuration space and PBA.
 //! - **STATUS.LU** needs CTRL.SLU, which is clear after reset. Without link the transmitter waits, as the chip does;
 //!   in loopback it does not.
 //! - **Loopback** is PHY register 0, bit 14, or any RCTL.LBM but 0. Frames from the wire are then lost.
@@ -65,6 +65,8 @@
 //!   The queue stops until TCTL.EN or RCTL.EN goes from 0 to 1, or a reset; the head stays at the descriptor.
 //! - **Bus mastering off**: no DMA. The transmitter waits; frames that arrive are missed.
 //! - **Too few receive buffers** for all of a frame: it is lost, RNBC and MPC count it, RXO tells.
+//! - **ITR** counts from the moment when the line is asserted; after a longer pause an interrupt comes at once. The clock
+//!   is the host's: an interrupt that is held back comes when the host has woken a thread.
 //! - **RXDMT0** is told when the free descriptors fall to the threshold, not while they stay below.
 //! - **Longest frame** 1522 bytes with CRC, tagged or not; 16384 with LPE. SBP stores frames with a bad CRC and runts,
 //!   not oversize ones.
@@ -84,8 +86,8 @@
 //!
 //! # Not modelled
 //!
-//! FIFOs and their timing (PBA, FCRTL, FCRTH, TXDCTL, RXDCTL are kept); interrupt delays and moderation (RDTR, RADV,
-//! TIDV, TADV, ITR are kept, IDE is ignored); TXD_LOW and SRPD; flow control (PAUSE frames are frames); half duplex
+//! FIFOs and their timing (PBA, FCRTL, FCRTH, TXDCTL, RXDCTL are kept); interrupt delays (RDTR, RADV, TIDV, TADV are
+//! kept, IDE is ignored); TXD_LOW and SRPD; flow control (PAUSE frames are frames); half duplex
 //! and collisions; SNAP in checksum offload; wake-up, management and ASF; flash; LEDs and pins; SerDes; power
 //! management, PCI-X and MSI; 82542-compatible register addresses; diagnostic registers and the packet buffer memory.
 #![forbid(unsafe_code)]
@@ -104,6 +106,7 @@ pub mod regs;
 mod ring;
 mod rx;
 mod stats;
+mod throttle;
 mod tx;
 
 pub use chip::E1000;

@@ -2,23 +2,33 @@
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::sys::socket::{MsgFlags, recv, send};
-use udrv::endpoint::{EndpointError, NetEndpoint, Received, Sent, SocketEndpoint};
+use udrv::endpoint::{EndpointError, NetEndpoint, Received, Sent, SocketEndpoint, Wanted};
+use udrv_driver::{Offloads, USUAL_MTU};
 
 use crate::PATIENCE;
 
-/// What the device has told the endpoint.
-#[derive(Debug, Default)]
+/// What the device has told the endpoint, and what its administrator, the test, wants it to be.
+#[derive(Debug)]
 pub struct Told {
     /// The cable is in.
     pub carrier: AtomicBool,
-    /// The station address.
-    pub mac: Mutex<[u8; 6]>,
+    interface: Mutex<Wanted>,
+    offloads: Mutex<Offloads>,
+    /// The administrator has changed something.
+    alarm: EventFd,
+}
+
+impl Told {
+    fn interface(&self) -> MutexGuard<'_, Wanted> {
+        self.interface.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// The end of whoever plays the host.
@@ -41,7 +51,12 @@ pub struct WatchedEndpoint {
 #[must_use]
 pub fn pair() -> (WatchedEndpoint, HostEnd) {
     let (socket, fd) = SocketEndpoint::pair().expect("a socket pair");
-    let told = Arc::<Told>::default();
+    let told = Arc::new(Told {
+        carrier: AtomicBool::new(false),
+        interface: Mutex::new(Wanted { mac: [0; 6], mtu: USUAL_MTU, promiscuous: false }),
+        offloads: Mutex::new(Offloads::NONE),
+        alarm: EventFd::from_value_and_flags(0, EfdFlags::EFD_NONBLOCK).expect("an eventfd"),
+    });
     (WatchedEndpoint { socket, told: told.clone() }, HostEnd { fd, told })
 }
 
@@ -74,7 +89,7 @@ impl HostEnd {
     #[must_use]
     pub fn receive(&self, patience: Duration) -> Option<Vec<u8>> {
         let deadline = Instant::now() + patience;
-        let mut frame = vec![0; 2048];
+        let mut frame = vec![0; 1 << 16];
         loop {
             if let Some(length) = self.try_receive(&mut frame) {
                 frame.truncate(length);
@@ -92,7 +107,28 @@ impl HostEnd {
     /// The station address that the endpoint was told last.
     #[must_use]
     pub fn mac(&self) -> [u8; 6] {
-        *self.told.mac.lock().unwrap_or_else(PoisonError::into_inner)
+        self.told.interface().mac
+    }
+
+    /// The MTU of the interface.
+    #[must_use]
+    pub fn mtu(&self) -> u32 {
+        self.told.interface().mtu
+    }
+
+    /// What the endpoint was told that is left to the chip.
+    #[must_use]
+    pub fn offloads(&self) -> Offloads {
+        *self.told.offloads.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The administrator changes the interface.
+    ///
+    /// # Panics
+    /// When nobody has looked at it for far too long.
+    pub fn administer(&self, change: impl FnOnce(&mut Wanted)) {
+        change(&mut self.told.interface());
+        self.told.alarm.write(1).expect("an eventfd");
     }
 
     /// Whether the endpoint was told that the cable is in.
@@ -116,11 +152,22 @@ impl NetEndpoint for WatchedEndpoint {
         self.socket.send(frame)
     }
     fn set_mac(&mut self, mac: [u8; 6]) -> Result<(), EndpointError> {
-        *self.told.mac.lock().unwrap_or_else(PoisonError::into_inner) = mac;
+        self.told.interface().mac = mac;
         self.socket.set_mac(mac)
     }
     fn set_mtu(&mut self, mtu: u32) -> Result<(), EndpointError> {
+        self.told.interface().mtu = mtu;
         self.socket.set_mtu(mtu)
+    }
+    fn set_offloads(&mut self, offloads: Offloads) -> Result<(), EndpointError> {
+        *self.told.offloads.lock().unwrap_or_else(PoisonError::into_inner) = offloads;
+        self.socket.set_offloads(offloads)
+    }
+    fn changes(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.told.alarm.as_fd())
+    }
+    fn wanted(&mut self) -> Result<Option<Wanted>, EndpointError> {
+        Ok(self.told.alarm.read().is_ok().then(|| *self.told.interface()))
     }
     fn set_carrier(&mut self, on: bool) -> Result<(), EndpointError> {
         self.told.carrier.store(on, Relaxed);

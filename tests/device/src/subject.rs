@@ -4,7 +4,6 @@
 //! For a new driver: a module here with its [`Subject`], and a line in `every_subject!`.
 
 use std::ops::RangeInclusive;
-use std::time::Duration;
 
 use model_card::Chip;
 use udrv_bus::Width;
@@ -68,8 +67,6 @@ pub trait Subject: Sized + 'static {
     const STATION: [u32; 2];
     /// Megabits a second of the model's link.
     const LINK_SPEED: u32;
-    /// CPU time that the driver's longest call may use where nothing is optimised, if that is more than it has in earnest.
-    const DEADLINE: Duration = Duration::ZERO;
     /// How many frames the driver takes while the transmitter stands still.
     const TX_ROOM: u64;
     /// How many of the longest frames it has room for that have come in and were not looked at.

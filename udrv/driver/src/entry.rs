@@ -16,6 +16,7 @@ pub enum Entry {
     Link,
     SetMac,
     SetRxMode,
+    Configure,
     GetRingparam,
     GetStats,
     TxTimeout,
@@ -25,7 +26,7 @@ pub enum Entry {
 
 impl Entry {
     /// All of them.
-    pub const ALL: [Entry; 14] = [
+    pub const ALL: [Entry; 15] = [
         Entry::Probe,
         Entry::Open,
         Entry::Stop,
@@ -35,6 +36,7 @@ impl Entry {
         Entry::Link,
         Entry::SetMac,
         Entry::SetRxMode,
+        Entry::Configure,
         Entry::GetRingparam,
         Entry::GetStats,
         Entry::TxTimeout,
@@ -66,6 +68,7 @@ impl Entry {
             Entry::Link => "link",
             Entry::SetMac => "set_mac",
             Entry::SetRxMode => "set_rx_mode",
+            Entry::Configure => "configure",
             Entry::GetRingparam => "get_ringparam",
             Entry::GetStats => "get_stats",
             Entry::TxTimeout => "tx_timeout",

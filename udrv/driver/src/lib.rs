@@ -36,6 +36,7 @@ mod net;
 mod offload;
 mod register;
 pub mod ring;
+mod settings;
 
 pub use clock::{Clock, Micros};
 pub use context::{Cx, Level, Services, State};
@@ -48,5 +49,6 @@ pub use net::{
 };
 pub use offload::{Offload, Offloads};
 pub use register::{Kind, Reg, RegisterInfo, RegisterWidth, Registers};
+pub use settings::{AROUND_MTU, Features, MAX_VLAN, Moderation, Settings, USUAL_MTU};
 pub use udrv_inject::{InjectedFault, Injection, Point};
 pub use zerocopy;

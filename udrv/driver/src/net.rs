@@ -6,7 +6,7 @@ use core::str::FromStr;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::abi::{DELIVER_CHECKED, Request, Words};
-use crate::{Cx, Dma, Error, Offload, Offloads, RegisterInfo, Services, State};
+use crate::{Cx, Dma, Error, Features, Offload, Offloads, Point, RegisterInfo, Services, Settings, State};
 
 /// A driver of an Ethernet controller. Each function but the constants is an entry point: it may fault at any
 /// instruction, and then none of it has happened.
@@ -23,6 +23,8 @@ pub trait NetDriver: 'static {
     const STATE_VERSION: u32;
     /// What the chip does for the host; nothing by default.
     const OFFLOADS: Offloads = Offloads::NONE;
+    /// What the chip can be set to; nothing by default.
+    const FEATURES: Features = Features::NONE;
     /// Second versions of entry points; none by default.
     const ALTERNATES: Alternates<Self::State> = Alternates::NONE;
     /// See [`State`].
@@ -64,6 +66,16 @@ pub trait NetDriver: 'static {
     fn set_mac(cx: &mut Cx<'_, Self::State>, mac: MacAddress) -> Result<(), Error>;
     /// Changes what is received.
     fn set_rx_mode(cx: &mut Cx<'_, Self::State>, mode: RxMode) -> Result<(), Error>;
+    /// Changes what [`NetDriver::FEATURES`] says that can be changed, before `open` or after it. Frames in flight may be
+    /// completed as failed. Before it is called all is as [`Features::usual`] has it, which without features is all that
+    /// there is.
+    fn configure(cx: &mut Cx<'_, Self::State>, settings: Settings) -> Result<(), Error> {
+        cx.point(Point::Start);
+        Self::FEATURES.allow(settings)?;
+        cx.point(Point::Middle);
+        cx.point(Point::End);
+        Ok(())
+    }
     /// Sizes of the rings.
     fn get_ringparam(cx: &mut Cx<'_, Self::State>) -> Result<RingParam, Error>;
     /// Counters since probe.
@@ -162,7 +174,7 @@ impl Buffer {
 pub struct TxFrame {
     /// The buffer, for [`Buffers::keep`] and [`Buffers::complete`].
     pub buffer: Buffer,
-    /// Bytes, 60 to 1514 (1518 with a VLAN tag); up to 65,553 if it is to be cut into segments.
+    /// Bytes, 60 to [`Settings::longest_frame`]; up to 65,553 if it is to be cut into segments.
     pub length: u32,
     /// Where the device sees it; 64-byte aligned.
     pub bus_address: u32,

@@ -10,7 +10,7 @@
 //! in it. The ioctls are a page of code (`if_ioctl.rs`), so they are ours.
 //!
 //! Each frame has a `virtio_net_hdr` before it (`vnet.rs`), in which the host leaves checksums and segments to the device,
-//! and hears that checksums were found right. It costs ten bytes a frame where the device can do neither.
+//! and hears that checksums were found right, and that a packet is several segments. It costs ten bytes a frame where the device can do neither.
 //!
 //! Not here: several queues, addresses and routes (the administrator's).
 
@@ -26,7 +26,7 @@ use udrv_driver::{Offload, Offloads};
 
 use super::if_ioctl::{self, IfName};
 use super::watch::LinkWatch;
-use super::{EndpointError, NetEndpoint, Received, Sent, Wanted, received, sent, vnet};
+use super::{EndpointError, Merged, NetEndpoint, Received, Sent, Wanted, received, sent, vnet};
 use crate::dma::{DmaError, DmaRegion};
 
 /// Flag of TUNGETIFF: the interface stays without a descriptor (`IFF_PERSIST` of `<linux/if_tun.h>`).
@@ -281,6 +281,18 @@ impl NetEndpoint for Tap {
         sent(done, len, "send", || self.interface().to_owned())
     }
 
+    fn takes_merged(&self) -> bool {
+        true
+    }
+
+    fn send_merged(&mut self, region: &DmaRegion, packet: &Merged<'_>) -> Result<Sent, EndpointError> {
+        let header = vnet::segments_to_host(packet.offload);
+        let done = region.write_gathered(self.file.as_fd(), &header, packet.headers, packet.pieces);
+        let len = packet.headers.len() + packet.pieces.iter().map(|(_, bytes)| bytes).sum::<usize>();
+        let done = done.map(|count| count.saturating_sub(vnet::HEADER));
+        sent(done, len, "send", || self.interface().to_owned())
+    }
+
     fn send(&mut self, frame: &[u8]) -> Result<Sent, EndpointError> {
         let done = self.file.write_vectored(&[IoSlice::new(&vnet::to_host(false)), IoSlice::new(frame)]);
         let done = done.map(|len| len.saturating_sub(vnet::HEADER));
@@ -293,6 +305,10 @@ impl NetEndpoint for Tap {
         self.prior.mac = self.prior.mac.or(before);
         self.given_mac = Some(mac);
         Ok(())
+    }
+
+    fn mtu(&self) -> Result<Option<u32>, EndpointError> {
+        Tap::mtu(self).map(Some)
     }
 
     fn set_mtu(&mut self, mtu: u32) -> Result<(), EndpointError> {

@@ -11,9 +11,8 @@ use udrv_driver::{Cx, Entry, Error, Injection, NetDriver, TxFrame};
 
 use super::{DeviceError, NetDevice};
 use crate::buffers::{handle, is_offered};
-use crate::endpoint::Sent;
 use crate::gate::Direct;
-use crate::host::{BUDGET, Delivered, Host};
+use crate::host::Host;
 use crate::ledger::Ledger;
 use crate::supervisor::quarantine::Version;
 use crate::transact::transact;
@@ -90,11 +89,12 @@ impl<D: NetDriver> NetDevice<D> {
     /// Polls, with the version of `poll` that is in use.
     pub(super) fn call_poll(&mut self) -> Result<u32, CallError> {
         let valid = |n: &u32, host: &Host, _: &Ledger| *n as usize == host.delivered.len();
+        let budget = self.host.budget();
         match (self.version(Entry::Poll), D::ALTERNATES.poll) {
             (Version::Alternate, Some(second)) => {
-                self.call_version(Entry::Poll, true, &[], move |cx| second(cx, BUDGET), valid)
+                self.call_version(Entry::Poll, true, &[], move |cx| second(cx, budget), valid)
             }
-            _ => self.call(Entry::Poll, |cx| D::poll(cx, BUDGET), valid),
+            _ => self.call(Entry::Poll, move |cx| D::poll(cx, budget), valid),
         }
     }
 
@@ -250,34 +250,6 @@ impl<D: NetDriver> NetDevice<D> {
         let read = self.domain.memory().read(broken.address, text);
         let text = read.map_or_else(|refusal| refusal.0, |()| String::from_utf8_lossy(text).into_owned());
         if broken.before { Failure::SpoiltEarlier(text) } else { Failure::BrokenState(text) }
-    }
-
-    /// The call has returned and is right: frames go up, descriptors are handed over and doorbells ring.
-    fn release_output(&mut self) {
-        let region = self.host.pool.region();
-        for Delivered { place, length, checked } in self.host.delivered.drain(..) {
-            let sent = if checked && D::OFFLOADS.rx_checksum {
-                self.endpoint.send_checked(region, place, length as usize)
-            } else {
-                self.endpoint.send_from(region, place, length as usize)
-            };
-            match sent {
-                Ok(Sent::Done) => {
-                    self.traffic.rx_frames += 1;
-                    self.traffic.rx_bytes += u64::from(length);
-                }
-                Ok(Sent::Full | Sent::Down | Sent::Closed) => self.traffic.rx_dropped += 1,
-                Err(error) => {
-                    self.traffic.rx_dropped += 1;
-                    tracing::debug!(%error, "a received frame was not taken");
-                }
-            }
-        }
-        self.traffic.tx_frames += self.host.sent;
-        self.traffic.tx_lost += self.host.lost;
-        if !self.host.commit() {
-            tracing::warn!(device = %self.name, "a doorbell did not reach the device");
-        }
     }
 
     pub(super) fn take_armed(&mut self, entry: Entry) -> Option<Injection> {

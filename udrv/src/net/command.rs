@@ -64,6 +64,9 @@ pub struct Traffic {
     pub rx_frames: u64,
     /// Their bytes.
     pub rx_bytes: u64,
+    /// Those of them that went up put together, several in one packet.
+    #[serde(default)]
+    pub rx_merged: u64,
     /// Frames received that the endpoint did not take.
     pub rx_dropped: u64,
     /// Frames that the device says it has sent.
@@ -127,6 +130,12 @@ pub struct Status {
     pub mac: String,
     /// The chip's own address.
     pub permanent_mac: String,
+    /// MTU of the interface, bytes.
+    pub mtu: u32,
+    /// The VLAN that the chip puts it into; 0: none.
+    pub vlan: u16,
+    /// Microseconds between interrupts, at least.
+    pub interrupt_interval: u64,
     /// There is a link.
     pub link_up: bool,
     /// Megabits a second.
@@ -274,7 +283,7 @@ impl<D: NetDriver> NetDevice<D> {
     }
 
     fn call_with_values_in_force(&mut self, entry: Entry) -> Result<(), DeviceError> {
-        let Recorded { mac, rx_mode: mode, .. } = self.recorded;
+        let Recorded { mac, rx_mode: mode, settings, .. } = self.recorded;
         match entry {
             Entry::Open | Entry::Stop => {
                 let stopped = self.must(Entry::Stop, |cx| D::stop(cx));
@@ -284,6 +293,7 @@ impl<D: NetDriver> NetDevice<D> {
             Entry::Link => self.update_link()?,
             Entry::SetMac => self.entry(entry, move |cx| D::set_mac(cx, mac))?,
             Entry::SetRxMode => self.entry(entry, move |cx| D::set_rx_mode(cx, mode))?,
+            Entry::Configure => self.entry(entry, move |cx| D::configure(cx, settings))?,
             Entry::GetRingparam => self.entry(entry, |cx| D::get_ringparam(cx)).map(|_| ())?,
             Entry::GetStats => self.entry(entry, |cx| D::get_stats(cx)).map(|_| ())?,
             Entry::TxTimeout => self.must(entry, |cx| D::tx_timeout(cx))?,
@@ -300,6 +310,7 @@ impl<D: NetDriver> NetDevice<D> {
                 let probed = self.must(Entry::Probe, |cx| D::probe(cx));
                 self.must(Entry::SetMac, move |cx| D::set_mac(cx, mac))?;
                 self.must(Entry::SetRxMode, move |cx| D::set_rx_mode(cx, mode))?;
+                self.must(Entry::Configure, move |cx| D::configure(cx, settings))?;
                 self.open_again()?;
                 stopped.and(probed)?;
             }
@@ -333,6 +344,9 @@ impl<D: NetDriver> NetDevice<D> {
             endpoint: self.endpoint.name(),
             mac: self.recorded.mac.to_string(),
             permanent_mac: self.permanent_mac.to_string(),
+            mtu: self.mtu,
+            vlan: self.recorded.settings.vlan,
+            interrupt_interval: self.recorded.settings.interrupt_interval.0,
             link_up: self.link.up,
             link_speed: self.link.speed,
             full_duplex: self.link.full_duplex,

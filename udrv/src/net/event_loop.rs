@@ -63,11 +63,12 @@ impl<D: NetDriver> NetDevice<D> {
             } else if self.next_look().is_some_and(|next| self.clock() >= next) {
                 self.look()?;
             }
-            if frames {
-                self.pump_endpoint()?;
-            }
+            // before frames: those of a larger MTU come behind the change
             if changed && polled == 4 {
                 self.follow_settings()?;
+            }
+            if frames {
+                self.pump_endpoint()?;
             }
             self.reports.log(&self.name);
             if wake {

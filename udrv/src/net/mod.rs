@@ -6,15 +6,19 @@
 //! ```
 //!
 //! `call.rs` runs one entry point as a transaction, `recover.rs` and `restart.rs` do what a fault calls for; `traffic.rs`
-//! and `transmit.rs` move frames; `serving.rs` serves the device, with `interrupts.rs` and `device_faults.rs` to say
-//! what to do when it does wrong; `settings.rs` follows what the administrator changes at the interface; `event_loop.rs`
-//! waits for the device, the endpoint and commands; this file starts and stops.
+//! and `transmit.rs` move frames, and `deliver.rs` with `merge.rs` those that go up; `serving.rs` serves the device, with
+//! `interrupts.rs` and `device_faults.rs` to say what to do when it does wrong; `features.rs` finds out what the options
+//! ask of the chip, `settings.rs` follows what the administrator changes at the interface; `event_loop.rs` waits for the
+//! device, the endpoint and commands; this file starts and stops.
 
 mod call;
 mod command;
+mod deliver;
 mod device_faults;
 mod event_loop;
+mod features;
 mod interrupts;
+mod merge;
 mod offload;
 mod recover;
 mod restart;
@@ -29,15 +33,18 @@ use std::time::{Duration, Instant};
 use fgft::{Domain, DomainConfig, StateKind};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use udrv_bus::{BarInfo, BusError, PciFunction, PciId, ResetKind, Width};
-use udrv_driver::{Entry, Error, Injection, Link, MacAddress, NetDriver, RxMode};
+use udrv_driver::{Entry, Error, Injection, Link, MacAddress, NetDriver, Offloads, RxMode};
 
 pub use call::CallError;
 pub use command::{Answer, Command, Commander, EntryStatus, Inbox, QuarantineStatus, Status, Traffic, commands};
 pub use device_faults::DeviceFaults;
+pub use features::{FeatureError, Switch};
 pub use interrupts::InterruptMode;
 
 use self::device_faults::Restores;
+use self::features::Asked;
 use self::interrupts::Interrupts;
+use self::merge::Merger;
 use self::restart::Recorded;
 use self::transmit::Outbound;
 use crate::endpoint::{EndpointError, NetEndpoint};
@@ -71,6 +78,14 @@ pub struct Options {
     pub deadline: Duration,
     /// Address to use instead of the chip's own.
     pub mac: Option<MacAddress>,
+    /// MTU of the interface, bytes. `None`: what it has already, else 1500.
+    pub mtu: Option<u32>,
+    /// The VLAN that the interface is in without seeing its tags. `None`: tags are the host's affair.
+    pub vlan: Option<u16>,
+    /// Time between interrupts, at least; zero: none. `None`: as the driver has it.
+    pub interrupt_interval: Option<Duration>,
+    /// What is to be left to the chip, or not; of what is said of one the last counts. The rest: what the chip can.
+    pub offloads: Vec<(Switch, bool)>,
     /// A frame that the device has had for this long is not going to be sent: `tx_timeout` is called.
     pub tx_timeout: Duration,
     /// While nothing happens the device is looked at this often: for links that do not tell and interrupts that were
@@ -89,6 +104,10 @@ impl Default for Options {
             generations: 8,
             deadline: Duration::from_millis(5),
             mac: None,
+            mtu: None,
+            vlan: None,
+            interrupt_interval: None,
+            offloads: Vec::new(),
             tx_timeout: Duration::from_secs(5),
             look: Duration::from_secs(4),
         }
@@ -119,6 +138,15 @@ pub enum DeviceError {
         driver: &'static str,
         /// BARs it can use.
         bars: &'static [u8],
+    },
+    /// The chip does not have something that was asked for.
+    #[error("{device}: {source}")]
+    Feature {
+        /// The device's name.
+        device: String,
+        /// What.
+        #[source]
+        source: FeatureError,
     },
     /// The device does not answer, not even in configuration space.
     #[error("{device} does not answer (its vendor id reads as all ones): it is unplugged, powered off or broken")]
@@ -206,8 +234,14 @@ pub struct NetDevice<D: NetDriver> {
     options: Options,
     permanent_mac: MacAddress,
     recorded: Recorded,
+    /// What is left to the chip.
+    offloads: Offloads,
+    /// The interface's.
+    mtu: u32,
     link: Link,
     outbound: Outbound,
+    /// Puts received frames together.
+    merger: Merger,
     /// Since when frames are with the device without one coming back.
     sending_since: Option<Instant>,
     armed: Option<(Entry, Injection, u32)>,
@@ -264,9 +298,10 @@ impl<D: NetDriver> NetDevice<D> {
         let quarantine = Quarantine::new(options.quarantine.clone(), Entry::ALL.len());
         identify::<D>(&mut *bus, &name)?;
         let (bar, info) = choose_bar::<D>(&mut *bus, &name)?;
+        let asked = Asked::new::<D>(&options, &*endpoint, &name)?;
         let in_bus = |source| DeviceError::Bus { device: name.clone(), source };
         set_command(&mut *bus, PCI_IO | PCI_MEMORY, PCI_BUS_MASTER | PCI_INTX_DISABLE).map_err(in_bus)?;
-        let pool = Pool::new(&mut *bus, D::OFFLOADS.segments())
+        let pool = Pool::new(&mut *bus, asked.longest_packet())
             .map_err(|source| DeviceError::Pool { device: name.clone(), source })?;
         let window = Window::new(bus, bar, info.size, D::REGISTERS, pool.bus_range());
         let kind = StateKind { name: D::NAME, version: D::STATE_VERSION };
@@ -287,10 +322,14 @@ impl<D: NetDriver> NetDevice<D> {
             recorded: Recorded {
                 mac: MacAddress::default(),
                 rx_mode: RxMode { promiscuous: false, multicast: u64::MAX },
+                settings: asked.settings,
                 open: false,
             },
+            offloads: asked.offloads,
+            mtu: asked.mtu,
             link: Link::default(),
             outbound: Outbound::new(),
+            merger: Merger::new(),
             sending_since: None,
             armed: None,
             canary: Box::new([CANARY; 64]),
@@ -337,10 +376,12 @@ impl<D: NetDriver> NetDevice<D> {
         self.entry(Entry::SetMac, move |cx| D::set_mac(cx, mac))?;
         let mode = self.recorded.rx_mode;
         self.entry(Entry::SetRxMode, move |cx| D::set_rx_mode(cx, mode))?;
+        self.configure(self.recorded.settings)?;
         self.recorded.open = true;
         self.entry(Entry::Open, |cx| D::open(cx))?;
         self.endpoint.set_mac(mac.0)?;
-        self.endpoint.set_offloads(D::OFFLOADS)?;
+        self.endpoint.set_mtu(self.mtu)?;
+        self.endpoint.set_offloads(self.offloads)?;
         self.update_link()?;
         tracing::info!(device = %self.name, driver = D::NAME, mac = %mac, endpoint = %self.endpoint.name(), "running");
         Ok(())

@@ -7,8 +7,6 @@ use udrv_driver::{Offload, Offloads};
 
 use crate::dma::DmaRegion;
 
-/// The longest frame that can be on the wire, with a VLAN tag, without CRC.
-const LONGEST: usize = 1518;
 /// EtherTypes.
 const VLAN: u16 = 0x8100;
 const IPV4: u16 = 0x0800;
@@ -22,24 +20,25 @@ const TCP_LENGTH: usize = 12;
 /// The shortest headers that end before TCP's, and the longest up to its end.
 const HEADERS: usize = 256;
 
-/// The frame of `length` bytes at `place` for a chip that can do `able`: what is left to it, or `None` if the frame
-/// cannot be sent.
+/// The frame of `length` bytes at `place` for a chip that can do `able`, on a wire where frames have `longest` bytes at
+/// most: what is left to the chip, or `None` if the frame cannot be sent.
 pub(super) fn prepare(
     region: &DmaRegion,
     place: u64,
     length: usize,
     asked: Offload,
     able: Offloads,
+    longest: usize,
 ) -> Option<Offload> {
     if asked.checksum_start == 0 {
-        return (length <= LONGEST && asked.segment == 0).then_some(asked);
+        return (length <= longest && asked.segment == 0).then_some(asked);
     }
     let (start, offset) = (usize::from(asked.checksum_start), usize::from(asked.checksum_offset));
     if !able.tx_checksum || start < ETHERNET || start + offset + 2 > length {
         return None;
     }
     if asked.segment == 0 {
-        return (length <= LONGEST).then_some(asked);
+        return (length <= longest).then_some(asked);
     }
     let able = if asked.ipv6 { able.segment_ipv6 } else { able.segment_ipv4 };
     if !able || asked.checksum_offset != TCP_CHECKSUM {
@@ -109,7 +108,7 @@ mod tests {
     fn prepared(frame: &[u8], asked: Offload, able: Offloads) -> Option<(Vec<u8>, Offload)> {
         let region = DmaRegion::new(128 << 10, None).unwrap();
         region.copy_in(64, frame).unwrap();
-        let offload = prepare(&region, 64, frame.len(), asked, able)?;
+        let offload = prepare(&region, 64, frame.len(), asked, able, 1518)?;
         let mut after = vec![0; frame.len()];
         region.copy_out(64, &mut after).unwrap();
         Some((after, offload))

@@ -6,7 +6,7 @@
 use std::time::Instant;
 
 use fgft::Plain;
-use udrv_driver::{Entry, MacAddress, NetDriver, RxMode};
+use udrv_driver::{Entry, Features, MacAddress, NetDriver, RxMode, Settings};
 
 use super::{NetDevice, PCI_BUS_MASTER, PCI_IO, PCI_MEMORY, set_command};
 use crate::ledger::Ledger;
@@ -22,6 +22,8 @@ pub(super) struct Recorded {
     pub(super) mac: MacAddress,
     /// What is received.
     pub(super) rx_mode: RxMode,
+    /// What the chip is set to.
+    pub(super) settings: Settings,
     /// Between `open` and `stop`.
     pub(super) open: bool,
 }
@@ -35,9 +37,12 @@ impl<D: NetDriver> NetDevice<D> {
         self.within_rung(Entry::Probe, ATTEMPTS, nested, |cx| D::probe(cx))?;
         let bus = self.host.window.bus();
         set_command(bus, PCI_BUS_MASTER, 0).map_err(|e| e.to_string())?;
-        let Recorded { mac, rx_mode, open } = self.recorded;
+        let Recorded { mac, rx_mode, settings, open } = self.recorded;
         self.within_rung(Entry::SetMac, ATTEMPTS, nested, move |cx| D::set_mac(cx, mac))?;
         self.within_rung(Entry::SetRxMode, ATTEMPTS, nested, move |cx| D::set_rx_mode(cx, rx_mode))?;
+        if D::FEATURES != Features::NONE {
+            self.within_rung(Entry::Configure, ATTEMPTS, nested, move |cx| D::configure(cx, settings))?;
+        }
         if open {
             self.within_rung(Entry::Open, ATTEMPTS, nested, |cx| D::open(cx))?;
         }

@@ -63,7 +63,11 @@ impl<D: NetDriver> NetDevice<D> {
         if self.restores.is_down() {
             return Ok(());
         }
-        if self.sending_since.is_some_and(|since| since.elapsed() >= self.options.tx_timeout) {
+        if self.has_stopped_sending() {
+            // without a link nothing is sent, and that is no failure: it goes on when the link is back
+            self.refresh_link()?;
+        }
+        if self.has_stopped_sending() && !self.restores.is_down() {
             tracing::warn!(device = %self.name, "the device has stopped sending");
             self.sending_since = None;
             match self.must(Entry::TxTimeout, |cx| D::tx_timeout(cx)) {
@@ -77,6 +81,11 @@ impl<D: NetDriver> NetDevice<D> {
         self.pump_endpoint()?;
         self.refresh_link()?;
         Ok(())
+    }
+
+    /// Whether frames are with the device for too long, while there is a link to send them to.
+    fn has_stopped_sending(&self) -> bool {
+        self.link.up && self.sending_since.is_some_and(|since| since.elapsed() >= self.options.tx_timeout)
     }
 
     /// When the device is to be looked at or restored next, if that is before the next [`NetDevice::tick`].

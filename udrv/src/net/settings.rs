@@ -1,16 +1,14 @@
 //! What the administrator changes at the interface reaches the chip; what the chip cannot do is put back.
 //!
 //! `ip link set dev eth8139 address ...` becomes `set_mac`; a bridge or a capture that wants everything becomes
-//! `set_rx_mode`. An MTU that frames of this class do not have is set back, and the log says why. Not here: the
+//! `set_rx_mode`, and an MTU `configure`. An MTU that the chip does not have is set back, and the log says why. Not here: the
 //! multicast list, of which a TAP gives no notice (all multicast is received).
 
-use udrv_driver::{Entry, MacAddress, NetDriver, RxMode};
+use udrv_driver::{Entry, Features, MacAddress, NetDriver, RxMode, Settings, USUAL_MTU};
 
+use super::features::{MIN_MTU, max_mtu};
 use super::{DeviceError, NetDevice};
 use crate::endpoint::Wanted;
-
-/// The largest MTU in bytes: an Ethernet frame, without jumbo.
-pub(super) const MAX_MTU: u32 = 1500;
 
 impl<D: NetDriver> NetDevice<D> {
     /// Makes the device what the interface is to be.
@@ -28,10 +26,8 @@ impl<D: NetDriver> NetDevice<D> {
             }
         };
         // each by itself: that one is refused is no reason to leave out the other
-        let mac = self.follow_mac(wanted);
-        let followed = mac.and(self.follow_mode(wanted));
-        self.refuse_mtu(wanted.mtu);
-        self.noted(followed).or_else(|error| match error {
+        let (mac, mode, mtu) = (self.follow_mac(wanted), self.follow_mode(wanted), self.follow_mtu(wanted.mtu));
+        self.noted(mac.and(mode).and(mtu)).or_else(|error| match error {
             error @ DeviceError::GaveUp { .. } => Err(error),
             error => {
                 tracing::warn!(device = %self.name, %error, "a change of the interface did not reach the device");
@@ -66,14 +62,53 @@ impl<D: NetDriver> NetDevice<D> {
         Ok(())
     }
 
-    /// A smaller one is the host's affair: the device is told the length of each frame.
-    fn refuse_mtu(&mut self, mtu: u32) {
-        if mtu <= MAX_MTU {
-            return;
+    /// One below the usual is the host's affair: the device is told the length of each frame.
+    fn follow_mtu(&mut self, mtu: u32) -> Result<(), DeviceError> {
+        if mtu == self.mtu {
+            return Ok(());
         }
-        tracing::warn!(device = %self.name, "MTU {mtu} is not possible here: it is {MAX_MTU} at most, and that is set");
-        if let Err(error) = self.endpoint.set_mtu(MAX_MTU) {
+        let most = max_mtu(D::FEATURES, self.host.pool.buffer_bytes());
+        if mtu > most {
+            self.refuse_mtu(mtu, most);
+            return Ok(());
+        }
+        let settings = Settings { mtu: mtu.max(USUAL_MTU), ..self.recorded.settings };
+        if settings != self.recorded.settings
+            && let Err(error) = self.configure(settings)
+        {
+            self.put_back_mtu();
+            return Err(error);
+        }
+        tracing::info!(device = %self.name, mtu, "the interface has another MTU");
+        self.mtu = mtu;
+        // what was in flight may be lost, and nothing would call for the frame that waits
+        self.pump_endpoint()
+    }
+
+    fn refuse_mtu(&mut self, mtu: u32, most: u32) {
+        let before = self.mtu;
+        let way_out = if mtu > D::FEATURES.max_mtu { "" } else { "; start with --mtu for packet buffers of that size" };
+        tracing::warn!(
+            device = %self.name,
+            "MTU {mtu} is not possible here: with {} it can be {MIN_MTU} to {most}{way_out}. Set back to {before}",
+            D::NAME
+        );
+        self.put_back_mtu();
+    }
+
+    fn put_back_mtu(&mut self) {
+        if let Err(error) = self.endpoint.set_mtu(self.mtu) {
             tracing::warn!(device = %self.name, %error, "longer frames will be dropped");
         }
+    }
+
+    /// Has the chip set to `settings`.
+    pub(super) fn configure(&mut self, settings: Settings) -> Result<(), DeviceError> {
+        if D::FEATURES != Features::NONE {
+            self.entry(Entry::Configure, move |cx| D::configure(cx, settings))?;
+        }
+        self.recorded.settings = settings;
+        self.host.set_longest_frame(settings.longest_frame());
+        Ok(())
     }
 }

@@ -8,7 +8,6 @@ use super::offload::prepare;
 use super::transmit::Waiting;
 use super::{CallError, DeviceError, NetDevice};
 use crate::endpoint::Received;
-use crate::host::{BATCH, BUDGET};
 
 /// Smallest Ethernet frame without CRC; shorter ones are padded with zeros.
 const MIN_FRAME: usize = 60;
@@ -24,14 +23,14 @@ impl<D: NetDriver> NetDevice<D> {
         if self.restores.is_down() {
             return Ok(());
         }
-        while self.outbound.queue.len() < BATCH && self.next_frame()? {}
+        while self.outbound.has_room() && self.next_frame()? {}
         self.send_waiting()
     }
 
     /// Whether a frame from the endpoint could be taken now.
     #[must_use]
     pub fn has_room(&self) -> bool {
-        self.outbound.queue.is_empty() && !self.restores.is_down() && self.host.buffers.free() > 0
+        self.outbound.is_empty() && !self.restores.is_down() && self.host.buffers.free() > 0
     }
 
     /// Puts a frame from the endpoint at the end of the queue. False: there is none, or no buffer for it.
@@ -39,7 +38,7 @@ impl<D: NetDriver> NetDevice<D> {
         let Some(buffer) = self.host.buffers.take() else { return Ok(false) };
         let received = self.receive_into(buffer);
         match received {
-            Ok(Some((length, offload))) => self.outbound.queue.push_back(Waiting { buffer, length, offload }),
+            Ok(Some((length, offload))) => self.outbound.push(Waiting { buffer, length, offload }),
             Ok(None) | Err(_) => self.host.buffers.give_back(buffer),
         }
         Ok(received?.is_some())
@@ -54,7 +53,9 @@ impl<D: NetDriver> NetDevice<D> {
                 self.endpoint.recv_offloaded(pool.region(), offset, pool.buffer_bytes() as usize)?;
             match received {
                 Received::Frame(length @ 14..) => {
-                    let Some(offload) = prepare(pool.region(), offset, length, asked, D::OFFLOADS) else {
+                    let longest = self.host.longest_frame() as usize;
+                    let able = self.offloads;
+                    let Some(offload) = prepare(pool.region(), offset, length, asked, able, longest) else {
                         self.traffic.tx_dropped += 1;
                         continue;
                     };
@@ -82,6 +83,7 @@ impl<D: NetDriver> NetDevice<D> {
     pub(super) fn poll_all(&mut self) -> Result<(), DeviceError> {
         let before = self.host.buffers.lent();
         self.more = false;
+        let budget = self.host.budget();
         let mut polls = 0;
         loop {
             match self.call_poll() {
@@ -90,8 +92,8 @@ impl<D: NetDriver> NetDevice<D> {
                         self.frame_went_through();
                     }
                     polls += 1;
-                    self.more = n == BUDGET && polls == POLLS;
-                    if n < BUDGET || self.more {
+                    self.more = n == budget && polls == POLLS;
+                    if n < budget || self.more {
                         break;
                     }
                 }
@@ -128,6 +130,10 @@ impl<D: NetDriver> NetDevice<D> {
             tracing::info!(device = %self.name, up = link.up, speed = link.speed, full_duplex = link.full_duplex, "link");
         }
         self.endpoint.set_carrier(link.up)?;
+        if link.up && !self.link.up && self.sending_since.is_some() {
+            // what the device has had while there was no link has its time from here
+            self.sending_since = Some(Instant::now());
+        }
         if link.up
             && link != self.link
             && let Err(error) = self.endpoint.set_link_mode(link.speed, link.full_duplex)

@@ -22,6 +22,9 @@ pub(crate) struct Card {
     pub(crate) devices: &'static [&'static str],
     /// Linux's module for it, which has it before ours and gets it back; its driver has the same name.
     pub(crate) module: &'static str,
+    /// An MTU above 1500 that it and its peer have, if both have one, and whether its chip has VLAN tags.
+    pub(crate) jumbo: Option<u32>,
+    pub(crate) vlan: bool,
     /// What is under Linux's driver at the far end of its cable: another make, so that not both ends share a mistake.
     pub(crate) peer: Peer,
 }
@@ -50,13 +53,15 @@ const RTL8139: Peer = Peer { device: "rtl8139", module: "8139cp" };
 
 /// All of them.
 pub(crate) const CARDS: &[Card] = &[
-    Card { name: "rtl8139", make: Make::Qemu, devices: &["rtl8139"], module: "8139cp", peer: E1000 },
-    // 82540EM, 82545EM (copper) and 82544GC
+    Card { name: "rtl8139", make: Make::Qemu, devices: &["rtl8139"], module: "8139cp", jumbo: None, vlan: false, peer: E1000 },
+    // 82540EM, 82545EM (copper) and 82544GC; 8139cp has 4096
     Card {
         name: "e1000",
         make: Make::Qemu,
         devices: &["e1000", "e1000-82545em", "e1000-82544gc"],
         module: "e1000",
+        jumbo: Some(4000),
+        vlan: true,
         peer: RTL8139,
     },
     // one chip on PCI, one on PCI Express
@@ -65,6 +70,8 @@ pub(crate) const CARDS: &[Card] = &[
         make: Make::Model,
         devices: &["r8169-rtl8169sc", "r8169-rtl8168be"],
         module: "r8169",
+        jumbo: None,
+        vlan: false,
         peer: E1000,
     },
 ];
@@ -75,8 +82,9 @@ pub(crate) fn named(name: &str) -> Option<&'static Card> {
 }
 
 /// A guest with two cards on one hub, and Linux's modules for both: one of QEMU's devices of `card` for VFIO, and
-/// `peer`. The script finds in `/guest/cards` their PCI addresses (`$OURS`, `$PEER`), and which drivers of Linux they have
-/// when nobody has taken them from those (`$OUR_LINUX`, `$PEER_LINUX`).
+/// `peer`. The script finds in `/guest/cards` their PCI addresses (`$OURS`, `$PEER`), which drivers of Linux they have
+/// when nobody has taken them from those (`$OUR_LINUX`, `$PEER_LINUX`), and what ours can do (`$JUMBO` and `$VLAN`: an MTU
+/// and a VLAN, or nothing).
 pub(crate) fn two_cards(scenario: &str, card: &Card, device: &str, peer: Peer, script: &str) -> Guest {
     on_a_cable(scenario, card, peer, script).nic(device, OUR_SLOT, 0).nic(peer.device, PEER_SLOT, 0)
 }
@@ -90,7 +98,10 @@ pub(crate) fn model_and_card(scenario: &str, card: &Card, served: &Served, scrip
 /// The guest for both, without the cards.
 fn on_a_cable(scenario: &str, card: &Card, peer: Peer, script: &str) -> Guest {
     let module = card.module;
-    let cards = format!("OURS={OUR_ADDRESS}\nPEER={PEER_ADDRESS}\nOUR_LINUX={module}\nPEER_LINUX={}\n", peer.module);
+    let jumbo = card.jumbo.map_or(String::new(), |mtu| mtu.to_string());
+    let vlan = if card.vlan { "77" } else { "" };
+    let ours = format!("OURS={OUR_ADDRESS}\nOUR_LINUX={module}\nJUMBO={jumbo}\nVLAN={vlan}\n");
+    let cards = format!("{ours}PEER={PEER_ADDRESS}\nPEER_LINUX={}\n", peer.module);
     let guest = Guest::new(scenario).vfio().module(peer.module).module(module);
     guest.file("/guest/cards", 0o644, cards).script(script)
 }

@@ -148,7 +148,7 @@ fn job(card: &Card, device: &str, kernel: Kernel) -> std::result::Result<(), Ver
         None => two_cards(device, card, device, card.peer, script),
         Some(served) => model_and_card(device, card, served, script),
     };
-    let guest = guest.kernel(kernel).module("tun").memory(512);
+    let guest = guest.kernel(kernel).module("tun").module("8021q").memory(512);
     let guest: Guest = programs.into_iter().fold(guest, Guest::program).timeout(LIMIT).echo();
     let outcome = guest.run()?;
     let mut wrong: Vec<String> = outcome.kernel_complaints().iter().map(|line| format!("kernel: {line}")).collect();

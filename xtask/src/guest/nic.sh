@@ -87,6 +87,27 @@ wait "$counter1"
 counter1_status=$?
 wait "$counter2"
 counter2_status=$?
+
+# pings COUNT BYTES ADDRESS: that many come back
+pings() {
+    [ "$(ip netns exec near ping -c "$1" -i 0.05 -W 5 -s "$2" "$3" 2> /dev/null | sed -n 's/.* \([0-9]*\) packets received.*/\1/p')" = "$1" ]
+}
+mtu_is() { [ "$(ip netns exec near cat /sys/class/net/udrv0/mtu)" = "$1" ]; }
+
+# the MTU of the interface reaches the chip, and one that it does not have is set back with a word in the log
+if [ -n "$JUMBO" ]; then
+    ip -n far link set "$peer" mtu "$JUMBO" && ip -n near link set udrv0 mtu "$JUMBO" || fail "no MTU of $JUMBO"
+    within 10 pings 5 $((JUMBO - 28)) 10.77.0.2 || fail "frames of MTU $JUMBO do not come back"
+    udrvctl restart "$DEVICE" && pings 20 $((JUMBO - 28)) 10.77.0.2 || fail "nor after a restart"
+    ip netns exec near udrv-judge transfer 10.77.0.2:7000 --mib 4 > /results/jumbo.json || fail "transfer with MTU $JUMBO"
+    mtu_is "$JUMBO" || fail "the MTU was set back"
+    echo "MTU $JUMBO: $(cat /results/jumbo.json)"
+fi
+before=$(ip netns exec near cat /sys/class/net/udrv0/mtu)
+ip -n near link set udrv0 mtu 20000
+within 10 mtu_is "$before" || fail "an MTU of 20000 stays"
+[ "$(grep -c 'MTU 20000 is not possible' /results/udrvd.log)" = 1 ] || fail "not one word about MTU 20000"
+
 udrvctl --json faults > /results/faults.json
 udrvctl faults > /results/faults
 udrvctl status | tee /results/status-after
@@ -106,10 +127,24 @@ ip -n near link show udrv0 > /dev/null 2>&1 && fail "udrvd left its TAP behind"
 [ "$counter1_status$counter2_status" = 00 ] || fail "the frame counters: $counter1_status $counter2_status"
 [ "$udrvd_status" = 0 ] || fail "udrvd ended with status $udrvd_status"
 
+refused '68 to' udrvd run "$DEVICE" --mtu 20000
+[ -n "$VLAN" ] || refused 'ip link add' udrvd run "$DEVICE" --vlan 77
+
 # again, from where the first one left the card, and on another name: a clean stop leaves nothing that hinders
-/usr/local/bin/ip netns exec near udrvd run "$DEVICE" --tap again%d --deadline 100 > /results/udrvd-again.log 2>&1 &
+/usr/local/bin/ip netns exec near udrvd run "$DEVICE" --tap again%d ${VLAN:+--vlan "$VLAN"} --deadline 100 > /results/udrvd-again.log 2>&1 &
 udrvd=$!
 within 20 answers || { cat /results/udrvd-again.log; fail "udrvd does not answer again"; }
+# in a VLAN whose tags it does not see, with a host that sees them
+if [ -n "$VLAN" ]; then
+    ip -n far link add link "$peer" name vlan type vlan id "$VLAN" && ip -n far addr add 10.78.0.2/24 dev vlan &&
+        ip -n far link set vlan up || fail "no VLAN at the far end"
+    ip -n near addr add 10.78.0.1/24 dev again0 && ip -n near addr add 10.77.0.1/24 dev again0 &&
+        ip -n near link set again0 up || fail "no address for again0"
+    within 10 pings 5 1472 10.78.0.2 || fail "nobody in VLAN $VLAN"
+    udrvctl restart "$DEVICE" && pings 20 1472 10.78.0.2 || fail "nor after a restart"
+    pings 1 56 10.77.0.2 && fail "frames go out of VLAN $VLAN"
+    echo "VLAN $VLAN: pings come back in it, and not beside it"
+fi
 kill -INT "$udrvd"
 wait "$udrvd" || fail "the second udrvd did not stop cleanly"
 

@@ -201,7 +201,9 @@ impl Chip {
         if self.trouble.no_arbiter {
             self.loading = 0;
         }
+        let pba = self.get(regs::PBA);
         self.registers[..0x5000 / 4].fill(0);
+        self.set(regs::PBA, pba);
         // ASDE off, LRST, ILOS
         *self.at(0) = 0x88;
         self.set(regs::STATUS, 0x83);
@@ -269,6 +271,31 @@ impl Chip {
         self.receive_as(fill, u64::from(length + 4) | 3 << 32)
     }
 
+    /// A frame without CRC comes in, over as many descriptors as it takes, with `status` besides DD and the tag that was
+    /// taken out; false if there is no room. The CRC is what is in the buffer.
+    pub(crate) fn receive_bytes(&mut self, frame: &[u8], status: u64, tag: u16) -> bool {
+        let room = (self.get(regs::RDT) + RX - self.get(regs::RDH)) % RX;
+        let with_crc = [frame, &[0xcc; 4]].concat();
+        let parts = with_crc.len().div_ceil(2048);
+        if (room as usize) < parts {
+            return false;
+        }
+        for (n, part) in with_crc.chunks(2048).enumerate() {
+            let (buffer, last) = (self.next_buffer(), n + 1 == parts);
+            let end = if last { u64::from(tag) << 48 | status << 32 | 2 << 32 } else { 0 };
+            assert!(self.receive_as(0, end | 1 << 32 | part.len() as u64));
+            self.memory(buffer)[..part.len()].copy_from_slice(part);
+        }
+        true
+    }
+
+    /// Where the next part of a frame goes.
+    fn next_buffer(&mut self) -> u32 {
+        let head = self.get(regs::RDH);
+        let descriptor = self.descriptor(regs::RDBAL, head);
+        u32::from_le_bytes(descriptor[..4].try_into().unwrap())
+    }
+
     /// The same, and the chip writes `word` into the descriptor.
     pub(crate) fn receive_as(&mut self, fill: u8, word: u64) -> bool {
         assert!(self.receives());
@@ -296,16 +323,26 @@ impl Chip {
 
     /// The next frame to send gets `status` besides DD. Gives its address and length.
     pub(crate) fn send(&mut self, status: u8) -> (u32, u32) {
+        let (address, length, vlan) = self.send_tagged(status);
+        assert_eq!(vlan, None);
+        (address, length)
+    }
+
+    /// The same, and which VLAN it goes to.
+    pub(crate) fn send_tagged(&mut self, status: u8) -> (u32, u32, Option<u16>) {
         assert!(self.has_to_send());
         let (head, base) = (self.get(regs::TDH), BUS + 16 * RX);
         assert_eq!((self.get(regs::TDBAL), self.get(regs::TDBAH), self.get(regs::TDLEN)), (base, 0, 16 * TX));
         let descriptor = self.descriptor(regs::TDBAL, head);
         let address = u64::from_le_bytes(descriptor[..8].try_into().unwrap());
         let length = u16::from_le_bytes([descriptor[8], descriptor[9]]);
-        assert_eq!(descriptor[10..16], [0, 0x0b, 0, 0, 0, 0], "CSO, EOP IFCS RS, status, CSS, special");
+        let vlan = u16::from_le_bytes([descriptor[14], descriptor[15]]);
+        let vle = if vlan == 0 { 0 } else { 0x40 };
+        assert_eq!(descriptor[10..14], [0, 0x0b | vle, 0, 0], "CSO, EOP IFCS RS, status, CSS");
         descriptor[12] = 1 | status;
         self.set(regs::TDH, (head + 1) % TX);
         self.raise(icr::TXDW);
-        (address as u32, length.into())
+        assert!(vlan == 0 || self.get(regs::CTRL) & ctrl::VME != 0, "without VME no tag is put in");
+        (address as u32, length.into(), (vlan != 0).then_some(vlan))
     }
 }

@@ -8,7 +8,7 @@ use e1000::{E1000, State, regs};
 use udrv_driver::abi::Request;
 use udrv_driver::{
     Buffer, Cx, Error, Events, InjectedFault, Injection, Kind, MacAddress, NetDriver, Point, RegisterInfo, Services,
-    TxFrame,
+    Settings, TxFrame,
 };
 
 pub(crate) use crate::chip::MAC;
@@ -29,6 +29,8 @@ pub(crate) struct Border {
     allocated_now: usize,
     given: Option<u32>,
     budget: u32,
+    /// Bytes of the longest frame.
+    longest: u32,
     /// Requests until the call is abandoned.
     abandon_after: Option<u32>,
     // for good
@@ -85,7 +87,7 @@ impl Both {
                 return Ok(value.into());
             }
             Request::RegisterWrite => match kind(w[0], w[1]) {
-                Kind::Doorbell => self.border.staged.push((offset, value)),
+                Kind::Doorbell | Kind::Tail => self.border.staged.push((offset, value)),
                 _ if self.access().is_err() => return Err(Error::Bus),
                 Kind::Config | Kind::DmaAddress | Kind::WriteOnly => {
                     self.border.undo.push((offset, *self.chip.at(offset)));
@@ -128,7 +130,7 @@ impl Both {
                 self.border.completed_now.push((buffer, w[1] != 0));
             }
             Request::Deliver => {
-                assert!((60..=1518).contains(&w[2]), "length {}", w[2]);
+                assert!((56..=u64::from(self.border.longest)).contains(&w[2]), "length {}", w[2]);
                 assert!(w[1] >= 8192 && (w[1] + w[2]) as usize <= self.memory(w[0]).len());
                 // what is there on commit is what goes up
                 self.border.delivered_now.push((w[1] as usize, w[2] as usize));
@@ -228,7 +230,7 @@ pub(crate) fn hide_injected() {
 impl Fake {
     /// Just plugged in.
     pub(crate) fn new() -> Fake {
-        let both = Both { chip: Chip::new(), border: Border::default() };
+        let both = Both { chip: Chip::new(), border: Border { longest: 1518, ..Border::default() } };
         Fake { both: RefCell::new(both), state: E1000::new_state(), versions: Versions::default() }
     }
 
@@ -320,6 +322,13 @@ impl Fake {
         self.call(|cx| poll(cx, budget))
     }
 
+    /// Sets the chip to something, and the class with it.
+    pub(crate) fn configure(&mut self, settings: Settings) -> Result<(), Error> {
+        self.call(|cx| E1000::configure(cx, settings))?;
+        self.border().longest = settings.longest_frame();
+        Ok(())
+    }
+
     pub(crate) fn interrupt(&mut self) -> Events {
         self.call(E1000::interrupt).unwrap()
     }
@@ -351,7 +360,7 @@ impl Fake {
         }
         let chip = self.chip();
         assert_eq!(chip.get(regs::IMS), regs::icr::CAUSES);
-        assert_eq!(chip.get(regs::ITR), regs::itr::RUN);
+        assert_eq!(chip.get(regs::ITR), regs::itr::of(regs::itr::USUAL));
         assert_eq!(chip.get(regs::TIPG), regs::tipg::COPPER);
         assert_eq!(chip.mac(), MAC.0);
         assert_ne!(chip.get(regs::RAH0) & regs::rah::AV, 0);

@@ -5,11 +5,14 @@ use std::cell::RefCell;
 
 use e1000::{E1000, State, regs};
 use udrv_driver::abi::{DELIVER_CHECKED, Request};
-use udrv_driver::{Cx, Entry, Error, MacAddress, NetDriver, RxMode, Services};
+use udrv_driver::{Cx, Entry, Error, MacAddress, Micros, NetDriver, RxMode, Services, Settings};
 
 use crate::fake::frame;
 use crate::random::Random;
 use crate::versions::Versions;
+
+/// Where the chip writes frames: nobody else does.
+const RECEIVED: std::ops::Range<u64> = 8192..8192 + 256 * 2048;
 
 struct Garbage {
     random: Random,
@@ -55,7 +58,8 @@ impl Garbage {
     fn word(&mut self) -> u64 {
         let length = u64::from(64 + self.random.below(1470));
         let any = self.random.next();
-        self.random.of(&[3 << 32 | length, 3 << 32 | length, 1 << 32 | 2048, 0, any, any & 0xff_0000_ffff])
+        let tagged = 5 << 48 | 11 << 32 | length;
+        self.random.of(&[3 << 32 | length, tagged, 1 << 32 | 2048, 0, any, any & 0xff_0000_ffff])
     }
 
     fn service(&mut self, request: Request, w: [u64; 4]) -> Result<u64, Error> {
@@ -85,7 +89,9 @@ impl Garbage {
                 assert!(w[0] == 1 && w[1].is_multiple_of(8) && w[1] + 8 <= self.bytes);
                 return Ok(self.word());
             }
-            Request::DmaWrite64 => assert!(w[0] == 1 && w[1].is_multiple_of(8) && w[1] + 8 <= 8192),
+            Request::DmaWrite64 => {
+                assert!(w[0] == 1 && w[1].is_multiple_of(8) && w[1] + 8 <= self.bytes && !RECEIVED.contains(&w[1]))
+            }
             Request::DmaWrite32 | Request::DmaHandOver32 => panic!("descriptors are written in words of 64 bits"),
             Request::Keep => {
                 assert_eq!(self.offered.take(), Some(w[0] as u32), "a buffer that is not of this call");
@@ -98,7 +104,7 @@ impl Garbage {
             }
             Request::Deliver => {
                 let w = [w[0], w[1], w[2] & !DELIVER_CHECKED, w[3]];
-                assert!((60..=1518).contains(&w[2]) && w[0] == 1 && w[1] >= 8192 && w[1] + w[2] <= self.bytes);
+                assert!((56..=16_128).contains(&w[2]) && w[0] == 1 && w[1] >= 8192 && w[1] + w[2] <= self.bytes);
                 self.delivered_now += 1;
                 assert!(self.delivered_now <= self.budget, "over budget");
             }
@@ -170,6 +176,12 @@ fn call(garbage: &RefCell<Garbage>, state: &mut State, entry: Entry) -> bool {
         Entry::Link => E1000::link(cx).map(drop),
         Entry::SetMac => E1000::set_mac(cx, MacAddress(mac)),
         Entry::SetRxMode => E1000::set_rx_mode(cx, RxMode { promiscuous: number & 1 != 0, multicast: number & 6 }),
+        Entry::Configure => {
+            let vlan = [0, 0, 0, 5, 5, 4094, 4095, 0xffff][number as usize >> 32 & 7];
+            let settings =
+                Settings { mtu: 1500 + number as u32 % 16_000, vlan, interrupt_interval: Micros(number % 20_000) };
+            E1000::configure(cx, settings)
+        }
         Entry::GetRingparam => E1000::get_ringparam(cx).map(drop),
         Entry::GetStats => E1000::get_stats(cx).map(drop),
         Entry::TxTimeout => E1000::tx_timeout(cx),
@@ -217,5 +229,5 @@ fn every_call_leaves_a_state_that_may_be() {
         delivered += garbage.borrow().delivered;
     }
     assert!(well.iter().all(|times| *times > 100), "{well:?}");
-    assert!(completed > 5_000 && delivered > 5_000, "{completed} {delivered}");
+    assert!(completed > 5_000 && delivered > 4_000, "{completed} {delivered}");
 }

@@ -8,6 +8,7 @@ mod chip;
 mod control;
 mod eeprom;
 mod fake;
+mod features;
 mod garbage;
 mod lifecycle;
 mod random;

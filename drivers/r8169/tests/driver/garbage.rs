@@ -170,6 +170,7 @@ fn call(garbage: &RefCell<Garbage>, state: &mut State, entry: Entry) -> bool {
         Entry::Link => R8169::link(cx).map(drop),
         Entry::SetMac => R8169::set_mac(cx, MacAddress(mac)),
         Entry::SetRxMode => R8169::set_rx_mode(cx, RxMode { promiscuous: number & 1 != 0, multicast: number & 6 }),
+        Entry::Configure => R8169::configure(cx, R8169::FEATURES.usual()),
         Entry::GetRingparam => R8169::get_ringparam(cx).map(drop),
         Entry::GetStats => R8169::get_stats(cx).map(drop),
         Entry::TxTimeout => R8169::tx_timeout(cx),

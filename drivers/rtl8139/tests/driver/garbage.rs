@@ -162,6 +162,7 @@ fn call(garbage: &RefCell<Garbage>, state: &mut State, entry: Entry) -> bool {
         Entry::Link => Rtl8139::link(cx).map(drop),
         Entry::SetMac => Rtl8139::set_mac(cx, MacAddress(mac)),
         Entry::SetRxMode => Rtl8139::set_rx_mode(cx, RxMode { promiscuous: number & 1 != 0, multicast: number & 6 }),
+        Entry::Configure => Rtl8139::configure(cx, Rtl8139::FEATURES.usual()),
         Entry::GetRingparam => Rtl8139::get_ringparam(cx).map(drop),
         Entry::GetStats => Rtl8139::get_stats(cx).map(drop),
         Entry::TxTimeout => Rtl8139::tx_timeout(cx),

@@ -1,5 +1,7 @@
 //! INTx: a level, seen through an event that masks itself.
 
+use std::time::{Duration, Instant};
+
 use model_e1000::regs::{self, icr, mdic};
 use udrv_bus::{PciFunction, Width};
 
@@ -96,4 +98,45 @@ fn an_mdi_access_interrupts_if_told() {
     assert_eq!(b.r(regs::ICR), 0);
     b.w(regs::MDIC, mdic::OP_READ | 1 << mdic::PHY_SHIFT | mdic::INT);
     assert_eq!(b.r(regs::ICR), icr::MDAC);
+}
+
+/// ITR holds back what comes too soon, and it comes then without anybody touching the chip.
+#[test]
+fn interrupts_keep_their_distance() {
+    let (mut b, station) = Bench::started();
+    b.enable_line();
+    // 10.24 ms
+    let (itr, distance) = (40_000, Duration::from_nanos(40_000 * 256));
+    b.w(regs::ITR, itr);
+    b.w(regs::IMS, icr::RXT0);
+    let begun = Instant::now();
+    for n in 1..=4 {
+        station.inject(&frame(MAC, 60));
+        while b.interrupts() < n {
+            assert!(begun.elapsed() < Duration::from_secs(20), "interrupt {n} never comes");
+            std::thread::yield_now();
+        }
+        assert!(begun.elapsed() >= distance * (n as u32 - 1), "{n}");
+        b.take_interrupt();
+        assert_ne!(b.r(regs::ICR), 0);
+        b.nic.unmask_intx().unwrap();
+    }
+}
+
+#[test]
+fn what_itr_holds_back_is_there_all_the_same() {
+    let (mut b, station) = Bench::started();
+    b.w(regs::ITR, 0xffff);
+    b.w(regs::IMS, icr::RXT0);
+    let begun = Instant::now();
+    station.inject(&frame(MAC, 60));
+    assert!(b.handle.intx_asserted());
+    assert_ne!(b.r(regs::ICR), 0);
+    station.inject(&frame(MAC, 60));
+    let asserted = b.handle.intx_asserted();
+    assert!(!asserted || begun.elapsed() >= Duration::from_nanos(0xffff * 256), "held back");
+    assert_eq!(b.r(regs::ICR) & icr::RXT0, icr::RXT0);
+    station.inject(&frame(MAC, 60));
+    b.w(regs::ITR, 0);
+    assert!(b.handle.intx_asserted(), "without ITR at once");
 }

@@ -110,4 +110,7 @@ fn the_packet_buffer_has_two_parts() {
     let (mut b, _) = Bench::new();
     b.w(regs::PBA, 0xffff_0028);
     assert_eq!(b.r(regs::PBA), 24 << 16 | 40);
+    // a reset lets it count, and does not change it
+    b.w(regs::CTRL, ctrl::RST);
+    assert_eq!(b.r(regs::PBA), 24 << 16 | 40);
 }
