@@ -10,6 +10,7 @@ use udrv_driver::{Cx, Error, Micros};
 use crate::regs::{self, cpcr, cr, cr9346, etthr, isr, mitigate, rcr, tcr, tppoll};
 use crate::ring;
 use crate::state::State;
+use crate::traffic;
 use crate::version::Bus;
 
 /// For CR.RST to clear itself: the chip takes microseconds; this is what other drivers give it.
@@ -38,10 +39,15 @@ pub(crate) fn halt(cx: &Cx<'_, State>) -> Result<(), Error> {
     addresses.into_iter().try_for_each(|register| cx.regs.write(register, 0))
 }
 
-/// Halts the chip and gives every kept buffer back as lost. What the chip has counted is taken first: a reset clears it.
+/// Halts the chip and gives every kept buffer back: as sent where its descriptor says so, else as lost. What the chip has
+/// counted is taken first: a reset clears it.
 pub(crate) fn shut_down(cx: &mut Cx<'_, State>) -> Result<(), Error> {
     take_missed(cx)?;
     halt(cx)?;
+    // rings that were written anew say nothing of these
+    if cx.state.tx.used() != 0 && has_turn(cx)? {
+        traffic::give_back_sent(cx)?;
+    }
     for _ in 0..ring::TX {
         let Some((_, buffer)) = cx.state.tx.oldest() else { break };
         cx.net.complete(buffer, false)?;
@@ -94,8 +100,13 @@ pub(crate) fn is_in_step(cx: &Cx<'_, State>) -> Result<bool, Error> {
     match cx.regs.read(regs::CR)? {
         cr::NOBODY => Err(Error::Gone),
         command if command & (cr::RST | cr::TE | cr::RE) != cr::TE | cr::RE => Ok(false),
-        _ => Ok(cx.dma.read_u32(cx.state.memory, ring::TURN)? == cx.state.turn as u32),
+        _ => has_turn(cx),
     }
+}
+
+/// Whether the rings in memory are as the state has them.
+fn has_turn(cx: &Cx<'_, State>) -> Result<bool, Error> {
+    Ok(cx.dma.read_u32(cx.state.memory, ring::TURN)? == cx.state.turn as u32)
 }
 
 /// What a failed call may have left wrong in a chip that goes on: the commands among the registers that calls beside

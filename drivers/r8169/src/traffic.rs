@@ -6,10 +6,19 @@ use crate::regs::{self, tppoll};
 use crate::ring::{self, Received};
 use crate::state::State;
 
-/// Gives back the buffers of what the chip has sent, oldest first: it serves its descriptors in turn. Gives how many.
+/// Gives back the buffers of what the chip has sent, and says of how many frames.
 ///
 /// If there are more it is told so again: a TPPOLL that comes while it ends a frame is lost on some of these chips.
 pub(crate) fn complete_sent(cx: &mut Cx<'_, State>) -> Result<u64, Error> {
+    let sent = give_back_sent(cx)?;
+    if sent != 0 && cx.state.tx.used() != 0 {
+        cx.regs.write(regs::TPPOLL, tppoll::NPQ)?;
+    }
+    Ok(sent)
+}
+
+/// The same of a chip that is not told anything. Oldest first: it serves its descriptors in turn.
+pub(crate) fn give_back_sent(cx: &mut Cx<'_, State>) -> Result<u64, Error> {
     let mut sent = 0;
     for _ in 0..ring::TX {
         let Some((index, buffer)) = cx.state.tx.oldest() else { break };
@@ -21,9 +30,6 @@ pub(crate) fn complete_sent(cx: &mut Cx<'_, State>) -> Result<u64, Error> {
         sent += 1;
     }
     cx.state.stats.tx_frames += sent;
-    if sent != 0 && cx.state.tx.used() != 0 {
-        cx.regs.write(regs::TPPOLL, tppoll::NPQ)?;
-    }
     Ok(sent)
 }
 

@@ -151,7 +151,13 @@ fn a_frame_that_waits_is_sent_after_a_restore_that_freed_the_slots<S: Subject>()
         fill(&mut hand, 1);
         hand.around.bench.misbehave(|m| (m.tx_hangs, m.interrupt_lost) = (true, true));
         assert!(matches!(hand.device.handle(Command::Call(entry)), Ok(Answer::Done)));
-        hand.around.bench.misbehave(|m| m.tx_hangs = false);
+        // a chip that goes on may be restored with all that it has: then a completion makes room, as always
+        let freed = hand.device.has_room();
+        assert!(freed || entry == Entry::Restore, "after {entry}");
+        hand.around.bench.misbehave(|m| (m.tx_hangs, m.interrupt_lost) = (false, freed));
+        if !freed {
+            hand.settle().expect("goes on");
+        }
         let frames = hand.around.station.drain();
         assert_eq!(frames.last().map(|f| &f.data), Some(&Way::Down.frame(S::TX_ROOM)), "after {entry}");
     }

@@ -2,7 +2,7 @@
 //! silent or talk nonsense.
 
 use std::io::Write;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -23,7 +23,7 @@ use udrv_tests::rig::{Rig, quick, turn};
 use udrv_tests::subject::Rtl8139;
 use udrv_tests::traffic::{BOUND, Traffic};
 use udrv_tests::{PATIENCE, wait_until};
-use udrv_vfio_user::message::{DeviceInfo, DmaMap, Header, IrqInfo, RegionAccess, RegionInfo};
+use udrv_vfio_user::message::{DeviceInfo, DmaMap, DmaUnmap, Header, IrqInfo, RegionAccess, RegionInfo};
 use udrv_vfio_user::{Channel, version};
 
 /// A server on a thread, that ends with the test.
@@ -277,6 +277,43 @@ fn a_server_answers_nonsense_with_an_errno_and_goes_on() {
         assert_eq!(ask(command, b""), enotsup, "{command}");
     }
     assert_eq!(ask(Header::DEVICE_GET_INFO, &[0; 16]), None, "and still there");
+    drop(channel);
+    server.end();
+}
+
+/// As QEMU does for a guest with an IOMMU: page by page, each with the descriptor of the same memory, and the whole address
+/// space at once when the guest is done.
+#[test]
+fn a_client_may_map_page_by_page_and_sweep_them_all() {
+    const PAGES: u64 = 2000;
+    let (mut server, _bench) = card();
+    let channel = Channel::new(UnixStream::connect(&server.path).unwrap());
+    let soon = || Instant::now() + PATIENCE;
+    let ask = |command: u16, body: &[u8], fds: &[BorrowedFd<'_>]| {
+        channel.send(&Header::command(1, command), &[body], fds, soon()).unwrap();
+        let message = channel.receive(soon()).expect("an answer");
+        assert_eq!(message.header.flags & Header::ERROR, 0, "errno {}", message.header.error);
+        message.body
+    };
+    ask(Header::VERSION, &version::ours(), &[]);
+    let memory = tempfile::tempfile().unwrap();
+    memory.set_len(PAGES * 4096).unwrap();
+    let files = || std::fs::read_dir("/proc/self/fd").unwrap().count();
+    let before = files();
+    for page in 0..PAGES {
+        // scattered, as an IOMMU's pages are
+        let map = DmaMap { argsz: 32, flags: 3, offset: page * 4096, address: 0x1000 + page * 8192, size: 4096 };
+        ask(Header::DMA_MAP, &map.bytes(), &[memory.as_fd()]);
+    }
+    assert!(files() < before + 50, "the server keeps one of them open: {before}, then {}", files());
+    let sweep = |address: u64, size: u64| {
+        let unmap = DmaUnmap { argsz: DmaUnmap::SIZE as u32, flags: 0, address, size };
+        DmaUnmap::take(&ask(Header::DMA_UNMAP, &unmap.bytes(), &[])).expect("the same, with what was unmapped").0.size
+    };
+    assert_eq!(sweep(0x1000, 4096), 4096);
+    assert_eq!(sweep(0x1_0000_0000, 0x1_0000_0000), 0, "there was nothing, which is no mistake");
+    assert_eq!(sweep(0, 1 << 31), (PAGES - 1) * 4096);
+    assert_eq!(sweep(0, 1 << 31), 0);
     drop(channel);
     server.end();
 }

@@ -104,18 +104,32 @@ fn stop_tx_timeout_and_a_restore_with_reset_give_back_what_is_in_flight() {
         for buffer in 0..3 {
             assert_eq!(fake.transmit(buffer, 60), Ok(()));
         }
+        fake.chip().send(); // and nobody has looked
         if stuck {
             fake.chip().raise(0x8000);
             assert!(fake.interrupt().has(Events::ERROR));
         }
         fake.border().completed.clear();
         assert_eq!(fake.call(entry), Ok(()));
-        assert_eq!(fake.border().completed, [(0, false), (1, false), (2, false)]);
-        assert_eq!(fake.stats().tx_errors, 3);
+        assert_eq!(fake.border().completed, [(0, true), (1, false), (2, false)]);
+        assert_eq!(fake.stats().tx_errors, 2);
         assert_eq!(fake.call(R8169::open), Ok(()));
         assert!(!fake.chip().has_to_send(), "nothing of what was given back");
         fake.assert_works();
     }
+}
+
+/// The rings are written anew, and then the call is abandoned: what was under way is lost, and not taken for sent.
+#[test]
+fn what_a_call_has_written_over_counts_as_lost() {
+    let mut fake = Fake::opened();
+    for buffer in 0..3 {
+        assert_eq!(fake.transmit(buffer, 60), Ok(()));
+    }
+    fake.border().completed.clear();
+    assert!(fake.abandon(Point::End, R8169::open));
+    assert_eq!(fake.border().completed, [(0, false), (1, false), (2, false)]);
+    assert_eq!(fake.stats().tx_errors, 3);
 }
 
 #[test]
