@@ -36,13 +36,19 @@ pub enum EndpointError {
         user: u32,
     },
     /// Another process is attached.
-    #[error("the TAP '{name}' is in use by another process")]
+    #[error(
+        "the TAP '{name}' is in use by another process (which: grep -l 'iff:.*{name}' /proc/[0-9]*/fdinfo/*); end that \
+         process, or choose another name"
+    )]
     Taken {
         /// The interface.
         name: String,
     },
     /// An interface of another kind has the name.
-    #[error("the interface '{name}' exists and is not a TAP with one queue (see: ip -d link show dev {name})")]
+    #[error(
+        "the interface '{name}' exists and is not a TAP with one queue (see: ip -d link show dev {name}); choose another \
+         name, or have it made as: ip tuntap add dev {name} mode tap"
+    )]
     NotATap {
         /// The interface.
         name: String,

@@ -27,11 +27,15 @@ fn permitted(name: &str) -> Option<Tap> {
 }
 
 /// Makes the TAP outlive its descriptor, or not any more.
-#[allow(unsafe_code)] // only tests need this ioctl
 fn persist(tap: &Tap, on: bool) {
+    persist_file(&tap.file, on);
+}
+
+#[allow(unsafe_code)] // only tests need this ioctl
+fn persist_file(file: &File, on: bool) {
     use std::os::fd::AsRawFd;
     // SAFETY: TUNSETPERSIST takes a number, no pointer.
-    let done = unsafe { libc::ioctl(tap.file.as_raw_fd(), libc::TUNSETPERSIST, libc::c_long::from(on)) };
+    let done = unsafe { libc::ioctl(file.as_raw_fd(), libc::TUNSETPERSIST, libc::c_long::from(on)) };
     assert_eq!(done, 0, "{}", io::Error::last_os_error());
 }
 
@@ -110,8 +114,9 @@ fn names_are_checked_before_the_kernel_sees_them() {
 fn errno_becomes_advice() {
     let attach = |errno, existed| attach_error("tap9", existed, io::Error::from_raw_os_error(errno)).to_string();
     assert!(attach(libc::EPERM, true).contains("ip tuntap add dev tap9 mode tap user"));
-    assert_eq!(attach(libc::EBUSY, true), "the TAP 'tap9' is in use by another process");
+    assert!(attach(libc::EBUSY, true).starts_with("the TAP 'tap9' is in use by another process"));
     assert!(attach(libc::EINVAL, true).contains("exists and is not a TAP"));
+    assert!(attach(libc::EINVAL, true).ends_with("ip tuntap add dev tap9 mode tap"));
     assert!(attach(libc::EINVAL, false).starts_with("tap9: TUNSETIFF: "));
     let open = |errno| open_error(io::Error::from_raw_os_error(errno)).to_string();
     assert!(open(libc::ENOENT).ends_with("modprobe tun") && open(libc::ENODEV).ends_with("modprobe tun"));
@@ -191,6 +196,62 @@ fn a_persistent_tap_gets_back_what_it_had() {
     persist(&tap, false);
     drop(tap);
     assert!(!exists(&name));
+}
+
+/// Makes a persistent interface as `ip tuntap add` does, with these flags, and leaves it.
+fn made_before(flags: c_int) -> Option<String> {
+    let name = unique();
+    let file = permitted(&unique()).map(|_| OpenOptions::new().read(true).write(true).open("/dev/net/tun").unwrap())?;
+    if_ioctl::tun_attach(file.as_fd(), &check_name(&name).unwrap(), flags as c_short).unwrap();
+    persist_file(&file, true);
+    Some(name)
+}
+
+/// Takes it away again.
+fn unmake(name: &str, flags: c_int) {
+    let file = OpenOptions::new().read(true).write(true).open("/dev/net/tun").unwrap();
+    if_ioctl::tun_attach(file.as_fd(), &check_name(name).unwrap(), flags as c_short).unwrap();
+    persist_file(&file, false);
+    drop(file);
+    assert!(!exists(name));
+}
+
+/// One that was made without headers before its frames is taken up, and again after a process that was killed.
+#[test]
+fn a_persistent_tap_is_taken_up_by_its_name() {
+    const FLAGS: c_int = IFF_TAP | IFF_NO_PI;
+    let Some(name) = made_before(FLAGS) else { return };
+    for _ in 0..2 {
+        let mut tap = Tap::open(&name).unwrap();
+        assert!(tap.is_persistent());
+        assert!(matches!(Tap::open(&name), Err(EndpointError::Taken { .. })));
+        tap.set_offloads(Offloads { tx_checksum: true, segment_ipv4: true, ..Offloads::NONE }).unwrap();
+        tap.set_up(true).unwrap();
+        let Some(host) = host_side(&name) else { break };
+        tap.send(&frame(60)).unwrap();
+        assert_eq!(host.recv(&mut [0; 100]).unwrap(), 60);
+        host.send(&frame(70)).unwrap();
+        let receive = |tap: &mut Tap| {
+            let mut buffer = [0; 2000];
+            let received = tap.recv(&mut buffer).unwrap();
+            (received, buffer.to_vec())
+        };
+        assert_eq!(next_of_ours(&mut tap, receive)[..70], frame(70));
+        // as a process does that is killed: nothing is put back
+        drop(tap.leave().unwrap());
+    }
+    unmake(&name, FLAGS);
+}
+
+#[test]
+fn a_persistent_interface_of_another_kind_is_told() {
+    for flags in [libc::IFF_TUN | IFF_NO_PI, IFF_TAP | IFF_NO_PI | libc::IFF_MULTI_QUEUE] {
+        let Some(name) = made_before(flags) else { return };
+        let refused = Tap::open(&name);
+        assert!(matches!(refused, Err(EndpointError::NotATap { .. })), "{flags:#x}: {refused:?}");
+        assert!(exists(&name), "it is left as it was");
+        unmake(&name, flags);
+    }
 }
 
 #[test]

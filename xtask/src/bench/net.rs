@@ -18,9 +18,14 @@ enum Line {
     Frames { card: String, way: String, bytes: u64, batch: u64, protected: Vec<f64>, unprotected: Vec<f64> },
     /// What a fault costs.
     Faults { card: String, entry: String, to_error: Vec<f64>, to_frame: Vec<f64> },
+    /// A stream with a crash a second, beside one without: frames a second.
+    Crashes { card: String, crashing: String, crashes: u64, lost: u64, with: f64, without: f64 },
     /// How it ran.
     Run { isolation: String, rounds: u32, cycles_in_ns: f64 },
 }
+
+/// What a crash a second must leave of a stream.
+const CRASHING: f64 = 0.99;
 
 /// Measures and prints.
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
@@ -50,6 +55,7 @@ fn parsed(output: &str) -> Result<Vec<Line>, Failure> {
         Line::Frames { protected, unprotected, .. } => protected.len().min(unprotected.len()),
         Line::Faults { to_error, to_frame, .. } => to_error.len().min(to_frame.len()),
         Line::Run { .. } => 1,
+        Line::Crashes { crashes, .. } => *crashes as usize,
     };
     if !matches!(lines.first(), Some(Line::Run { .. })) || lines.iter().any(|line| samples(line) == 0) {
         return Err(Failure::Output(
@@ -76,7 +82,7 @@ fn text(lines: &[Line]) -> String {
     for line in lines {
         if let Line::Frames { card, way, bytes, batch, protected, unprotected } = line {
             let (with, without) = (median(protected), median(unprotected));
-            let way = if way == "down" { "host to wire" } else { "wire to host" };
+            let way = self::way(way);
             out += &format!(
                 "{card:<10}{way:<14}{bytes:>6}{batch:>7}{:>16.0}{:>10.0}{:>16.0}{:>10.0}{:>8.2}\n",
                 1e9 / with,
@@ -94,7 +100,25 @@ fn text(lines: &[Line]) -> String {
             out += &format!("{card:<10}{entry:<24}{error:>12.1}{frame:>24.1}\n");
         }
     }
+    out += &format!(
+        "\n{:<10}{:<16}{:>8}{:>7}{:>16}{:>14}{:>8}\n",
+        "card", "a crash a second", "crashes", "lost", "pps with", "without", "ratio"
+    );
+    for line in lines {
+        if let Line::Crashes { card, crashing, crashes, lost, with, without } = line {
+            let ratio = with / without;
+            let verdict = if ratio >= CRASHING { "met" } else { "missed" };
+            out += &format!(
+                "{card:<10}{:<16}{crashes:>8}{lost:>7}{with:>16.0}{without:>14.0}{ratio:>8.3}  reach {CRASHING}: {verdict}\n",
+                way(crashing)
+            );
+        }
+    }
     out
+}
+
+fn way(name: &str) -> &'static str {
+    if name == "down" { "host to wire" } else { "wire to host" }
 }
 
 #[cfg(test)]
@@ -104,12 +128,13 @@ mod tests {
     const LINES: &str = r#"{"isolation":"rollback-only","rounds":3,"cycles_in_ns":2.5}
 {"card":"x","way":"up","bytes":60,"batch":8,"protected":[900,1000,1100],"unprotected":[500,500,500]}
 {"card":"x","entry":"poll","to_error":[2000],"to_frame":[3000]}
+{"card":"x","crashing":"down","crashes":3,"lost":1,"with":98000,"without":100000}
 "#;
 
     #[test]
     fn rates_cycles_and_times_are_in_the_table() {
         let text = text(&parsed(LINES).unwrap());
-        for part in ["rollback-only", "1000000", "2500", "2000000", "1250", "2.00", "poll", "3.0"] {
+        for part in ["rollback-only", "1000000", "2500", "2000000", "1250", "2.00", "poll", "3.0", "0.980", "missed"] {
             assert!(text.contains(part), "{part} in {text}");
         }
     }

@@ -6,9 +6,10 @@
 //! times within one: see [`Table::pair`]. `--quick` makes fewer and shorter rounds; `--net` measures what `net.rs` says instead.
 //!
 //! - `turned.rs`: a driver on its model; `plain.rs`: a driver that does next to nothing; `bus.rs`: the model alone;
-//! - `mill.rs`: the endpoint; `net.rs`: every driver, packets a second.
+//! - `mill.rs`: the endpoint; `net.rs`: every driver, packets a second; `crashes.rs`: and with a crash a second.
 
 mod bus;
+mod crashes;
 mod mill;
 mod net;
 mod plain;

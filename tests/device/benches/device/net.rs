@@ -1,5 +1,5 @@
 //! Every driver on the model of its chip, the wire in memory: what a frame costs, by length and by how many come at once,
-//! protected and not; and what a fault costs.
+//! protected and not; what a fault costs; and what a crash a second leaves of a stream.
 //!
 //! JSON, one object a line: facts, then for each card a line for each row of the table that `cargo xtask bench net`
 //! prints, in nanoseconds a frame or a fault, one sample a round.
@@ -7,6 +7,7 @@
 use udrv_driver::Entry;
 use udrv_tests::subject::{E1000, R8169, Rtl8139, Subject};
 
+use crate::crashes;
 use crate::mill::FRAME;
 use crate::turned::Turned;
 use crate::{SHORTEST, Table, cycles_in_nanosecond, median, sorted};
@@ -22,14 +23,16 @@ struct Amount {
     frames: u64,
     /// Faults a round.
     faults: u64,
+    /// Seconds of a stream with a crash in each.
+    seconds: u32,
 }
 
 /// Measures all of them. For a new driver: a line here.
 pub(crate) fn run(isolation: &str, quick: bool) {
     let amount = if quick {
-        Amount { rounds: 3, frames: 1000, faults: 20 }
+        Amount { rounds: 3, frames: 1000, faults: 20, seconds: 3 }
     } else {
-        Amount { rounds: 9, frames: 20_000, faults: 200 }
+        Amount { rounds: 9, frames: 20_000, faults: 200, seconds: 12 }
     };
     let cycles = cycles_in_nanosecond();
     println!(r#"{{"isolation":"{isolation}","rounds":{},"cycles_in_ns":{cycles:.4}}}"#, amount.rounds);
@@ -45,6 +48,7 @@ fn card<S: Subject>(name: &str, amount: Amount) {
         }
     }
     faults::<S>(name, amount);
+    crashes::run::<S>(name, amount.seconds);
 }
 
 /// Frames of `bytes`, `batch` at once.

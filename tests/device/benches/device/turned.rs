@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use model_card::{Handle, Model};
 use model_wire::{Station, Wire, WireConfig};
+use udrv::endpoint::NetEndpoint;
 use udrv::net::{Answer, Command, NetDevice, Options};
 use udrv::report::{FaultReport, Rung};
 use udrv::supervisor::ladder::{LadderConfig, Recovery};
@@ -18,6 +19,20 @@ use crate::mill::{Mill, Tally};
 
 /// Frames of a batch.
 pub(crate) const BATCH: u64 = 32;
+
+/// What a device is started with.
+pub(crate) type Started<S> = (NetDevice<<S as Subject>::Driver>, Handle<<S as Subject>::Chip>, Station, Wire);
+
+/// A device that runs between `endpoint` and the wire.
+pub(crate) fn started<S: Subject>(endpoint: Box<dyn NetEndpoint>, options: Options) -> Started<S> {
+    let (wire, near, far) = Wire::new(WireConfig::default());
+    let (model, card) = Model::<S::Chip>::new(S::config(), near);
+    // the same fault at the same place, again and again, is what is measured
+    let quarantine = QuarantineConfig { faults: 0, ..QuarantineConfig::default() };
+    let options = Options { quarantine, ..options };
+    let device = NetDevice::start(Box::new(model), endpoint, options).expect("the device starts");
+    (device, card, Station::new(far), wire)
+}
 
 /// See the file's text.
 pub(crate) struct Turned<S: Subject> {
@@ -44,16 +59,11 @@ impl<S: Subject> Turned<S> {
     }
 
     fn with(options: Options, bytes: usize) -> Turned<S> {
-        let (wire, near, far) = Wire::new(WireConfig::default());
-        let (model, card) = Model::<S::Chip>::new(S::config(), near);
         let mut up = Vec::new();
         Way::Up.write_long(0, bytes, &mut up);
         let (mill, tally) = Mill::new(bytes);
-        // the same fault at the same place, again and again, is what is measured
-        let quarantine = QuarantineConfig { faults: 0, ..QuarantineConfig::default() };
-        let options = Options { quarantine, ..options };
-        let device = NetDevice::start(Box::new(model), Box::new(mill), options).expect("the device starts");
-        Turned { device, card, station: Station::new(far), up, sent: Vec::new(), tally, _wire: wire }
+        let (device, card, station, wire) = started::<S>(Box::new(mill), options);
+        Turned { device, card, station, up, sent: Vec::new(), tally, _wire: wire }
     }
 
     /// A frame from the host to the wire, and its completion.
