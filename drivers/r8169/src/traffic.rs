@@ -6,10 +6,10 @@ use crate::regs::{self, tppoll};
 use crate::ring::{self, Received};
 use crate::state::State;
 
-/// Gives back the buffers of what the chip has sent, oldest first: it serves its descriptors in turn.
+/// Gives back the buffers of what the chip has sent, oldest first: it serves its descriptors in turn. Gives how many.
 ///
 /// If there are more it is told so again: a TPPOLL that comes while it ends a frame is lost on some of these chips.
-pub(crate) fn complete_sent(cx: &mut Cx<'_, State>) -> Result<(), Error> {
+pub(crate) fn complete_sent(cx: &mut Cx<'_, State>) -> Result<u64, Error> {
     let mut sent = 0;
     for _ in 0..ring::TX {
         let Some((index, buffer)) = cx.state.tx.oldest() else { break };
@@ -24,7 +24,7 @@ pub(crate) fn complete_sent(cx: &mut Cx<'_, State>) -> Result<(), Error> {
     if sent != 0 && cx.state.tx.used() != 0 {
         cx.regs.write(regs::TPPOLL, tppoll::NPQ)?;
     }
-    Ok(())
+    Ok(sent)
 }
 
 /// Delivers at most `budget` frames and gives their descriptors back. Bad frames are dropped on the way.

@@ -104,7 +104,6 @@ fn build<S: Subject>(
     bench.misbehave(trouble);
     let (card, spy) = spy::<S>(card);
     let (endpoint, host) = host::pair();
-    let options = Options { deadline: options.deadline.max(S::DEADLINE), ..options };
     let device = NetDevice::start(carry(Box::new(card)), Box::new(endpoint), patient(options))?;
     Ok((device, Surroundings { host, station, wire, bench, spy, _turn: turn }))
 }

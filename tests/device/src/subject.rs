@@ -4,16 +4,17 @@
 //! For a new driver: a module here with its [`Subject`], and a line in `every_subject!`.
 
 use std::ops::RangeInclusive;
-use std::time::Duration;
 
 use model_card::Chip;
 use udrv_bus::Width;
 use udrv_driver::NetDriver;
 
 mod e1000;
+mod r8169;
 mod rtl8139;
 
 pub use e1000::E1000;
+pub use r8169::R8169;
 pub use rtl8139::Rtl8139;
 
 /// How to build the card of a subject.
@@ -66,8 +67,6 @@ pub trait Subject: Sized + 'static {
     const STATION: [u32; 2];
     /// Megabits a second of the model's link.
     const LINK_SPEED: u32;
-    /// CPU time that the driver's longest call may use where nothing is optimised, if that is more than it has in earnest.
-    const DEADLINE: Duration = Duration::ZERO;
     /// How many frames the driver takes while the transmitter stands still.
     const TX_ROOM: u64;
     /// How many of the longest frames it has room for that have come in and were not looked at.
@@ -81,10 +80,10 @@ pub trait Subject: Sized + 'static {
         Config::<Self>::default()
     }
 
-    /// A card for each chip that the driver tells apart.
+    /// A card for each chip of the model's family.
     #[must_use]
     fn variants() -> Vec<Config<Self>> {
-        vec![Self::config()]
+        Self::Chip::VARIANTS.iter().map(|(_, config)| config()).collect()
     }
 }
 
@@ -94,6 +93,7 @@ pub trait Subject: Sized + 'static {
 macro_rules! every_subject {
     ($($scenario:ident),+ $(,)?) => {
         $crate::one_subject!(e1000: E1000; $($scenario),+);
+        $crate::one_subject!(r8169: R8169; $($scenario),+);
         $crate::one_subject!(rtl8139: Rtl8139; $($scenario),+);
     };
 }

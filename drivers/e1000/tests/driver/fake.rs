@@ -87,7 +87,7 @@ impl Both {
                 return Ok(value.into());
             }
             Request::RegisterWrite => match kind(w[0], w[1]) {
-                Kind::Doorbell => self.border.staged.push((offset, value)),
+                Kind::Doorbell | Kind::Tail => self.border.staged.push((offset, value)),
                 _ if self.access().is_err() => return Err(Error::Bus),
                 Kind::Config | Kind::DmaAddress | Kind::WriteOnly => {
                     self.border.undo.push((offset, *self.chip.at(offset)));

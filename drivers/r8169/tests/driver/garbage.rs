@@ -11,12 +11,17 @@ use crate::fake::frame;
 use crate::random::Random;
 use crate::versions::Versions;
 
+/// Behind both rings.
+const TURN: u64 = 5120;
+
 struct Garbage {
     random: Random,
     /// One access in so many is refused by the bus.
     refuses: u32,
     now: u64,
     bytes: u64,
+    /// The number behind the rings.
+    turn: u32,
     kept: Vec<u32>,
     // of the call
     offered: Option<u32>,
@@ -73,6 +78,8 @@ impl Garbage {
                 return Ok(1);
             }
             Request::DmaBusAddress => return Ok(0x10_0000),
+            Request::DmaRead32 if w[1] == TURN && self.random.below(8) != 0 => return Ok(self.turn.into()),
+            Request::DmaWrite32 | Request::DmaHandOver32 if w[1] == TURN => self.turn = w[2] as u32,
             Request::DmaRead32 => {
                 assert!(w[0] == 1 && w[1].is_multiple_of(16) && w[1] < 8192);
                 return Ok(self.word().into());
@@ -188,6 +195,7 @@ fn every_call_leaves_a_state_that_may_be() {
             refuses: if seed % 2 == 0 { 500 } else { 20_000 },
             now: 0,
             bytes: 0,
+            turn: 0,
             kept: Vec::new(),
             offered: None,
             budget: 0,

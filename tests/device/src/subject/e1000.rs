@@ -1,12 +1,11 @@
 //! The 8254x. The driver reads its station address from the EEPROM: it starts with an 82544, which has no EERD, too.
 
 use std::ops::RangeInclusive;
-use std::time::Duration;
 
-use model_e1000::{Variant, regs};
+use model_e1000::regs;
 use udrv_bus::Width;
 
-use super::{Config, Register, Subject};
+use super::{Register, Subject};
 
 /// The 8254x on its model.
 pub struct E1000;
@@ -44,8 +43,6 @@ impl Subject for E1000 {
         &[enable("RCTL", regs::RCTL, regs::rctl::EN), enable("TCTL", regs::TCTL, regs::tctl::EN), IMS];
     const STATION: [u32; 2] = [regs::RAL0, regs::RAL0 + 4];
     const LINK_SPEED: u32 = 1000;
-    // the first `probe` has its memory zeroed, word by word, and the machine may be busy
-    const DEADLINE: Duration = Duration::from_millis(20);
     const TX_ROOM: u64 = 63;
     const RX_ROOM: u64 = 255;
     // CTRL to STATUS, ICR, heads and tails, counters, and all
@@ -57,10 +54,4 @@ impl Subject for E1000 {
         (0x4000..=0x40ff, 3),
         (0..=0x5fff, 20),
     ];
-
-    fn variants() -> Vec<Config<Self>> {
-        [Variant::I82540Em, Variant::I82545Em, Variant::I82544Gc]
-            .map(|variant| model_e1000::Config { variant, ..Self::config() })
-            .into()
-    }
 }
