@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
@@ -53,6 +53,12 @@ pub(crate) fn tap_name(letter: char) -> String {
     format!("ut{letter}{}", std::process::id())
 }
 
+/// One TAP at a time: a daemon behind one wakes when any interface changes, and a test counts that.
+fn turn() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 pub(crate) fn interface_exists(name: &str) -> bool {
     nix::net::if_::if_nametoindex(name).is_ok()
 }
@@ -61,6 +67,8 @@ pub(crate) fn interface_exists(name: &str) -> bool {
 pub(crate) struct Daemon {
     child: Child,
     log: Arc<Mutex<String>>,
+    /// Held, not looked at.
+    turn: Option<MutexGuard<'static, ()>>,
 }
 
 fn udrvd(directory: &Path, arguments: &[&str]) -> Command {
@@ -83,7 +91,7 @@ impl Daemon {
                 log.push('\n');
             }
         });
-        Daemon { child, log }
+        Daemon { child, log, turn: None }
     }
 
     /// Starts one on the model and waits until it runs.
@@ -101,11 +109,18 @@ impl Daemon {
 
     /// Starts one behind a TAP. `None`, and a line that says why, where there can be none.
     pub(crate) fn with_tap(directory: &Directory, name: &str) -> Option<Daemon> {
-        let mut daemon = Daemon::launch(directory, &["model:rtl8139", "--no-far-host", "--tap", name]);
+        Daemon::behind_tap(directory, name, &["model:rtl8139"])
+    }
+
+    /// The same for a device and options.
+    pub(crate) fn behind_tap(directory: &Directory, name: &str, arguments: &[&str]) -> Option<Daemon> {
+        let turn = turn();
+        let mut daemon = Daemon::launch(directory, &[arguments, &["--no-far-host", "--tap", name]].concat());
         wait_until("udrvd runs or says why not", || {
             daemon.log().contains("running") || daemon.child.try_wait().expect("a child").is_some()
         });
         if daemon.child.try_wait().expect("a child").is_none() {
+            daemon.turn = Some(turn);
             return Some(daemon);
         }
         wait_until("the reason", || daemon.log().contains("udrvd: "));

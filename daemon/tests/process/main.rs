@@ -5,6 +5,7 @@ mod control;
 mod daemon;
 mod idle;
 mod life;
+mod settings;
 mod vfio_user;
 
 use fgft as _; // the package's link arguments name a symbol that is there

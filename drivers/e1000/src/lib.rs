@@ -1,9 +1,9 @@
 //! Intel 82540EM, 82545EM (copper) and 82544GC (copper) gigabit Ethernet controllers.
 //!
 //! 64 transmit and 256 receive descriptors. Checksums are left to the chip both ways, and so is cutting TCP over IPv4 into
-//! segments. Frames of up to 16,128 bytes, one VLAN whose tags the host does not see. Not here: flow control, wake-up, fiber, forced media, and the other
-//! chips of the family (82543, 82541, 82546, 82547: other PHYs, EEPROMs and errata). Section numbers are those of
-//! Intel's "PCI/PCI-X Family of Gigabit Ethernet Controllers Software Developer's Manual", revision 4.0.
+//! segments. Frames of up to 16,128 bytes, one VLAN whose tags the host does not see. Not here: flow control, wake-up,
+//! fiber, forced media, and the other chips of the family (82543, 82541, 82546, 82547: other PHYs, EEPROMs and errata).
+//! Section numbers are those of Intel's "PCI/PCI-X Family of Gigabit Ethernet Controllers Software Developer's Manual", revision 4.0.
 //!
 //! ```
 //! use e1000::E1000;

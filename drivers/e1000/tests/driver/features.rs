@@ -1,9 +1,9 @@
 //! MTU, VLAN and the distance of interrupts.
 
 use e1000::{E1000, regs};
-use udrv_driver::{Error, Micros, NetDriver, Settings};
+use udrv_driver::{Error, Micros, NetDriver, Offload, Settings, TxFrame};
 
-use crate::fake::{Fake, bus_address, hide_injected};
+use crate::fake::{Fake, bus_address, frame, hide_injected};
 use crate::versions::{Versions, with_all, with_both_polls};
 
 const USUAL: Settings = E1000::FEATURES.usual();
@@ -178,12 +178,12 @@ fn no_abandoned_poll_loses_or_repeats_a_long_frame() {
             assert_eq!(fake.configure(jumbo(9000)), Ok(()));
             let (mut expected, mut reached) = (Vec::new(), 0);
             let mut bring = |fake: &mut Fake, n: u32| {
-                let frame = numbered(60 + n * 997 % 8950, n);
+                let frame = numbered(4000 + n * 997 % 5019, n);
                 assert!(fake.chip().receive_bytes(&frame, 0, 0), "no room");
                 expected.push(frame);
             };
             // more than a lap
-            for n in 0..40 {
+            for n in 0..25 {
                 bring(&mut fake, 3 * n);
                 bring(&mut fake, 3 * n + 1);
                 fake.allow(0, 12);
@@ -257,5 +257,30 @@ fn frames_of_the_vlan_and_no_others() {
         fake.border().completed.clear();
         assert_eq!(fake.configure(USUAL), Ok(()));
         fake.assert_works();
+    });
+}
+
+/// A packet to be cut: each of its data descriptors asks for the tag, and the context does not.
+#[test]
+fn segments_get_the_tag_of_the_vlan_too() {
+    with_all(|mut fake| {
+        assert_eq!(fake.configure(Settings { vlan: 100, ..USUAL }), Ok(()));
+        let offload =
+            Offload { checksum_start: 34, checksum_offset: 16, segment: 1448, headers: 66, ip_start: 14, ipv6: false };
+        fake.allow(7, 0);
+        let transmit = fake.versions.transmit();
+        let packet = TxFrame { offload, ..frame(7, 20_000) };
+        assert_eq!(fake.call(|cx| transmit(cx, packet)), Ok(()));
+        let count = fake.chip().get(regs::TDT) as usize;
+        assert!(count >= 4, "{count}");
+        for index in 0..count {
+            let descriptor = &fake.chip().dma[0][4096 + 16 * index..][..16];
+            let word = u64::from_le_bytes(descriptor[8..].try_into().unwrap());
+            let is_context = word >> 20 & 0xf == 0;
+            assert_eq!(is_context, index == 0, "{index}: {word:#x}");
+            if !is_context {
+                assert_eq!((word >> 48, word >> 30 & 1), (100, 1), "{index}: {word:#x}");
+            }
+        }
     });
 }
