@@ -31,6 +31,7 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+use udrv_driver::mii::Media;
 use udrv_driver::{
     Alternates, Cx, Dma, Error, Events, Level, Link, MacAddress, NetDriver, Point, RegisterInfo, RingParam, RxMode,
     Stats, TxFrame,
@@ -48,7 +49,7 @@ mod version;
 
 pub use state::State;
 
-use regs::{isr, mii, msr, rcr, tcr, tsd};
+use regs::{isr, msr, rcr, tcr, tsd};
 use state::Overflow;
 use tx::Fate;
 
@@ -139,11 +140,11 @@ impl NetDriver for Rtl8139 {
         if frame.length > tsd::LONGEST {
             return Err(Error::Unsupported);
         }
-        let slot = cx.state.tx.free().ok_or(Error::Busy)?;
+        let slot = cx.state.tx.ring.free().ok_or(Error::Busy)?;
         // a slot is claimed when nothing can fail any more: one without a buffer would be completed some day
         cx.regs.write(regs::TSAD[slot], frame.bus_address)?;
         cx.net.keep(frame)?;
-        cx.state.tx.claim(frame.buffer);
+        cx.state.tx.ring.claim(frame.buffer);
         cx.point(Point::Middle);
         cx.regs.write(regs::TSD[slot], cx.state.tx.command(frame.length))?;
         cx.point(Point::End);
@@ -209,18 +210,18 @@ impl NetDriver for Rtl8139 {
         let msr = cx.regs.read(regs::MSR)?;
         cx.point(Point::Middle);
         let bmsr = cx.regs.read(regs::BMSR)?;
-        if msr == msr::NOBODY || bmsr == mii::NOBODY {
+        if msr == msr::NOBODY || bmsr == regs::NO_BMSR {
             return Err(Error::Gone);
         }
-        let media = link::Media {
-            msr,
+        let media = Media {
             bmcr: cx.regs.read(regs::BMCR)?,
             bmsr,
             anar: cx.regs.read(regs::ANAR)?,
             anlpar: cx.regs.read(regs::ANLPAR)?,
+            ..Media::default()
         };
         cx.point(Point::End);
-        Ok(media.link())
+        Ok(link::link(msr, media))
     }
 
     fn set_mac(cx: &mut Cx<'_, State>, mac: MacAddress) -> Result<(), Error> {
@@ -328,7 +329,7 @@ fn note_overflow(state: &mut State, seen: u16) -> u16 {
 /// everything is set up anew, which loses the frames in flight.
 fn complete_sent(cx: &mut Cx<'_, State>) -> Result<(), Error> {
     for _ in 0..tx::SLOTS {
-        let Some((slot, buffer)) = cx.state.tx.oldest() else { break };
+        let Some((slot, buffer)) = cx.state.tx.ring.oldest() else { break };
         let status = cx.regs.read(regs::TSD[slot])?;
         match tx::fate(status) {
             Fate::Pending => break,
@@ -336,7 +337,7 @@ fn complete_sent(cx: &mut Cx<'_, State>) -> Result<(), Error> {
             Fate::Nonsense => return Err(Error::Nonsense { register: regs::TSD[slot].offset(), value: status }),
             Fate::Sent { underrun, collisions } => {
                 cx.net.complete(buffer, true)?;
-                cx.state.tx.release();
+                cx.state.tx.release_oldest();
                 cx.state.stats.tx_frames += 1;
                 cx.state.stats.collisions += u64::from(collisions);
                 if underrun {

@@ -179,20 +179,6 @@ pub mod msr {
     pub const NOBODY: u8 = 0xff;
 }
 
-/// Bits of BMCR, BMSR, ANAR and ANLPAR, sections 5.18 to 5.21; IEEE 802.3 clause 22 and annex 28B.
-pub mod mii {
-    /// BMCR: auto-negotiation is on.
-    pub const BMCR_ANE: u16 = 1 << 12;
-    /// BMCR: full duplex.
-    pub const BMCR_DUPLEX: u16 = 1 << 8;
-    /// BMSR: auto-negotiation is complete.
-    pub const BMSR_AN_COMPLETE: u16 = 1 << 5;
-    /// BMSR: what a bus without a device reads; reserved bits 10 to 6 would be 0.
-    pub const NOBODY: u16 = 0xffff;
-    /// ANAR and ANLPAR: 100BASE-TX full duplex.
-    pub const TX_FULL: u16 = 1 << 8;
-    /// ANAR and ANLPAR: 100BASE-TX half duplex.
-    pub const TX_HALF: u16 = 1 << 7;
-    /// ANAR and ANLPAR: 10BASE-T full duplex.
-    pub const T_FULL: u16 = 1 << 6;
-}
+/// BMSR: what a bus without a device reads; reserved bits 10 to 6 would be 0. The bits of the PHY registers (sections
+/// 5.18 to 5.21) are in [`udrv_driver::mii`].
+pub const NO_BMSR: u16 = 0xffff;

@@ -45,9 +45,9 @@ pub(crate) fn shut_down(cx: &mut Cx<'_, State>) -> Result<(), Error> {
     take_missed(cx)?;
     halt(cx)?;
     for _ in 0..tx::SLOTS {
-        let Some((_, buffer)) = cx.state.tx.oldest() else { break };
+        let Some((_, buffer)) = cx.state.tx.ring.oldest() else { break };
         cx.net.complete(buffer, false)?;
-        cx.state.tx.release();
+        cx.state.tx.release_oldest();
         cx.state.stats.tx_errors += 1;
     }
     cx.state.tx.reset();

@@ -106,8 +106,8 @@ mod tests {
     fn busy() -> State {
         let mut state =
             State { ring: Dma(1), opened: 1, cursor: 0x7ffc, mac: MacAddress([2, 0, 0, 0, 0, 1]), ..State::new() };
-        state.tx.claim(Buffer(5));
-        state.tx.claim(Buffer(6));
+        state.tx.ring.claim(Buffer(5));
+        state.tx.ring.claim(Buffer(6));
         assert!(state.tx.retry());
         state
     }
