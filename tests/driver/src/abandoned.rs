@@ -5,8 +5,13 @@ use udrv_driver::{Entry, Error, Events, NetDriver, Point, RxMode};
 use crate::enter::{Arguments, enter};
 use crate::{Chip, Fake, MAC, OTHER, Versions, frame, hide_injected};
 
-/// A card in the middle of its work, so that each entry point has something to do.
-fn busy<C: Chip>(variant: u32) -> Fake<C> {
+/// A card in the middle of its work, so that each entry point has something to do: three frames to send, of which the
+/// first was sent, and two that came, of 100 and 200 bytes.
+///
+/// # Panics
+/// If it does not get there.
+#[must_use]
+pub fn busy<C: Chip>(variant: u32) -> Fake<C> {
     let mut fake = Fake::<C>::opened();
     for buffer in 0..3 {
         assert_eq!(fake.transmit(buffer, 60), Ok(()));
@@ -28,6 +33,12 @@ fn busy<C: Chip>(variant: u32) -> Fake<C> {
 fn arguments(versions: Versions) -> Arguments {
     let mode = RxMode { promiscuous: true, multicast: 7 };
     Arguments { versions, frame: frame(3, 90), budget: 16, mac: OTHER, mode }
+}
+
+/// Abandons a call of `entry` when request number `after` has been served; false if it makes fewer.
+pub fn abandon_after<C: Chip>(fake: &mut Fake<C>, after: u32, entry: Entry) -> bool {
+    let with = arguments(fake.versions);
+    fake.abandon_after(after, |cx| enter::<C::Driver>(cx, entry, with))
 }
 
 /// Nothing of it has happened, but that what was in flight may be lost where the chip was stopped.
@@ -79,7 +90,8 @@ pub fn every_request_of_every_entry_is_recovered_from<C: Chip>() {
             // setting up writes hundreds of descriptors, one like the other
             for after in (0..40).chain((40..).step_by(23)) {
                 let mut fake = busy::<C>(variant);
-                if !fake.abandon_after(after, |cx| enter::<C::Driver>(cx, entry, arguments(versions))) {
+                fake.versions = versions;
+                if !abandon_after(&mut fake, after, entry) {
                     assert!(after > 0 || entry == Entry::GetRingparam, "{entry} makes no request");
                     break;
                 }

@@ -8,7 +8,7 @@ use crate::Random;
 /// The address that every small chip comes with.
 pub const MAC: MacAddress = MacAddress([0x52, 0x54, 0, 0x12, 0x34, 0x56]);
 /// Another one.
-pub const OTHER: MacAddress = MacAddress([2, 1, 2, 3, 4, 0xfe]);
+pub const OTHER: MacAddress = MacAddress([2, 1, 2, 3, 4, 0xff]);
 /// Bus address of the first piece of DMA memory; each other begins as far behind the one before it.
 pub const BUS: u32 = 0x10_0000;
 

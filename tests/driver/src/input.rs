@@ -53,6 +53,9 @@ pub fn no_group_address_is_set<C: Chip>() {
     fake.assert_works();
 }
 
+/// Microseconds that a driver may wait for something within a call: less than the deadline of the call.
+const LONGEST_WAIT: u64 = 60_000;
+
 /// For a driver's own waits: `entry` gives up on `register` in time once the chip is broken, and goes well when it is
 /// mended.
 ///
@@ -68,7 +71,8 @@ pub fn assert_gives_up_in_time<C: Chip, T: std::fmt::Debug>(
     set_broken(fake.chip(), true);
     let result = fake.call(&entry);
     assert!(matches!(result, Err(Error::Timeout { register: r, .. }) if r == register), "{result:?}");
-    assert!(fake.border().now - before < 30_000, "30 ms");
+    let waited = fake.border().now - before;
+    assert!(waited < LONGEST_WAIT, "{waited} us");
     set_broken(fake.chip(), false);
     assert!(fake.call(&entry).is_ok());
     assert_eq!(fake.call(C::Driver::open), Ok(()));
