@@ -180,10 +180,10 @@ pub(crate) fn write_mac(cx: &Cx<'_, State>) -> Result<(), Error> {
     if !cx.state.mac.is_station() {
         return cx.regs.write(regs::RAH0, 0);
     }
-    let [a, b, c, d, e, f] = cx.state.mac.0;
+    let (low, high) = cx.state.mac.to_registers();
     cx.regs.write(regs::RAH0, 0)?;
-    cx.regs.write(regs::RAL0, u32::from_le_bytes([a, b, c, d]))?;
-    cx.regs.write(regs::RAH0, rah::AV | u32::from_le_bytes([e, f, 0, 0]))
+    cx.regs.write(regs::RAL0, low)?;
+    cx.regs.write(regs::RAH0, rah::AV | high)
 }
 
 /// RCTL as the state wants it: own address and broadcast always.

@@ -262,10 +262,7 @@ impl NetDriver for R8169 {
 
 /// IDR, which the chip loads from its EEPROM at power-on: a station address, or zeros if it is none.
 fn read_mac(cx: &Cx<'_, State>) -> Result<MacAddress, Error> {
-    let low = cx.regs.read(regs::IDR0)?;
-    let high = cx.regs.read(regs::IDR4)?;
-    let ([a, b, c, d], [e, f, ..]) = (low.to_le_bytes(), high.to_le_bytes());
-    let mac = MacAddress([a, b, c, d, e, f]);
+    let mac = MacAddress::from_registers(cx.regs.read(regs::IDR0)?, cx.regs.read(regs::IDR4)?);
     if mac.is_station() {
         return Ok(mac);
     }

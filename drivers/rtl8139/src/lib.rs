@@ -303,13 +303,14 @@ impl NetDriver for Rtl8139 {
     }
 }
 
-/// IDR, bounded: the six bytes are a station address.
+/// IDR, which the chip loads from its EEPROM at power-on: a station address, or zeros if it is none.
 fn read_mac(cx: &Cx<'_, State>) -> Result<MacAddress, Error> {
-    let low = cx.regs.read(regs::IDR0)?;
-    let high = cx.regs.read(regs::IDR4)?;
-    let ([a, b, c, d], [e, f, ..]) = (low.to_le_bytes(), high.to_le_bytes());
-    let mac = MacAddress([a, b, c, d, e, f]);
-    if mac.is_station() { Ok(mac) } else { Err(Error::Nonsense { register: regs::IDR0.offset(), value: low }) }
+    let mac = MacAddress::from_registers(cx.regs.read(regs::IDR0)?, cx.regs.read(regs::IDR4)?);
+    if mac.is_station() {
+        return Ok(mac);
+    }
+    cx.log(Level::Warn, format_args!("IDR has no station address: {mac}"));
+    Ok(MacAddress([0; 6]))
 }
 
 /// Takes note of an overflow and gives the causes that must not be cleared yet.

@@ -103,10 +103,10 @@ pub(crate) fn write_mac(cx: &Cx<'_, State>) -> Result<(), Error> {
     if !cx.state.mac.is_station() {
         return Ok(());
     }
-    let [a, b, c, d, e, f] = cx.state.mac.0;
+    let (low, high) = cx.state.mac.to_registers();
     cx.regs.write(regs::CR9346, cr9346::CONFIG_WRITE)?;
-    cx.regs.write(regs::IDR0, u32::from_le_bytes([a, b, c, d]))?;
-    cx.regs.write(regs::IDR4, u32::from_le_bytes([e, f, 0, 0]))?;
+    cx.regs.write(regs::IDR0, low)?;
+    cx.regs.write(regs::IDR4, high)?;
     cx.regs.write(regs::CR9346, cr9346::LOCKED)
 }
 
