@@ -40,7 +40,7 @@ mod version;
 
 pub use state::State;
 
-use regs::{isr, phystatus, tppoll};
+use regs::{isr, tppoll};
 
 /// The driver. It has no values: what it remembers is [`State`].
 #[derive(Debug)]
@@ -69,10 +69,7 @@ impl NetDriver for R8169 {
 
     fn probe(cx: &mut Cx<'_, State>) -> Result<MacAddress, Error> {
         cx.point(Point::Start);
-        let tcr = cx.regs.read(regs::TCR)?;
-        if tcr == regs::NOBODY {
-            return Err(Error::Gone);
-        }
+        let tcr = cx.regs.read_present(regs::TCR)?;
         let Some(number) = version::find(tcr) else {
             cx.log(Level::Error, format_args!("XID {:#010x} is no chip that this driver drives", version::xid(tcr)));
             return Err(Error::NotThisDevice);
@@ -138,11 +135,7 @@ impl NetDriver for R8169 {
 
     fn interrupt(cx: &mut Cx<'_, State>) -> Result<Events, Error> {
         cx.point(Point::Start);
-        let status = cx.regs.read(regs::ISR)?;
-        if status == isr::NOBODY {
-            return Err(Error::Gone);
-        }
-        let seen = status & isr::CAUSES;
+        let seen = cx.regs.read_present(regs::ISR)? & isr::CAUSES;
         if seen == 0 {
             return Ok(Events::NONE);
         }
@@ -179,11 +172,8 @@ impl NetDriver for R8169 {
 
     fn link(cx: &mut Cx<'_, State>) -> Result<Link, Error> {
         cx.point(Point::Start);
-        let status = cx.regs.read(regs::PHYSTATUS)?;
+        let status = cx.regs.read_present(regs::PHYSTATUS)?;
         cx.point(Point::Middle);
-        if status == phystatus::NOBODY {
-            return Err(Error::Gone);
-        }
         cx.point(Point::End);
         Ok(phy::link(status))
     }

@@ -27,10 +27,7 @@ pub(crate) fn halt(cx: &Cx<'_, State>) -> Result<(), Error> {
     cx.regs.write(regs::IMR, 0)?;
     cx.regs.write(regs::CR, 0)?;
     cx.regs.write(regs::CR, cr::RST)?;
-    let ready = |value: u8| value == cr::NOBODY || value & cr::RST == 0;
-    if cx.regs.wait(regs::CR, RESET_DEADLINE, ready)? == cr::NOBODY {
-        return Err(Error::Gone);
-    }
+    cx.regs.wait(regs::CR, RESET_DEADLINE, |value| value & cr::RST == 0)?;
     cx.regs.write(regs::IMR, 0)?;
     cx.regs.write(regs::RMS, 0)?;
     let addresses = [regs::TNPDS_HIGH, regs::TNPDS_LOW, regs::RDSAR_HIGH, regs::RDSAR_LOW];
@@ -41,12 +38,7 @@ pub(crate) fn halt(cx: &Cx<'_, State>) -> Result<(), Error> {
 pub(crate) fn shut_down(cx: &mut Cx<'_, State>) -> Result<(), Error> {
     take_missed(cx)?;
     halt(cx)?;
-    for _ in 0..ring::TX {
-        let Some((_, buffer)) = cx.state.tx.oldest() else { break };
-        cx.net.complete(buffer, false)?;
-        cx.state.tx.release();
-        cx.state.stats.tx_errors += 1;
-    }
+    cx.state.tx.lose_all(cx.net, &mut cx.state.stats)?;
     cx.state.tx = TxRing::new();
     cx.state.next = 0;
     Ok(())
@@ -139,11 +131,7 @@ pub(crate) fn receive_mode(state: &State) -> u32 {
 
 /// Takes the chip's count of missed frames into the state.
 pub(crate) fn take_missed(cx: &mut Cx<'_, State>) -> Result<(), Error> {
-    let missed = cx.regs.read(regs::MPC)?;
-    // the upper eight bits are not implemented: all ones come from a bus without a device
-    if missed == regs::NOBODY {
-        return Err(Error::Gone);
-    }
+    let missed = cx.regs.read_present(regs::MPC)?;
     if missed & MPC_MASK != 0 {
         cx.state.stats.rx_missed += u64::from(missed & MPC_MASK);
         cx.regs.write(regs::MPC, 0)?;

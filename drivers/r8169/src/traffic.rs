@@ -10,17 +10,11 @@ use crate::state::State;
 ///
 /// If there are more it is told so again: a TPPOLL that comes while it ends a frame is lost on some of these chips.
 pub(crate) fn complete_sent(cx: &mut Cx<'_, State>) -> Result<(), Error> {
-    let mut sent = 0;
-    for _ in 0..ring::TX {
-        let Some((index, buffer)) = cx.state.tx.oldest() else { break };
-        if !ring::is_sent(cx.dma.read_u32(cx.state.memory, ring::tx_place(index))?) {
-            break;
-        }
-        cx.net.complete(buffer, true)?;
-        cx.state.tx.release();
-        sent += 1;
-    }
-    cx.state.stats.tx_frames += sent;
+    let (dma, memory) = (cx.dma, cx.state.memory);
+    let sent = cx.state.tx.complete(cx.net, &mut cx.state.stats, |index| {
+        let word = dma.read_u32(memory, ring::tx_place(index))?;
+        Ok(ring::is_sent(word).then_some(true))
+    })?;
     if sent != 0 && cx.state.tx.used() != 0 {
         cx.regs.write(regs::TPPOLL, tppoll::NPQ)?;
     }

@@ -49,7 +49,7 @@ mod version;
 
 pub use state::State;
 
-use regs::{isr, msr, rcr, tcr, tsd};
+use regs::{isr, rcr, tcr, tsd};
 use state::Overflow;
 use tx::Fate;
 
@@ -88,10 +88,7 @@ impl NetDriver for Rtl8139 {
 
     fn probe(cx: &mut Cx<'_, State>) -> Result<MacAddress, Error> {
         cx.point(Point::Start);
-        let version = cx.regs.read(regs::TCR)?;
-        if version == u32::MAX {
-            return Err(Error::Gone);
-        }
+        let version = cx.regs.read_present(regs::TCR)?;
         setup::halt(cx)?;
         match version::name(version) {
             Some(name) => cx.log(Level::Info, format_args!("{name}")),
@@ -153,11 +150,7 @@ impl NetDriver for Rtl8139 {
 
     fn interrupt(cx: &mut Cx<'_, State>) -> Result<Events, Error> {
         cx.point(Point::Start);
-        let status = cx.regs.read(regs::ISR)?;
-        if status == isr::NOBODY {
-            return Err(Error::Gone);
-        }
-        let seen = status & isr::CAUSES;
+        let seen = cx.regs.read_present(regs::ISR)? & isr::CAUSES;
         if seen == 0 {
             return Ok(Events::NONE);
         }
@@ -207,15 +200,11 @@ impl NetDriver for Rtl8139 {
 
     fn link(cx: &mut Cx<'_, State>) -> Result<Link, Error> {
         cx.point(Point::Start);
-        let msr = cx.regs.read(regs::MSR)?;
+        let msr = cx.regs.read_present(regs::MSR)?;
         cx.point(Point::Middle);
-        let bmsr = cx.regs.read(regs::BMSR)?;
-        if msr == msr::NOBODY || bmsr == regs::NO_BMSR {
-            return Err(Error::Gone);
-        }
         let media = Media {
             bmcr: cx.regs.read(regs::BMCR)?,
-            bmsr,
+            bmsr: cx.regs.read_present(regs::BMSR)?,
             anar: cx.regs.read(regs::ANAR)?,
             anlpar: cx.regs.read(regs::ANLPAR)?,
             ..Media::default()
@@ -255,11 +244,8 @@ impl NetDriver for Rtl8139 {
     /// As the chip has it while it is open, else as it will be.
     fn get_ringparam(cx: &mut Cx<'_, State>) -> Result<RingParam, Error> {
         cx.point(Point::Start);
-        let mode = cx.regs.read(regs::RCR)?;
+        let mode = cx.regs.read_present(regs::RCR)?;
         cx.point(Point::Middle);
-        if mode == u32::MAX {
-            return Err(Error::Gone);
-        }
         let told = (8 * 1024) << (mode >> rcr::RBLEN_SHIFT & 0b11);
         let rx = if cx.state.opened != 0 { told } else { ring::SIZE };
         cx.point(Point::End);

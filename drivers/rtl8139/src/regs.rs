@@ -117,8 +117,6 @@ pub mod isr {
     pub const OVERFLOW: u16 = RXOVW | FOVW;
     /// What this driver lets interrupt: all but the timer and the cable length.
     pub const CAUSES: u16 = SERR | OVERFLOW | PUN_LINKCHG | TER | TOK | RER | ROK;
-    /// What a bus without a device reads: reserved bits 12 to 7 would be 0.
-    pub const NOBODY: u16 = 0xffff;
 }
 
 /// Bits of TCR, section 5.7.
@@ -175,10 +173,4 @@ pub mod msr {
     pub const SPEED_10: u8 = 1 << 3;
     /// No link.
     pub const LINKB: u8 = 1 << 2;
-    /// What a bus without a device reads.
-    pub const NOBODY: u8 = 0xff;
 }
-
-/// BMSR: what a bus without a device reads; reserved bits 10 to 6 would be 0. The bits of the PHY registers (sections
-/// 5.18 to 5.21) are in [`udrv_driver::mii`].
-pub const NO_BMSR: u16 = 0xffff;

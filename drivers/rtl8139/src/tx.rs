@@ -3,11 +3,11 @@
 //! No registers here. The chip serves its slots in turn and starts with slot 0 after a reset, so they are the
 //! framework's queue.
 
+use udrv_driver::holds;
 use udrv_driver::ring::TxRing;
 use udrv_driver::zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::regs::tsd;
-use crate::state::holds;
 
 /// Slots of the chip.
 pub(crate) const SLOTS: u32 = 4;

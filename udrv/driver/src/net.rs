@@ -77,6 +77,14 @@ pub trait NetDriver: 'static {
     fn restore(cx: &mut Cx<'_, Self::State>) -> Result<(), Error>;
 }
 
+/// One clause of [`NetDriver::check`]; the text names the field and what is wrong with it.
+///
+/// # Errors
+/// The text.
+pub fn holds(clause: bool, otherwise: &'static str) -> Result<(), &'static str> {
+    if clause { Ok(()) } else { Err(otherwise) }
+}
+
 /// `transmit`, as a value.
 pub type Transmit<S> = fn(&mut Cx<'_, S>, TxFrame) -> Result<(), Error>;
 /// `poll`, as a value.
