@@ -8,10 +8,12 @@ use model_wire::{Station, Wire, WireConfig};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use rtl8139::Rtl8139;
 use udrv::endpoint::{EndpointError, NetEndpoint, Received, Sent, SocketEndpoint, Wanted};
-use udrv::net::{Answer, Command, NetDevice, Status, commands};
-use udrv_driver::{Entry, InjectedFault, Injection, Point};
-use udrv_tests::rig::{patient, quick, turn};
-use udrv_tests::wait_until;
+use udrv::net::{Answer, Command, NetDevice, Options, Status, commands};
+use udrv_driver::{Entry, InjectedFault, Injection, MacAddress, Point};
+use udrv_tests::frames::CARD;
+use udrv_tests::rig::{Rig, patient, quick, turn};
+use udrv_tests::traffic::Traffic;
+use udrv_tests::{subject, wait_until};
 
 /// An interface whose administrator is the test.
 struct Administered {
@@ -141,4 +143,21 @@ fn address_receive_mode_and_mtu_follow_the_interface() {
 
     assert!(matches!(commander.ask(Command::Stop), Some(Answer::Done)));
     thread.join().unwrap().unwrap();
+}
+
+/// The chip takes what its EEPROM has; the driver says that it is none, and the class what helps.
+#[test]
+fn a_card_whose_eeprom_is_empty_needs_an_address_from_the_administrator() {
+    for mac in [[0xff; 6], [0; 6]] {
+        let config = || Config { mac, ..Config::default() };
+        let error = Rig::<subject::Rtl8139>::start(quick(), config(), |_| {}).err().expect("no address").to_string();
+        assert!(error.contains("has no station address") && error.contains("--mac"), "{error}");
+        let options = Options { mac: Some(MacAddress(CARD)), ..quick() };
+        let rig = Rig::<subject::Rtl8139>::start(options, config(), |_| {}).expect("it has one now");
+        let mut traffic = Traffic::new();
+        traffic.flows(&rig, "with the administrator's address");
+        rig.call(Entry::Restore).expect("works");
+        traffic.flows(&rig, "after a restore");
+        rig.stop().0.expect("stops");
+    }
 }

@@ -58,7 +58,7 @@ impl<C: Chip> Fake<C> {
     /// Just plugged in.
     #[must_use]
     pub fn new() -> Fake<C> {
-        let both = Both { chip: C::new(), border: Border::default() };
+        let both = Both { chip: C::new(), border: Border { longest: 1518, ..Border::default() } };
         Fake { both: RefCell::new(both), state: C::Driver::new_state(), versions: Versions::default() }
     }
 
