@@ -58,7 +58,8 @@ impl<C: Chip> Fake<C> {
     /// Just plugged in.
     #[must_use]
     pub fn new() -> Fake<C> {
-        let both = Both { chip: C::new(), border: Border { longest: 1518, ..Border::default() } };
+        let mut both = Both { chip: C::new(), border: Border::default() };
+        both.border.longest = 1518;
         Fake { both: RefCell::new(both), state: C::Driver::new_state(), versions: Versions::default() }
     }
 
