@@ -5,12 +5,12 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use model_wire::{FarHost, FarHostConfig};
+use model_wire::{FarHost, FarHostConfig, WireConfig};
 use udrv::vfio::{OpenError, VfioFunction};
 use udrv::vfio_user::{self, VfioUserFunction};
 use udrv_bus::{BusError, ParseAddressError, PciAddress, PciFunction, PciId, Width};
 
-use crate::models::{self, Model};
+use crate::models::{Model, ParseModelError};
 
 /// Which device.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub enum DeviceName {
     /// What a vfio-user server shows at an absolute path.
     VfioUser(PathBuf),
     /// A model in this process.
-    Model(&'static Model),
+    Model(Model),
 }
 
 /// Text that names no device.
@@ -39,8 +39,8 @@ pub enum ParseDeviceError {
     #[error(transparent)]
     Address(#[from] ParseAddressError),
     /// No such model.
-    #[error("there is no model '{0}'; there are: {known}", known = models::known())]
-    Model(String),
+    #[error(transparent)]
+    Model(#[from] ParseModelError),
 }
 
 impl FromStr for DeviceName {
@@ -48,9 +48,7 @@ impl FromStr for DeviceName {
     fn from_str(text: &str) -> Result<DeviceName, ParseDeviceError> {
         match text.split_once(':') {
             Some(("pci", address)) => Ok(DeviceName::Pci(address.parse()?)),
-            Some(("model", name)) => {
-                models::named(name).map(DeviceName::Model).ok_or_else(|| ParseDeviceError::Model(name.to_owned()))
-            }
+            Some(("model", name)) => Ok(DeviceName::Model(name.parse()?)),
             Some(("vfio-user", path)) if path.starts_with('/') && path.len() > 1 => {
                 Ok(DeviceName::VfioUser(path.into()))
             }
@@ -65,7 +63,7 @@ impl fmt::Display for DeviceName {
         match self {
             DeviceName::Pci(address) => write!(f, "pci:{address}"),
             DeviceName::VfioUser(path) => write!(f, "vfio-user:{}", path.display()),
-            DeviceName::Model(model) => write!(f, "model:{}", model.name),
+            DeviceName::Model(model) => write!(f, "model:{model}"),
         }
     }
 }
@@ -107,8 +105,9 @@ impl DeviceName {
             DeviceName::Pci(address) => (Box::new(VfioFunction::open(*address)?), None),
             DeviceName::VfioUser(path) => (Box::new(VfioUserFunction::open(path)?), None),
             DeviceName::Model(model) => {
-                let card = model.build(far_host.then(FarHostConfig::default)).map_err(DeviceOpenError::FarHost)?;
-                (card.function, card.far_host)
+                let (card, port) = model.build(WireConfig::default());
+                let host = far_host.then(|| FarHost::start(port, FarHostConfig::default())).transpose();
+                (card.function, host.map_err(DeviceOpenError::FarHost)?)
             }
         };
         let mut word = |offset| bus.config_read(offset, Width::U16).map(|value| value as u16);
@@ -120,10 +119,11 @@ impl DeviceName {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::models::{Family, MODELS};
 
     #[test]
     fn names_are_read_and_wrong_ones_explained() {
-        let models = models::MODELS.iter().map(|model| format!("model:{}", model.name));
+        let models = MODELS.iter().flat_map(Family::models).map(|model| format!("model:{model}"));
         for good in models.chain(["pci:0000:00:04.0", "vfio-user:/run/a:b.sock"].map(str::to_owned)) {
             assert_eq!(good.parse::<DeviceName>().unwrap().to_string(), good);
         }
@@ -135,6 +135,7 @@ mod tests {
             "usb:1-1",
             "model:",
             "model:nothing",
+            "model:r8169-nothing",
             "vfio-user:",
             "vfio-user:/",
             "vfio-user:card.sock",
@@ -144,6 +145,6 @@ mod tests {
             assert!(!message.contains('\n') && message.len() > 20, "{message}");
         }
         let message = "model:nothing".parse::<DeviceName>().unwrap_err().to_string();
-        assert!(models::MODELS.iter().all(|model| message.contains(model.name)), "{message}");
+        assert!(MODELS.iter().all(|family| message.contains(family.name)), "{message}");
     }
 }

@@ -17,7 +17,7 @@ pub struct Driver {
 type Start = fn(Box<dyn PciFunction>, Box<dyn NetEndpoint>, Options) -> Result<Box<dyn Running>, DeviceError>;
 
 /// All of them.
-pub const DRIVERS: &[Driver] = &[net::<e1000::E1000>(), net::<rtl8139::Rtl8139>()];
+pub const DRIVERS: &[Driver] = &[net::<e1000::E1000>(), net::<r8169::R8169>(), net::<rtl8139::Rtl8139>()];
 
 /// A device that has been started.
 pub trait Running {

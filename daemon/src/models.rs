@@ -1,80 +1,143 @@
 //! The one list of models, cards in software: what `model:NAME` and `udrvctl model serve NAME` can be.
 //!
-//! For a new card add a line to [`MODELS`].
+//! For a new card add a line to [`MODELS`]. A model of a family is its usual chip by its own name, and any of them with
+//! the chip's behind it: `e1000`, `e1000-82544gc`.
 
 use std::fmt;
+use std::str::FromStr;
 
 use model_card::{Chip, Model as Function};
-use model_wire::{FarHost, FarHostConfig, NicPort, Wire, WireConfig};
+use model_wire::{FarPort, NicPort, Wire, WireConfig};
 use udrv_bus::{BusError, PciFunction};
 
-/// A model, and how to build one.
-pub struct Model {
-    /// Name of the chip, and of its driver.
+/// A family of chips, and how to build a card with one.
+pub struct Family {
+    /// Its name, and that of its driver.
     pub name: &'static str,
-    build: fn(NicPort) -> Card,
+    /// Names of its chips.
+    pub variants: fn() -> Vec<&'static str>,
+    /// With the chip of this number among the variants, or the usual one.
+    build: fn(Option<usize>, NicPort) -> Card,
 }
 
 /// All of them.
-pub const MODELS: &[Model] = &[nic::<model_e1000::E1000>(), nic::<model_rtl8139::Rtl8139>()];
+pub const MODELS: &[Family] =
+    &[nic::<model_e1000::E1000>(), nic::<model_r8169::R8169>(), nic::<model_rtl8139::Rtl8139>()];
+
+/// One of [`MODELS`], and which of its chips.
+#[derive(Clone, Copy)]
+pub struct Model {
+    family: &'static Family,
+    variant: Option<usize>,
+}
+
+/// Text that names no model.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ParseModelError {
+    /// No such family.
+    #[error("there is no model '{0}'; there are: {known}", known = known())]
+    Family(String),
+    /// It has no such chip.
+    #[error("model {family} has no chip '{chip}'; there are: {known}")]
+    Chip {
+        /// The family, which there is.
+        family: &'static str,
+        /// What was typed behind it.
+        chip: String,
+        /// Names that there are, with commas.
+        known: String,
+    },
+}
 
 /// Opens a card.
 pub type Open = Box<dyn FnMut() -> Result<Box<dyn PciFunction>, BusError> + Send>;
 
-/// A card in software, with its cable in, and what is at the cable's other end.
+/// A card in software, with its cable in.
 pub struct Card {
     /// It, open.
     pub function: Box<dyn PciFunction>,
     /// Opens it again after `function` was dropped, as it was left.
     pub reopen: Open,
-    /// The host at the other end.
-    pub far_host: Option<FarHost>,
 }
 
 /// A card of the usual make.
-const fn nic<C: Chip<Config: Default>>() -> Model {
-    Model {
+const fn nic<C: Chip<Config: Default>>() -> Family {
+    Family {
         name: C::NAME,
-        build: |port| {
-            let (function, bench) = Function::<C>::new(C::Config::default(), port);
-            Card { function: Box::new(function), reopen: Box::new(move || Ok(Box::new(bench.open()?))), far_host: None }
+        variants: || C::VARIANTS.iter().map(|(name, _)| *name).collect(),
+        build: |variant, port| {
+            let config = variant.map_or_else(C::Config::default, |number| C::VARIANTS[number].1());
+            let (function, bench) = Function::<C>::new(config, port);
+            Card { function: Box::new(function), reopen: Box::new(move || Ok(Box::new(bench.open()?))) }
         },
     }
 }
 
-impl Model {
-    /// Builds a card. `far_host` is the host at the other end of its wire, if there shall be one.
-    ///
-    /// # Errors
-    /// The host's thread could not be started.
-    pub fn build(&self, far_host: Option<FarHostConfig>) -> std::io::Result<Card> {
-        let (_, near, far) = Wire::new(WireConfig::default());
-        let host = far_host.map(|config| FarHost::start(far, config)).transpose()?;
-        Ok(Card { far_host: host, ..(self.build)(near) })
+impl Family {
+    /// It with its usual chip, and with each of them.
+    pub fn models(&'static self) -> impl Iterator<Item = Model> {
+        let chips = (0..(self.variants)().len()).map(Some);
+        std::iter::once(None).chain(chips).map(move |variant| Model { family: self, variant })
     }
 }
 
-/// The model with this name.
-#[must_use]
-pub fn named(name: &str) -> Option<&'static Model> {
-    MODELS.iter().find(|model| model.name == name)
+impl Model {
+    /// The family, and that of its driver.
+    #[must_use]
+    pub fn family(&self) -> &'static str {
+        self.family.name
+    }
+
+    /// Builds a card at a wire. The port is the other end of that, for whoever shall be there.
+    #[must_use]
+    pub fn build(&self, wire: WireConfig) -> (Card, FarPort) {
+        let (_, near, far) = Wire::new(wire);
+        ((self.family.build)(self.variant, near), far)
+    }
+}
+
+impl FromStr for Model {
+    type Err = ParseModelError;
+    fn from_str(text: &str) -> Result<Model, ParseModelError> {
+        let (name, chip) = text.split_once('-').map_or((text, None), |(name, chip)| (name, Some(chip)));
+        let family = MODELS.iter().find(|family| family.name == name);
+        let family = family.ok_or_else(|| ParseModelError::Family(text.to_owned()))?;
+        let Some(chip) = chip else { return Ok(Model { family, variant: None }) };
+        let names = (family.variants)();
+        let number = names.iter().position(|name| *name == chip).ok_or_else(|| ParseModelError::Chip {
+            family: family.name,
+            chip: chip.to_owned(),
+            known: family.models().map(|model| model.to_string()).collect::<Vec<_>>().join(", "),
+        })?;
+        Ok(Model { family, variant: Some(number) })
+    }
+}
+
+impl fmt::Display for Model {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.family.name)?;
+        match self.variant {
+            Some(number) => write!(f, "-{}", (self.family.variants)()[number]),
+            None => Ok(()),
+        }
+    }
 }
 
 /// All names, for an error message.
 #[must_use]
 pub fn known() -> String {
-    MODELS.iter().map(|model| model.name).collect::<Vec<_>>().join(", ")
+    MODELS.iter().flat_map(Family::models).map(|model| model.to_string()).collect::<Vec<_>>().join(", ")
 }
 
 impl fmt::Debug for Model {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name)
+        write!(f, "{self}")
     }
 }
 
 impl PartialEq for Model {
     fn eq(&self, other: &Model) -> bool {
-        self.name == other.name
+        self.family.name == other.family.name && self.variant == other.variant
     }
 }
 
@@ -87,15 +150,38 @@ mod tests {
     use udrv_bus::{PciId, Width};
 
     #[test]
-    fn every_model_has_a_name_of_its_own_and_the_driver_of_that_name_drives_it() {
-        for model in MODELS {
-            assert_eq!(named(model.name), Some(model));
-            assert_eq!(MODELS.iter().filter(|other| *other == model).count(), 1, "{model:?} is there twice");
-            let mut card = model.build(None).expect("it needs no thread").function;
+    fn every_model_has_a_name_of_its_own_and_the_driver_of_its_family_drives_it() {
+        let all: Vec<Model> = MODELS.iter().flat_map(Family::models).collect();
+        for model in &all {
+            assert_eq!(model.to_string().parse(), Ok(*model));
+            assert_eq!(all.iter().filter(|other| other.to_string() == model.to_string()).count(), 1, "{model:?} twice");
+            let mut card = model.build(WireConfig::default()).0.function;
             let mut word = |at| card.config_read(at, Width::U16).expect("configuration space") as u16;
             let id = PciId { vendor: word(0), device: word(2) };
-            assert_eq!(drivers::for_id(id).map(|driver| driver.name), Some(model.name), "{id}");
+            assert_eq!(drivers::for_id(id).map(|driver| driver.name), Some(model.family()), "{id}");
         }
-        assert_eq!(named("nothing"), None);
+    }
+
+    #[test]
+    fn a_chip_by_name_is_that_chip() {
+        let device = |name: &str| {
+            let mut card = name.parse::<Model>().expect(name).build(WireConfig::default()).0.function;
+            card.config_read(2, Width::U16).expect("configuration space")
+        };
+        assert_eq!((device("e1000"), device("e1000-82544gc")), (0x100e, 0x100c));
+        assert_eq!((device("r8169"), device("r8169-rtl8168b")), (0x8169, 0x8168));
+    }
+
+    #[test]
+    fn what_there_is_not_is_told_with_what_there_is() {
+        for text in ["nothing", "", "-", "-rtl8168b", "R8169"] {
+            let error = text.parse::<Model>().expect_err(text).to_string();
+            assert!(error.contains(&format!("no model '{text}'")) && error.contains("r8169-rtl8168be"), "{error}");
+        }
+        for text in ["r8169-", "r8169-82540em", "r8169-rtl8168b-"] {
+            let error = text.parse::<Model>().expect_err(text).to_string();
+            assert!(error.contains("r8169 has no chip") && error.contains("r8169-rtl8110s"), "{error}");
+            assert!(!error.contains("e1000"), "those of other families are no help: {error}");
+        }
     }
 }

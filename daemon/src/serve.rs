@@ -1,25 +1,27 @@
 //! `udrvctl model serve`: a model in this process, for a driver in another one.
 
+use std::fmt;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread;
+use std::time::Duration;
 
-use model_serve::{ServeError, Server};
-use model_wire::FarHostConfig;
+use model_serve::{Cable, ServeError, Server};
+use model_wire::{FarHost, FarHostConfig, FarPort, WireConfig};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use crate::models::{self, Card};
+use crate::models::{Card, Model, ParseModelError};
+
+/// What a PHY and its partner take to find their mode. Real ones take 2 s.
+const NEGOTIATION: Duration = Duration::from_millis(300);
 
 /// Why a model is not served.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeModelError {
     /// No such model.
-    #[error("there is no model '{name}'; there are: {}", models::known())]
-    NoModel {
-        /// What was typed.
-        name: String,
-    },
+    #[error(transparent)]
+    NoModel(#[from] ParseModelError),
     /// No socket, or it failed.
     #[error(transparent)]
     Serve(#[from] ServeError),
@@ -28,21 +30,58 @@ pub enum ServeModelError {
     Start(#[from] io::Error),
 }
 
-/// Serves model `name` at `socket` until SIGTERM or SIGINT. `far_host` is the host at the other end of its wire.
-/// Says what it serves on standard output once clients can connect.
+/// What is at the other end of a served model's wire.
+#[derive(Debug, Clone)]
+pub enum FarEnd {
+    /// Nothing.
+    Nobody,
+    /// A host in this process.
+    Host(FarHostConfig),
+    /// Whoever connects to a socket, and the speed of the wire in bits a second.
+    Cable(PathBuf, u64),
+}
+
+/// The same, there.
+enum There {
+    Nobody,
+    Host { _host: FarHost },
+    Cable { _cable: Cable },
+}
+
+impl FarEnd {
+    fn put(&self, port: FarPort) -> Result<There, ServeModelError> {
+        Ok(match self {
+            FarEnd::Nobody => There::Nobody,
+            FarEnd::Host(config) => There::Host { _host: FarHost::start(port, config.clone())? },
+            FarEnd::Cable(socket, rate) => There::Cable { _cable: Cable::lay(port, socket, Some(*rate))? },
+        })
+    }
+}
+
+impl fmt::Display for FarEnd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            FarEnd::Nobody => Ok(()),
+            FarEnd::Host(host) => write!(f, "; the host at the other end of its wire is {}", host.ipv4),
+            FarEnd::Cable(socket, _) => write!(f, "; the other end of its wire is at {}", socket.display()),
+        }
+    }
+}
+
+/// Serves model `name` at `socket` until SIGTERM or SIGINT. Says what it serves on standard output once clients can
+/// connect.
 ///
 /// # Errors
 /// [`ServeModelError`].
-pub fn serve(name: &str, socket: &Path, far_host: Option<FarHostConfig>) -> Result<(), ServeModelError> {
-    let model = models::named(name).ok_or_else(|| ServeModelError::NoModel { name: name.to_owned() })?;
+pub fn serve(name: &str, socket: &Path, far_end: &FarEnd) -> Result<(), ServeModelError> {
+    let model: Model = name.parse()?;
     // before there is a socket: nothing may be left behind by a signal
     let mut signals = Signals::new([SIGTERM, SIGINT])?;
     let server = Server::bind(socket)?;
-    let host = match &far_host {
-        Some(host) => format!("; the host at the other end of its wire is {}", host.ipv4),
-        None => String::new(),
-    };
-    let Card { function, mut reopen, far_host: _host } = model.build(far_host)?;
+    // whoever is there has their part in it
+    let negotiation = if matches!(far_end, FarEnd::Nobody) { Duration::ZERO } else { NEGOTIATION };
+    let (Card { function, mut reopen }, port) = model.build(WireConfig { negotiation, ..WireConfig::default() });
+    let _there = far_end.put(port)?;
     let (stopper, handle) = (server.stopper(), signals.handle());
     let waiter = thread::Builder::new().name("signals".into()).spawn(move || {
         if signals.forever().next().is_some() {
@@ -51,7 +90,7 @@ pub fn serve(name: &str, socket: &Path, far_host: Option<FarHostConfig>) -> Resu
     })?;
     // whoever started this may not be listening any more: that is no reason not to serve
     let line = format!(
-        "serving model:{name} at {}{host}; connect one client: vfio-user:{}",
+        "serving model:{model} at {}{far_end}; connect one client: vfio-user:{}",
         socket.display(),
         socket.display()
     );

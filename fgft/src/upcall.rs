@@ -7,6 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering::Relaxed;
 
 use crate::context::{Context, LEFT_HOST_PANIC, LEFT_REFUSED, UpcallFrame};
+use crate::domain::Plain;
 use crate::mmio::{self, MmioFault};
 use crate::panic::payload_text;
 
@@ -71,6 +72,18 @@ impl DomainMemory {
         // SAFETY: mapped memory of the domain, whose code stands still during the upcall; any bytes are bytes.
         unsafe { std::ptr::copy_nonoverlapping(address as *const u8, to.as_mut_ptr(), to.len()) };
         Ok(())
+    }
+
+    /// Copies of `count` values that lie one behind the other at an address that code inside has named, in its own
+    /// memory: the range is checked once for all of them. While the domain is borrowed for it nothing runs inside.
+    ///
+    /// # Errors
+    /// The range is not wholly in the domain's own memory.
+    pub fn read_own_list<T: Plain>(&self, address: u64, count: usize) -> Result<impl Iterator<Item = T>, Refusal> {
+        self.check_own(address, size_of::<T>().saturating_mul(count))?;
+        let list = address as *const T;
+        // SAFETY: mapped memory of the domain for as long as there is one, as in `read_own`; any bytes are a value of T.
+        Ok((0..count).map(move |at| unsafe { list.add(at).read_unaligned() }))
     }
 
     #[inline]

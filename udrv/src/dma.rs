@@ -35,6 +35,9 @@ pub const DMA_PAGE: u64 = 4096;
 /// error and not what wakes the kernel's out-of-memory killer, since all of it is allocated at once.
 pub const DMA_MAX: u64 = 1 << 30;
 
+/// Pieces of a region that make one packet, at most.
+pub const MAX_PIECES: usize = 64;
+
 /// Shown in /proc/PID/maps.
 const NAME: &CStr = c"udrv-dma";
 
@@ -238,6 +241,34 @@ impl DmaRegion {
         // SAFETY: two valid iovecs, from which the kernel only reads: a live slice and a place in the mapping (span).
         let done = unsafe { libc::writev(fd.as_raw_fd(), parts.as_ptr(), parts.len() as libc::c_int) };
         Ok(counted(done, "write from a DMA region")?.saturating_sub(header.len()))
+    }
+
+    /// One packet of `header`, `start` and then `pieces` of the region, each an offset and bytes. Counts all of them.
+    ///
+    /// # Errors
+    /// As for [`DmaRegion::write_to_fd`]; more than [`MAX_PIECES`] pieces are out of range as well.
+    pub fn write_gathered(
+        &self,
+        fd: BorrowedFd<'_>,
+        header: &[u8],
+        start: &[u8],
+        pieces: &[(u64, usize)],
+    ) -> Result<usize, DmaError> {
+        const NONE: libc::iovec = libc::iovec { iov_base: std::ptr::null_mut(), iov_len: 0 };
+        if let Some((offset, len)) = pieces.get(MAX_PIECES) {
+            return Err(DmaError::OutOfRange { offset: *offset, len: *len as u64, size: self.size() });
+        }
+        let mut parts = [NONE; 2 + MAX_PIECES];
+        for (part, bytes) in parts.iter_mut().zip([header, start]) {
+            *part = libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() };
+        }
+        for (part, (offset, len)) in parts[2..].iter_mut().zip(pieces) {
+            *part = libc::iovec { iov_base: self.span(*offset, *len)?.cast(), iov_len: *len };
+        }
+        let count = (2 + pieces.len()) as libc::c_int;
+        // SAFETY: `count` valid iovecs, from which the kernel only reads: two live slices and places in the mapping (span).
+        let done = unsafe { libc::writev(fd.as_raw_fd(), parts.as_ptr(), count) };
+        counted(done, "write from a DMA region")
     }
 
     /// Copies `to.len()` bytes at `offset` out.

@@ -2,8 +2,9 @@
 //! ([`Direct`]).
 //!
 //! An upcall costs more than most of what is asked for, so there are as few as the answers demand:
-//! - requests that are *posted* wait on the driver's stack and cross together, before the next that has an answer, or
-//!   when the call ends;
+//! - requests that are *posted* wait on the driver's stack and cross together, before the next that has an answer; those
+//!   that still wait when the call ends are served behind it, without an upcall: its stack is as it has left it. Of
+//!   writes to a tail register the last crosses;
 //! - DMA memory is read in place. It and the ledger, which says what the driver may read, lie where code inside can read
 //!   and not write; the check binds nobody who would go around it, as nothing does that is only read.
 // The ledger is looked at where no reference to it can be held: beside the upcalls that change it.
@@ -18,13 +19,15 @@ use udrv_driver::abi::Request;
 use udrv_driver::{Error, Services};
 
 use crate::dma::DmaRegion;
-use crate::host::Host;
+use crate::host::{BATCH, Host};
 use crate::ledger::Ledger;
 
-/// Requests that wait at most: two for each frame of a batch.
-const QUEUE: usize = 64;
+/// Requests that wait at most: for each frame of a batch keeping it, two words of its descriptor and a doorbell, and
+/// some more for those that say what is left to the chip. One of them is for a tail.
+const QUEUE: usize = 5 * BATCH;
+const _: () = assert!(QUEUE < 256, "their number has a byte");
 /// Words of one: its number, and its own three.
-pub(crate) const ENTRY_WORDS: usize = 4;
+const ENTRY_WORDS: usize = 4;
 
 /// Where requests wait and how many, in the fourth word of an upcall: an allegation.
 #[derive(Debug, Clone, Copy)]
@@ -42,13 +45,14 @@ impl Posted {
         (count != 0).then_some(Posted { address, count: count.min(QUEUE as u64) })
     }
 
-    /// Where each of them is.
-    pub(crate) fn addresses(self) -> impl Iterator<Item = u64> {
-        (0..self.count).map(move |n| self.address + n * size_of::<Entry>() as u64)
+    /// Where the first of them is, and how many there are.
+    pub(crate) fn place(self) -> (u64, usize) {
+        (self.address, self.count as usize)
     }
 }
 
-type Entry = [u64; ENTRY_WORDS];
+/// A request that waits: its number and its words.
+pub(crate) type Entry = [u64; ENTRY_WORDS];
 
 /// Services as code inside a transaction has them. Lives on the driver's stack.
 pub(crate) struct Gate {
@@ -56,6 +60,8 @@ pub(crate) struct Gate {
     region: *const DmaRegion,
     queue: [Cell<MaybeUninit<Entry>>; QUEUE],
     posted: Cell<usize>,
+    /// The last write to a tail register: the next one may make it needless.
+    tail: Cell<Option<[u64; 3]>>,
     /// A write to DMA memory is among them.
     dma_is_newer: Cell<bool>,
 }
@@ -68,24 +74,36 @@ impl Gate {
     /// only upcalls of this call change the ledger.
     pub(crate) unsafe fn new(ledger: *const Ledger, region: *const DmaRegion) -> Gate {
         let queue = [const { Cell::new(MaybeUninit::uninit()) }; QUEUE];
-        Gate { ledger, region, queue, posted: Cell::new(0), dma_is_newer: Cell::new(false) }
+        Gate { ledger, region, queue, posted: Cell::new(0), tail: Cell::new(None), dma_is_newer: Cell::new(false) }
     }
 
-    /// What was posted is served. The call does no more after it.
-    pub(crate) fn finish(&self) {
-        if self.posted.get() != 0 {
-            self.upcall(Request::Posted, [0; 4]);
+    /// Where requests wait that were posted: a word for [`Posted::from_word`]. The call does no more after it.
+    pub(crate) fn posted(&self) -> u64 {
+        self.pass_tail();
+        match self.posted.replace(0) {
+            0 => 0,
+            count => self.queue.as_ptr() as u64 | (count as u64) << Posted::COUNT_SHIFT,
         }
     }
 
     /// An upcall, with what was posted before it.
     fn upcall(&self, request: Request, [a, b, c, _]: [u64; 4]) -> [u64; 2] {
         self.dma_is_newer.set(false);
-        let posted = match self.posted.replace(0) {
-            0 => 0,
-            count => self.queue.as_ptr() as u64 | (count as u64) << Posted::COUNT_SHIFT,
-        };
-        fgft::upcall(request as u64, [a, b, c, posted])
+        fgft::upcall(request as u64, [a, b, c, self.posted()])
+    }
+
+    /// The tail that waits for a newer one will not see it: it goes behind what was posted.
+    fn pass_tail(&self) {
+        if let Some([offset, width, value]) = self.tail.take() {
+            self.enqueue([Request::RegisterWrite as u64, offset, width, value]);
+        }
+    }
+
+    /// There is room: see [`QUEUE`].
+    fn enqueue(&self, entry: Entry) {
+        let at = self.posted.get();
+        self.queue[at].set(MaybeUninit::new(entry));
+        self.posted.set(at + 1);
     }
 
     fn read_dma(&self, request: Request, words: [u64; 4]) -> Option<u64> {
@@ -125,16 +143,25 @@ impl Services for Gate {
         }
     }
 
-    fn post(&self, request: Request, [a, b, c, _]: [u64; 4]) -> Result<(), Error> {
-        if self.posted.get() == QUEUE {
+    fn post(&self, request: Request, [a, b, c, d]: [u64; 4]) -> Result<(), Error> {
+        // one is left for a tail
+        if self.posted.get() >= QUEUE - 1 {
             self.upcall(Request::Posted, [0; 4]);
         }
-        let at = self.posted.get();
-        self.queue[at].set(MaybeUninit::new([request as u64, a, b, c]));
-        self.posted.set(at + 1);
-        if matches!(request, Request::DmaWrite32 | Request::DmaWrite64) {
-            self.dma_is_newer.set(true);
+        match request {
+            Request::RegisterWrite if d != 0 => {
+                if self.tail.get().is_some_and(|[offset, ..]| offset != a) {
+                    self.pass_tail();
+                }
+                self.tail.set(Some([a, b, c]));
+                return Ok(());
+            }
+            // what is held back is so in the driver's order
+            Request::RegisterWrite | Request::DmaHandOver32 => self.pass_tail(),
+            Request::DmaWrite32 | Request::DmaWrite64 => self.dma_is_newer.set(true),
+            _ => {}
         }
+        self.enqueue([request as u64, a, b, c]);
         Ok(())
     }
 }
@@ -177,10 +204,9 @@ mod tests {
     fn what_says_where_requests_wait_is_bounded() {
         assert!(Posted::from_word(0).is_none());
         assert!(Posted::from_word(0x7fff_1234_5678).is_none(), "none, wherever they may be");
-        let all = |word| Posted::from_word(word).map(|posted| posted.addresses().collect::<Vec<_>>());
-        assert_eq!(all(2 << 56 | 0x1000), Some(vec![0x1000, 0x1020]));
-        // no words make it run on or overflow
-        assert_eq!(all(u64::MAX).map(|addresses| addresses.len()), Some(QUEUE));
+        let place = |word| Posted::from_word(word).map(Posted::place);
+        assert_eq!(place(2 << 56 | 0x1000), Some((0x1000, 2)));
+        assert_eq!(place(u64::MAX), Some((u64::MAX >> 8, QUEUE)), "no word makes it run on");
     }
 
     #[test]

@@ -8,10 +8,9 @@ use fgft::tracking::{Handle, Owner, Rights};
 use fgft::{DomainMemory, Refusal, Upcalls};
 use udrv_driver::abi::{DELIVER_CHECKED, Request};
 use udrv_driver::{Error, Injection};
-use zerocopy::IntoBytes;
 
 use crate::buffers::Buffers;
-use crate::gate::{ENTRY_WORDS, Posted};
+use crate::gate::{Entry, Posted};
 use crate::ledger::Ledger;
 use crate::pool::Pool;
 use crate::window::Window;
@@ -210,11 +209,17 @@ impl Host {
     }
 
     /// Serves the requests that the driver has posted, in order: an allegation, to be found in its own memory.
-    fn serve_posted(&mut self, ledger: &mut Ledger, memory: &DomainMemory, posted: Posted) -> Result<(), Refusal> {
-        for at in posted.addresses() {
-            let mut entry = [0_u64; ENTRY_WORDS];
-            memory.read_own(at, entry.as_mut_bytes())?;
-            let [number, a, b, c] = entry;
+    ///
+    /// # Errors
+    /// A broken rule. What was served before it stays: the call is to be rolled back.
+    pub(crate) fn serve_posted(
+        &mut self,
+        ledger: &mut Ledger,
+        memory: &DomainMemory,
+        posted: Posted,
+    ) -> Result<(), Refusal> {
+        let (address, count) = posted.place();
+        for [number, a, b, c] in memory.read_own_list::<Entry>(address, count)? {
             let request = Request::from_number(number).filter(|request| request.may_be_posted());
             let request = request.ok_or_else(|| unknown(number))?;
             if let Err(error) = self.serve(ledger, memory, request, [a, b, c, 0])? {

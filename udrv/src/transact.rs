@@ -3,13 +3,23 @@
 // The one call that the engine marks unsafe; its contract is argued below.
 #![allow(unsafe_code)]
 
-use fgft::{Domain, Fault};
+use fgft::{Domain, Fault, FaultKind, Refusal};
 use udrv_driver::abi::{self, Words};
 use udrv_driver::{Cx, Error, Injection, State};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use crate::gate::Gate;
+use crate::gate::{Gate, Posted};
 use crate::host::Host;
 use crate::ledger::Ledger;
+
+/// What comes out of a call: an allegation.
+#[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+struct Out {
+    reply: abi::Reply,
+    /// Where requests wait that it has posted.
+    posted: u64,
+}
 
 /// Runs `f` as a transaction, with `check` of the state before and after it. The caller commits or rolls back.
 ///
@@ -28,18 +38,25 @@ pub(crate) fn transact<S: State, T: Words>(
     // memory other than through what they are given, and their panics do not unwind (the engine sees to that).
     // The Cx ends with the call, and so does the Gate: domain and host, which own what it looks at, are borrowed for
     // longer.
-    unsafe {
+    let out = unsafe {
         domain.run(host, |state| {
             if let Err(what) = check(state) {
-                return abi::encode_broken(true, what);
+                return Out { reply: abi::encode_broken(true, what), posted: 0 };
             }
             let gate = Gate::new(ledger, region);
             let reply = abi::encode(f(&mut Cx::new(state, &gate, injection)));
-            gate.finish();
             match check(state) {
-                Ok(()) => reply,
-                Err(what) => abi::encode_broken(false, what),
+                Ok(()) => Out { reply, posted: gate.posted() },
+                Err(what) => Out { reply: abi::encode_broken(false, what), posted: 0 },
             }
         })
+    };
+    let Out { reply, posted } = out?;
+    // the call is still open, and its stack as it was
+    if let Some(posted) = Posted::from_word(posted) {
+        let memory = domain.memory().clone();
+        let served = host.serve_posted(domain.ledger_mut(), &memory, posted);
+        served.map_err(|Refusal(reason)| FaultKind::Refused { reason })?;
     }
+    Ok(reply)
 }

@@ -189,7 +189,7 @@ impl Window {
                 Ok(Ok(value))
             }
             Kind::WriteOneClears => Ok(self.read_causes(index)),
-            Kind::ReadOnly | Kind::Doorbell | Kind::Command => Ok(self.device_read(register)),
+            Kind::ReadOnly | Kind::Doorbell | Kind::Tail | Kind::Command => Ok(self.device_read(register)),
         }
     }
 
@@ -234,8 +234,15 @@ impl Window {
                 self.writes.note(index, value, Undone::PresentedAgain);
                 Ok(self.device_write(register, value))
             }
-            Kind::Doorbell => {
-                hold_back(&mut self.staged, Target::Register(index as u8), value)?;
+            Kind::Doorbell | Kind::Tail => {
+                match self.staged.last_mut() {
+                    Some((Target::Register(last), held))
+                        if register.kind == Kind::Tail && usize::from(*last) == index =>
+                    {
+                        *held = value;
+                    }
+                    _ => hold_back(&mut self.staged, Target::Register(index as u8), value)?,
+                }
                 self.writes.note(index, value, Undone::NeverHappened);
                 Ok(Ok(0))
             }

@@ -28,12 +28,15 @@ const STEPS: &[Step] = &[
     Step::host("loom", || program(&mut stress::loom(Some(4)))),
     Step::host("demo", || demo::step("rtl8139")),
     Step::host("demo-e1000", || demo::step("e1000")),
+    Step::host("demo-r8169", || demo::step("r8169")),
     // in the guest
     Step::guest("engine-guest-6.1", || suite::in_guest(Kernel::Debian61, &suite::ENGINE)),
     Step::guest("engine-guest-backports", || suite::in_guest(Kernel::Backports, &suite::ENGINE_BACKPORTS)),
     Step::guest("device-guest", || suite::in_guest(Kernel::Debian61, &suite::DEVICE)),
     // a line for each card of guest/cards.rs that udrvd drives
     Step::guest("rtl8139", || nic::step("rtl8139")),
+    Step::guest("e1000", || nic::step("e1000")),
+    Step::guest("r8169", || nic::step("r8169")),
     // our models under Linux's own drivers
     Step::guest("oracle", oracle::step),
 ];

@@ -10,7 +10,8 @@ use model_wire::FarHostConfig;
 use tracing_subscriber::EnvFilter;
 use udrv_daemon::client::{ClientError, ask, only_device};
 use udrv_daemon::protocol::{Request, Response, runtime_directory};
-use udrv_daemon::{serve, show};
+use udrv_daemon::serve::{self, FarEnd};
+use udrv_daemon::show;
 
 /// Looks at and controls devices that udrvd drives.
 #[derive(Parser)]
@@ -94,13 +95,17 @@ enum ModelAction {
     /// Serve a model over vfio-user, in the foreground, until SIGTERM or SIGINT: to udrvd (vfio-user:SOCKET), or to QEMU
     /// for a guest's own driver. One client at a time.
     Serve {
-        /// Name of the model, for example rtl8139.
+        /// Name of the model, for example rtl8139, or with one of its chips, r8169-rtl8168b.
         name: String,
         /// Path of the socket, which must not exist.
         socket: PathBuf,
         /// Leave the other end of the model's wire empty.
         #[arg(long)]
         no_far_host: bool,
+        /// The other end of the wire is whoever connects to this socket, which must not exist: QEMU, for one, with
+        /// -netdev stream,server=off,addr.type=unix,addr.path=SOCKET.
+        #[arg(long, value_name = "SOCKET", conflicts_with = "no_far_host")]
+        cable: Option<PathBuf>,
         /// Speed of the wire. A client that is slower than its wire loses frames, as with a real card.
         #[arg(long, default_value_t = 100, value_name = "MBIT", value_parser = clap::value_parser!(u64).range(1..=10_000))]
         line_rate: u64,
@@ -134,11 +139,16 @@ fn run(arguments: &Arguments) -> Result<(), String> {
         }
         Action::Release { device, entry } => (Ok(device.clone()), Request::Release { entry: entry.clone() }),
         Action::Restart { device } => (or_only(device), Request::Restart),
-        Action::Model(ModelAction::Serve { name, socket, no_far_host, line_rate }) => {
-            let host = FarHostConfig { line_rate: Some(line_rate * 1_000_000), ..FarHostConfig::default() };
+        Action::Model(ModelAction::Serve { name, socket, no_far_host, cable, line_rate }) => {
+            let rate = line_rate * 1_000_000;
+            let far_end = match cable {
+                Some(path) => FarEnd::Cable(path.clone(), rate),
+                None if *no_far_host => FarEnd::Nobody,
+                None => FarEnd::Host(FarHostConfig { line_rate: Some(rate), ..FarHostConfig::default() }),
+            };
             let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
             tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_target(false).init();
-            return serve::serve(name, socket, (!no_far_host).then_some(host)).map_err(|e| e.to_string());
+            return serve::serve(name, socket, &far_end).map_err(|e| e.to_string());
         }
     };
     let answer = device.and_then(|device| ask(&directory, &device, request)).map_err(|e: ClientError| e.to_string())?;

@@ -39,7 +39,7 @@ enum Action {
 
 #[derive(clap::Args)]
 struct Run {
-    /// pci:ADDRESS (bound to vfio-pci), vfio-user:SOCKET (a server's), or model:NAME (model:rtl8139).
+    /// pci:ADDRESS (bound to vfio-pci), vfio-user:SOCKET (a server's), or model:NAME (model:rtl8139, model:r8169-rtl8168b).
     device: DeviceName,
     /// Name of the TAP interface; %d is replaced by a number.
     #[arg(long, default_value = "udrv%d", value_name = "NAME")]
@@ -50,7 +50,7 @@ struct Run {
     /// Station address instead of the card's own.
     #[arg(long, value_name = "ADDRESS", value_parser = station)]
     mac: Option<MacAddress>,
-    /// CPU time that one call of the driver may use, in milliseconds.
+    /// CPU time that one call of the driver may use, in milliseconds; the first, which sets the card up, twenty times that.
     #[arg(long, default_value_t = 5, value_name = "MS", value_parser = clap::value_parser!(u64).range(1..=60_000))]
     deadline: u64,
     /// Which calls of the driver are transactions: always, never (a fault ends the daemon) or suspicious (after a first

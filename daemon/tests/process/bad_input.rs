@@ -32,6 +32,7 @@ fn a_name_that_is_no_device() {
 #[test]
 fn a_model_that_does_not_exist() {
     expect(&["model:nothing"], &["no model 'nothing'", "rtl8139"]);
+    expect(&["model:r8169-rtl8139"], &["r8169 has no chip 'rtl8139'", "r8169-rtl8168b"]);
 }
 
 #[test]

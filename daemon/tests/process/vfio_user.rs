@@ -17,14 +17,14 @@ struct Server {
 
 impl Server {
     /// Starts it and waits until it says that it serves. The socket is beside the runtime directory.
-    fn start(sockets: &Directory) -> Server {
+    fn start(sockets: &Directory, model: &str) -> Server {
         let socket = sockets.0.join("card.sock");
         let mut command = Command::new(env!("CARGO_BIN_EXE_udrvctl"));
-        command.args(["model", "serve", "rtl8139"]).arg(&socket);
+        command.args(["model", "serve", model]).arg(&socket);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("udrvctl starts");
         let mut line = String::new();
         BufReader::new(child.stdout.take().expect("a pipe")).read_line(&mut line).expect("a line");
-        for word in ["model:rtl8139", "10.0.2.2", &format!("vfio-user:{}", socket.display())] {
+        for word in [&format!("model:{model}"), "10.0.2.2", &format!("vfio-user:{}", socket.display())] {
             assert!(line.contains(word), "{line}");
         }
         Server { child, socket }
@@ -50,9 +50,9 @@ impl Drop for Server {
 
 #[test]
 fn udrvd_drives_it_and_the_server_ends_clean() {
-    for signal in [Signal::SIGTERM, Signal::SIGINT] {
+    for (signal, model) in [(Signal::SIGTERM, "rtl8139"), (Signal::SIGINT, "r8169-rtl8168b")] {
         let (directory, sockets) = (Directory::new(), Directory::new());
-        let mut server = Server::start(&sockets);
+        let mut server = Server::start(&sockets, model);
         // one client after the other
         for _ in 0..2 {
             let mut daemon = Daemon::launch(&directory, &[&server.device(), "--endpoint", "socket"]);
@@ -74,7 +74,7 @@ fn udrvd_drives_it_and_the_server_ends_clean() {
 #[test]
 fn a_server_that_is_killed_ends_the_daemon_with_the_cause() {
     let (directory, sockets) = (Directory::new(), Directory::new());
-    let mut server = Server::start(&sockets);
+    let mut server = Server::start(&sockets, "rtl8139");
     let mut daemon = Daemon::launch(&directory, &[&server.device(), "--endpoint", "socket"]);
     wait_until("it drives", || udrvctl(&directory, &["status"]).status.success());
     server.end(Signal::SIGKILL);
@@ -100,6 +100,7 @@ fn what_cannot_be_served_is_refused_in_one_line() {
         String::from_utf8_lossy(&output.stderr).into_owned()
     };
     assert!(serve("nothing", "/x").contains("no model 'nothing'; there are: "));
+    assert!(serve("r8169-82540em", "/x").contains("has no chip '82540em'; there are: r8169, r8169-rtl8169s, "));
     assert!(serve("rtl8139", "/no/such/folder/card.sock").contains("cannot make the socket /no/such/folder/card.sock"));
     let missing = directory.0.join("nothing.sock");
     let line = refused(&directory.0, &[&format!("vfio-user:{}", missing.display()), "--endpoint", "socket"]);

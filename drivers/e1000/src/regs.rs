@@ -54,7 +54,7 @@ register_map! {
     RDH: u32 = 0x2810, Command;
     /// Receive descriptor tail (13.4.29): the chip has the descriptors before it. Writing it gives the chip buffers, so
     /// it waits for the commit: before, the frames in them have not been handed on.
-    RDT: u32 = 0x2818, Doorbell;
+    RDT: u32 = 0x2818, Tail;
     /// Transmit descriptor base address low (13.4.36).
     TDBAL: u32 = 0x3800, DmaAddress;
     /// Transmit descriptor base address high (13.4.37).
@@ -64,7 +64,7 @@ register_map! {
     /// Transmit descriptor head (13.4.39). As RDH.
     TDH: u32 = 0x3810, Command;
     /// Transmit descriptor tail (13.4.40): the chip sends what is before it.
-    TDT: u32 = 0x3818, Doorbell;
+    TDT: u32 = 0x3818, Tail;
 
     // Counters (13.7). Reading clears them, and there is no kind that adds up: what a call that failed has read is
     // presented again by OR. So a count can come out too low, by no more than the smaller of both, and never too high;

@@ -18,6 +18,8 @@ use crate::state::State;
 
 /// Where the transmit ring begins: behind 256 receive descriptors of 16 bytes.
 const SEND: u32 = 0x1000;
+/// Where the count of what has moved a ring stands: behind 64 transmit descriptors.
+const COUNT: u32 = 0x1400;
 /// Where the buffers begin.
 const ROOM: u32 = 0x2000;
 
@@ -41,6 +43,8 @@ pub(crate) fn transmit(cx: &mut Cx<'_, State>, frame: TxFrame) -> Result<(), Err
     cx.net.keep(frame)?;
     cx.state.tx.claim(frame.buffer);
     cx.dma.hand_over(cx.state.memory, place, 0xb000_0000 | end | frame.length)?;
+    cx.state.turn = cx.state.turn.wrapping_add(1);
+    cx.dma.hand_over(cx.state.memory, COUNT, cx.state.turn as u32)?;
     cx.regs.write(regs::TPPOLL, 0x40)
 }
 
@@ -84,5 +88,9 @@ pub(crate) fn poll(cx: &mut Cx<'_, State>, budget: u32) -> Result<u32, Error> {
         looked += 1;
     }
     cx.state.stats.rx_frames += u64::from(received);
+    if looked != 0 || cx.state.stats.tx_frames != before {
+        cx.state.turn = cx.state.turn.wrapping_add(1);
+        cx.dma.hand_over(cx.state.memory, COUNT, cx.state.turn as u32)?;
+    }
     Ok(received)
 }

@@ -5,8 +5,8 @@
 //! descriptors. Not here: checksum offloads, segmentation, jumbo frames, VLAN tags (tags pass as they are), the
 //! high-priority ring, the counter dump, wake-up, EEPROM, forced media.
 //!
-//! Register names and meanings are written from memory, without a datasheet at hand, and no chip and no model of one has
-//! judged them yet: the daemon does not offer this driver.
+//! Register names and meanings are written without a datasheet at hand. A model that was written apart from it, and
+//! that Linux's driver takes for the chip, has judged them (`docs/fidelity.md`); no chip has.
 //!
 //! ```
 //! use r8169::R8169;
@@ -18,9 +18,10 @@
 //!
 //! # What recovery costs
 //!
-//! `quiesce` and `restore` are what `stop` and `tx_timeout` need anyway (`setup.rs`). For recovery alone there are
-//! `check`, the second versions (`alternate.rs`), and that descriptors are handed over on commit (`ring.rs`), which is
-//! another name for the write and no more lines.
+//! `quiesce` is what `stop` and `tx_timeout` need anyway, and so is `restore` where the chip has to be reset (`setup.rs`).
+//! For recovery alone there are `is_in_step` and `set_right` with the count that they need, which keep a chip that goes
+//! on from being reset, `check`, the second versions (`alternate.rs`), and that descriptors are handed over on commit
+//! (`ring.rs`), which is another name for the write and no more lines.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -128,6 +129,7 @@ impl NetDriver for R8169 {
         cx.state.tx.claim(frame.buffer);
         cx.point(Point::Middle);
         cx.dma.hand_over(memory, place, ring::send(index, frame.length))?;
+        cx.dma.hand_over(memory, ring::TURN, cx.state.moved())?;
         cx.regs.write(regs::TPPOLL, tppoll::NPQ)?;
         cx.point(Point::End);
         Ok(())
@@ -152,6 +154,7 @@ impl NetDriver for R8169 {
         let stops = cx.state.version().is_some_and(|version| version.overflow_stops);
         if seen & isr::SERR != 0 || stops && seen & isr::FOVW != 0 {
             events = events | Events::ERROR;
+            cx.state.stuck = 1;
         }
         cx.point(Point::End);
         Ok(events)
@@ -162,10 +165,13 @@ impl NetDriver for R8169 {
         if cx.state.opened == 0 {
             return Ok(0);
         }
-        traffic::complete_sent(cx)?;
+        let (sent, before) = (traffic::complete_sent(cx)?, cx.state.next);
         cx.point(Point::Middle);
         let received = traffic::receive(cx, budget)?;
         cx.state.stats.rx_frames += u64::from(received);
+        if sent != 0 || cx.state.next != before {
+            cx.dma.hand_over(cx.state.memory, ring::TURN, cx.state.moved())?;
+        }
         cx.point(Point::End);
         Ok(received)
     }
@@ -242,9 +248,14 @@ impl NetDriver for R8169 {
 
     fn restore(cx: &mut Cx<'_, State>) -> Result<(), Error> {
         cx.point(Point::Start);
-        setup::shut_down(cx)?;
+        let goes_on = setup::is_in_step(cx)?;
         cx.point(Point::Middle);
-        setup::resume(cx)?;
+        if goes_on {
+            setup::set_right(cx)?;
+        } else {
+            setup::shut_down(cx)?;
+            setup::resume(cx)?;
+        }
         cx.point(Point::End);
         Ok(())
     }

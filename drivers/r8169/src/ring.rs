@@ -3,8 +3,8 @@
 //! No registers and no memory here: numbers in, numbers out, so that every word a chip can write has been tried.
 //!
 //! ```text
-//!  0           4096        5120      8192                                 8192 + 256 * 2048
-//!  | receive   | transmit  | unused  | buffer 0 | buffer 1 | ...          |
+//!  0           4096        5120   5124      8192                                 8192 + 256 * 2048
+//!  | receive   | transmit  | turn | unused  | buffer 0 | buffer 1 | ...          |
 //! ```
 //!
 //! A descriptor is 16 bytes: a first word with OWN, flags and length, a second for VLAN tags (always 0 here), and a bus
@@ -23,6 +23,12 @@
 //!
 //! While the chip is off (reset, no addresses, CR 0) it owns nothing whatever stands there: `setup.rs` writes whole
 //! rings at once then, and turning the chip on is what hands them over.
+//!
+//! # Where the chip is
+//!
+//! No register tells whose turn it is in a ring. So there is a number behind the rings, and the same in the state: every
+//! call that commits having moved a ring counts it up in both, and setting the chip up counts it up in memory at once,
+//! whatever becomes of the call. While both are the same the chip goes on where the state says.
 
 use udrv_driver::ring::step;
 
@@ -37,6 +43,8 @@ pub(crate) const BUFFER: u32 = 2048;
 
 /// Where the transmit ring begins, bytes. The receive ring is at 0.
 pub(crate) const TX_PLACE: u32 = RX * DESCRIPTOR;
+/// Where the number stands that says whether the chip is where the state has it.
+pub(crate) const TURN: u32 = TX_PLACE + TX * DESCRIPTOR;
 /// Where the buffers begin, bytes: a page of their own.
 const BUFFERS_PLACE: u32 = 8192;
 /// Bytes of all of it.
@@ -136,7 +144,7 @@ mod tests {
 
     #[test]
     fn everything_lies_in_its_place() {
-        const { assert!(TX_PLACE + TX * DESCRIPTOR <= BUFFERS_PLACE && BYTES <= 1 << 20) };
+        const { assert!(TURN + 4 <= BUFFERS_PLACE && BYTES <= 1 << 20) };
         assert!(TX_PLACE.is_multiple_of(256) && BUFFER.is_multiple_of(8));
         for index in [0, 1, RX - 1, RX, u32::MAX] {
             assert!(rx_place(index) + DESCRIPTOR <= TX_PLACE && next(index) < RX);

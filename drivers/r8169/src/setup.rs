@@ -1,12 +1,13 @@
 //! Bringing the chip to a known state: everything that writes commands outside of traffic.
 //!
 //! The one known state is that after a software reset (CR.RST): receiver and transmitter off, the turn at descriptor 0
-//! in both rings, causes and mask clear. Everything starts from there, so `restore` has nothing to find out.
+//! in both rings, causes and mask clear. Everything starts from there, and so does `restore`, unless the chip goes on
+//! where the state has it: see [`is_in_step`].
 
 use udrv_driver::ring::TxRing;
 use udrv_driver::{Cx, Error, Micros};
 
-use crate::regs::{self, cpcr, cr, cr9346, etthr, isr, mitigate, rcr, tcr};
+use crate::regs::{self, cpcr, cr, cr9346, etthr, isr, mitigate, rcr, tcr, tppoll};
 use crate::ring;
 use crate::state::State;
 use crate::version::Bus;
@@ -40,7 +41,7 @@ pub(crate) fn shut_down(cx: &mut Cx<'_, State>) -> Result<(), Error> {
     halt(cx)?;
     cx.state.tx.lose_all(cx.net, &mut cx.state.stats)?;
     cx.state.tx = TxRing::new();
-    cx.state.next = 0;
+    (cx.state.next, cx.state.stuck) = (0, 0);
     Ok(())
 }
 
@@ -76,9 +77,37 @@ pub(crate) fn resume(cx: &mut Cx<'_, State>) -> Result<(), Error> {
     if cx.state.opened != 0 { start(cx) } else { write_mac(cx) }
 }
 
+/// Whether the chip goes on where the state has it: no reset has come between them (CR would be 0, or the turn another),
+/// no call has moved a ring that the state does not know of, and the chip has not asked for a reset.
+pub(crate) fn is_in_step(cx: &Cx<'_, State>) -> Result<bool, Error> {
+    if cx.state.opened == 0 || cx.state.stuck != 0 {
+        return Ok(false);
+    }
+    if cx.regs.read_present(regs::CR)? & (cr::RST | cr::TE | cr::RE) != cr::TE | cr::RE {
+        return Ok(false);
+    }
+    Ok(cx.dma.read_u32(cx.state.memory, ring::TURN)? == cx.state.turn as u32)
+}
+
+/// What a failed call may have left wrong in a chip that goes on: the commands among the registers that calls beside
+/// [`start`] write. Nothing in flight is lost, in either direction.
+pub(crate) fn set_right(cx: &Cx<'_, State>) -> Result<(), Error> {
+    write_mac(cx)?;
+    write_multicast(cx)?;
+    cx.regs.write(regs::RCR, receive_mode(cx.state))?;
+    cx.regs.write(regs::IMR, isr::CAUSES)?;
+    if cx.state.tx.used() != 0 {
+        cx.regs.write(regs::TPPOLL, tppoll::NPQ)?;
+    }
+    Ok(())
+}
+
 /// Both rings as they are when nothing has come and nothing is to be sent, in memory and in the chip, which is off.
-fn write_rings(cx: &Cx<'_, State>) -> Result<(), Error> {
+fn write_rings(cx: &mut Cx<'_, State>) -> Result<(), Error> {
     let (memory, base) = (cx.state.memory, cx.dma.bus_address(cx.state.memory)?);
+    // in memory at once: if this call fails, the state has the old one
+    cx.state.turn = u64::from(cx.dma.read_u32(memory, ring::TURN)?.wrapping_add(1));
+    cx.dma.write_u32(memory, ring::TURN, cx.state.turn as u32)?;
     for index in 0..ring::RX {
         let place = ring::rx_place(index);
         cx.dma.write_u64(memory, place, ring::empty(index).into())?;

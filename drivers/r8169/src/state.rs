@@ -21,6 +21,8 @@ pub struct State {
     pub(crate) stats: Stats,
     /// Hash of the multicast addresses to receive.
     pub(crate) multicast: u64,
+    /// Counts what has moved a ring; see `ring.rs`.
+    pub(crate) turn: u64,
     /// Rings and receive buffers; none before probe.
     pub(crate) memory: Dma,
     /// Transmit descriptors in use.
@@ -31,11 +33,13 @@ pub struct State {
     pub(crate) opened: u32,
     /// 1: receive everything.
     pub(crate) promiscuous: u32,
+    /// 1: the chip has said that it does not go on until it is reset.
+    pub(crate) stuck: u32,
     /// Which chip it is, one more than its number among the versions; 0 before probe.
     pub(crate) chip: u32,
     /// The station address in use; zeros if the chip has none and none was set.
     pub(crate) mac: MacAddress,
-    reserved: [u8; 2],
+    reserved: [u8; 6],
 }
 
 impl State {
@@ -44,15 +48,23 @@ impl State {
         State {
             stats: Stats::default(),
             multicast: 0,
+            turn: 0,
             memory: Dma::NONE,
             tx: TxRing::new(),
             next: 0,
             opened: 0,
             promiscuous: 0,
+            stuck: 0,
             chip: 0,
             mac: MacAddress([0; 6]),
-            reserved: [0; 2],
+            reserved: [0; 6],
         }
+    }
+
+    /// Counts a call that has moved a ring, and gives the number to hand over with it.
+    pub(crate) fn moved(&mut self) -> u32 {
+        self.turn = self.turn.wrapping_add(1);
+        self.turn as u32
     }
 
     /// Which chip it is; `None` before `probe`.
@@ -68,10 +80,11 @@ impl State {
         holds(self.opened <= 1, "opened: no flag")?;
         holds(self.opened == 0 || probed, "opened: without rings")?;
         holds(self.promiscuous <= 1, "promiscuous: no flag")?;
+        holds(self.stuck <= 1, "stuck: no flag")?;
         holds(self.chip as usize <= VERSIONS.len(), "chip: none that is driven")?;
         holds(self.chip != 0 || !probed, "chip: none, after probe")?;
         holds(self.mac.is_station() || self.mac.0 == [0; 6], "mac: no station address")?;
-        holds(self.reserved == [0; 2], "reserved: not zero")
+        holds(self.reserved == [0; 6], "reserved: not zero")
     }
 }
 
@@ -105,10 +118,11 @@ mod tests {
         broken("opened: no flag", State { opened: 2, ..busy() });
         broken("opened: without rings", State { memory: Dma::NONE, ..busy() });
         broken("promiscuous: no flag", State { promiscuous: 2, ..busy() });
+        broken("stuck: no flag", State { stuck: 2, ..busy() });
         broken("chip: none that is driven", State { chip: 8, ..busy() });
         broken("chip: none, after probe", State { chip: 0, ..busy() });
         broken("mac: no station address", State { mac: MacAddress([0xff; 6]), ..busy() });
-        broken("reserved: not zero", State { reserved: [0, 1], ..busy() });
+        broken("reserved: not zero", State { reserved: [0, 1, 0, 0, 0, 0], ..busy() });
     }
 
     /// A wild write of all ones or of a pointer's bytes into any word but those that may be any number.

@@ -6,10 +6,10 @@ use crate::regs::{self, tppoll};
 use crate::ring::{self, Received};
 use crate::state::State;
 
-/// Gives back the buffers of what the chip has sent, oldest first: it serves its descriptors in turn.
+/// Gives back the buffers of what the chip has sent, oldest first: it serves its descriptors in turn. Gives how many.
 ///
 /// If there are more it is told so again: a TPPOLL that comes while it ends a frame is lost on some of these chips.
-pub(crate) fn complete_sent(cx: &mut Cx<'_, State>) -> Result<(), Error> {
+pub(crate) fn complete_sent(cx: &mut Cx<'_, State>) -> Result<u32, Error> {
     let (dma, memory) = (cx.dma, cx.state.memory);
     let sent = cx.state.tx.complete(cx.net, &mut cx.state.stats, |index| {
         let word = dma.read_u32(memory, ring::tx_place(index))?;
@@ -18,7 +18,7 @@ pub(crate) fn complete_sent(cx: &mut Cx<'_, State>) -> Result<(), Error> {
     if sent != 0 && cx.state.tx.used() != 0 {
         cx.regs.write(regs::TPPOLL, tppoll::NPQ)?;
     }
-    Ok(())
+    Ok(sent)
 }
 
 /// Delivers at most `budget` frames and gives their descriptors back. Bad frames are dropped on the way.

@@ -5,6 +5,9 @@ use udrv_bus::{ResetKind, Width};
 
 use crate::parts::Parts;
 
+/// The chips of a family: a name for people, lower case, and the usual card with it.
+pub type Variants<C> = &'static [(&'static str, fn() -> C)];
+
 /// A network controller: registers, and frames. [`crate::Model`] makes it a PCI function.
 ///
 /// Every method is called under the card's lock, and the card brings the interrupt line up to date after each. What
@@ -18,6 +21,9 @@ pub trait Chip: Send + Sized + 'static {
 
     /// For people: the model's name is `model:` and this.
     const NAME: &'static str;
+
+    /// Its chips, the usual one first; none if there is only one.
+    const VARIANTS: Variants<Self::Config> = &[];
 
     /// A card after power-on. Keeps `port` in its [`Parts`]; need not attach to it.
     fn new(config: Self::Config, port: NicPort) -> Self;

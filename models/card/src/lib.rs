@@ -113,7 +113,7 @@ mod parts;
 pub mod pci;
 pub mod testing;
 
-pub use chip::Chip;
+pub use chip::{Chip, Variants};
 pub use counters::Counters;
 pub use misbehave::{AllOnes, Garbage, Misbehave, Trouble};
 pub use model::{Handle, Model};

@@ -115,12 +115,8 @@ impl E1000 {
         }
     }
 
-    fn read_ctrl(&mut self) -> u32 {
-        let Some(left) = self.reset_left else { return self.ctrl };
-        if !self.parts.trouble.on.reset_hangs {
-            self.reset_left = (left > 1).then(|| left - 1);
-        }
-        self.ctrl | ctrl::RST
+    const fn read_ctrl(&self) -> u32 {
+        if self.reset_left.is_some() { self.ctrl | ctrl::RST } else { self.ctrl }
     }
 
     fn write_ctrl(&mut self, value: u32) {

@@ -5,11 +5,11 @@
 use model_card::dma::{Dma, RANGES_64};
 use model_card::eeprom::Eeprom;
 use model_card::pci::{Bar, ConfigSpace, Description, command, status};
-use model_card::{Chip, Costs, Parts};
+use model_card::{Chip, Costs, Parts, Variants};
 use model_wire::NicPort;
 use udrv_bus::{PciId, Width};
 
-use crate::config::Config;
+use crate::config::{Config, Variant};
 use crate::eeprom;
 use crate::kept::Kept;
 use crate::misbehave::Switches;
@@ -32,7 +32,7 @@ pub struct E1000 {
     pub(crate) phy: Phy,
     /// STATUS.LU as it was told last.
     link: bool,
-    /// Reads of CTRL that still show RST; `None` when no reset is under way.
+    /// Reads of registers until CTRL no longer shows RST; `None` when no reset is under way.
     pub(crate) reset_left: Option<u32>,
     /// Register reads until the link flaps, if it does.
     flap_in: u32,
@@ -153,6 +153,13 @@ impl E1000 {
         self.parts.counters.resets += 1;
     }
 
+    /// A register read has taken its time on the bus, and so has the reset that may be under way.
+    fn count_to_end_of_reset(&mut self) {
+        if !self.parts.trouble.on.reset_hangs {
+            self.reset_left = self.reset_left.filter(|left| *left > 1).map(|left| left - 1);
+        }
+    }
+
     /// A reset that was asked for and does not end: the chip hears nothing.
     pub(crate) fn is_stuck_in_reset(&self) -> bool {
         self.reset_left.is_some() && self.parts.trouble.on.reset_hangs
@@ -189,8 +196,13 @@ impl E1000 {
         self.run_transmitter();
     }
 
-    /// The PHY starts anew: the link fails and, if there is a cable, is back at once.
+    /// The PHY starts anew: the link fails and, if there is a cable, is back when both ends have
+    /// negotiated.
     pub(crate) fn renegotiate(&mut self) {
+        if self.parts.port.negotiate() {
+            self.set_link(false);
+            return;
+        }
         if self.link {
             self.icr |= icr::LSC;
         }
@@ -232,6 +244,11 @@ impl Chip for E1000 {
     type Switches = Switches;
 
     const NAME: &'static str = "e1000";
+    const VARIANTS: Variants<Config> = &[
+        ("82540em", || Config::of(Variant::I82540Em)),
+        ("82545em", || Config::of(Variant::I82545Em)),
+        ("82544gc", || Config::of(Variant::I82544Gc)),
+    ];
 
     fn new(config: Config, port: NicPort) -> Self {
         Self::power_on(config, port)
@@ -244,6 +261,7 @@ impl Chip for E1000 {
     fn read(&mut self, bar: u8, offset: u32, _width: Width) -> u32 {
         self.count_to_flap();
         let value = self.read_bar(bar, offset & !3);
+        self.count_to_end_of_reset();
         value >> (8 * (offset & 3))
     }
 

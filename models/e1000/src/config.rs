@@ -57,13 +57,21 @@ pub struct Config {
     pub variant: Variant,
     /// Station address in the EEPROM.
     pub mac: [u8; 6],
-    /// Reads of CTRL that still show RST after a reset was asked for. The reset itself is over at once, and writes
-    /// take effect.
+    /// Reads of registers, of whichever, after a reset was asked for until CTRL no longer shows RST. The reset itself is
+    /// over at once, and writes take effect.
     pub reset_polls: u32,
     /// Time that a register read takes on the bus, spent spinning. Zero by default; a real PCI read is about 1 us.
     pub read_cost: Duration,
     /// Time that a register write takes.
     pub write_cost: Duration,
+}
+
+impl Config {
+    /// The default with another chip.
+    #[must_use]
+    pub fn of(variant: Variant) -> Self {
+        Self { variant, ..Self::default() }
+    }
 }
 
 impl Default for Config {

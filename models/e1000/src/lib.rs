@@ -51,13 +51,14 @@
 //! - **Registers are double words.** A narrower read shows its part, with all side effects; a narrower write is lost.
 //!   IMC and ICS read 0.
 //! - **ICR** is cleared by reading, whatever IMS is, and by writing ones. Reserved bits up to 16 can be set by ICS.
-//! - **CTRL.RST** is over at once; it shows for [`Config::reset_polls`] reads of CTRL or until CTRL is written. It
-//!   clears tables and statistics, loads RAL0 and RAH0 from the EEPROM, and leaves the PHY and configuration space.
+//! - **CTRL.RST** is over at once; it shows for [`Config::reset_polls`] reads, of whichever registers, or until CTRL is
+//!   written: a driver that waits instead of polling does not find it later. It clears tables and statistics, loads
+//!   RAL0 and RAH0 from the EEPROM, and leaves the PHY and configuration space.
 //! - **STATUS.LU** needs CTRL.SLU, which is clear after reset. Without link the transmitter waits, as the chip does;
 //!   in loopback it does not.
 //! - **Loopback** is PHY register 0, bit 14, or any RCTL.LBM but 0. Frames from the wire are then lost.
-//! - **Auto-negotiation** takes no time. Its start (BMCR, CTRL.PHY_RST) is a link that fails and is back: LSC, and BMSR
-//!   shows it once. BMCR bit 15 keeps the other registers, as the M88 does; CTRL.PHY_RST does not.
+//! - **Auto-negotiation** takes the time that the wire is told, none by default. Its start (BMCR, CTRL.PHY_RST) is a
+//!   link that fails and is back: LSC, and BMSR shows it once. BMCR bit 15 keeps the other registers, as the M88 does; CTRL.PHY_RST does not.
 //! - **A PHY at another address** than 1 reads 0xffff with MDIC.E.
 //! - **A tail outside the ring**, or a head: nothing moves until it is inside.
 //! - **DMA outside every mapping** is a master abort: PCI status bit 13 (and 14 if SERR# is enabled), no cause in ICR.

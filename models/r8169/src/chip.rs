@@ -4,11 +4,11 @@
 
 use model_card::dma::{Dma, RANGES_64};
 use model_card::eeprom::Eeprom;
-use model_card::{Chip, Costs, Parts};
+use model_card::{Chip, Costs, Parts, Variants};
 use model_wire::NicPort;
 use udrv_bus::Width;
 
-use crate::config::Config;
+use crate::config::{Config, Variant};
 use crate::eeprom;
 use crate::kept::Kept;
 use crate::misbehave::Switches;
@@ -16,6 +16,7 @@ use crate::pci;
 use crate::phy::Phy;
 use crate::regs::{cpcr, cr, isr};
 use crate::ring::Ring;
+use crate::rx::Empty;
 use crate::stats::Stats;
 use crate::timer::Timer;
 use crate::tx::Queue;
@@ -35,6 +36,8 @@ pub struct R8169 {
     pub(crate) frame: Vec<u8>,
     pub(crate) rx: Ring,
     pub(crate) rx_buffer: Vec<u8>,
+    /// The buffers that a frame goes to.
+    pub(crate) rx_found: Vec<Empty>,
     /// An overflow stopped the receiver until a reset.
     pub(crate) rx_stuck: bool,
     /// RE and TE of CR.
@@ -84,6 +87,7 @@ impl R8169 {
             frame: Vec::new(),
             rx: Ring::default(),
             rx_buffer: Vec::new(),
+            rx_found: Vec::new(),
             rx_stuck: false,
             enables: 0,
             reset_left: None,
@@ -196,6 +200,14 @@ impl Chip for R8169 {
     type Switches = Switches;
 
     const NAME: &'static str = "r8169";
+    const VARIANTS: Variants<Config> = &[
+        ("rtl8169s", || Config::of(Variant::Rtl8169S)),
+        ("rtl8110s", || Config::of(Variant::Rtl8110S)),
+        ("rtl8169sb", || Config::of(Variant::Rtl8169Sb)),
+        ("rtl8169sc", || Config::of(Variant::Rtl8169Sc)),
+        ("rtl8168b", || Config::of(Variant::Rtl8168B)),
+        ("rtl8168be", || Config::of(Variant::Rtl8168Be)),
+    ];
 
     fn new(config: Config, port: NicPort) -> Self {
         Self::power_on(config, port)

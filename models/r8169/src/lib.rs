@@ -83,7 +83,8 @@
 //! - **Bus mastering off**: no DMA. Frames that arrive count in MPC.
 //! - **PHYAR** is busy for [`Config::phy_polls`] reads, with its flag the wrong way round; the access itself is done at
 //!   once, and another may follow without rest.
-//! - **Auto-negotiation** takes no time. Its start is a link that fails and is back: LINKCHG, and BMSR shows it once.
+//! - **Auto-negotiation** takes the time that the wire is told, none by default. Its start is a link that fails and is
+//!   back: LINKCHG, and BMSR shows it once.
 //! - **PHY pages** 1 to 15 keep what is written, others read 0. A reset of the PHY leaves them.
 //! - **Loopback** is any TCR.LBK but 0, or BMCR bit 14. Frames from the wire are then lost.
 //! - **DTCCR** is carried out at once, or as soon as the bus may be mastered.

@@ -3,6 +3,8 @@
 //! The partner can do everything that 1000BASE-T, 100BASE-TX and 10BASE-T know, and negotiation takes no time: what
 //! starts it is a link that fails and is back at once.
 
+use model_card::Chip;
+
 use crate::chip::R8169;
 use crate::regs::{isr, mii, phyar, phystatus};
 
@@ -201,8 +203,13 @@ impl R8169 {
         }
     }
 
-    /// The link fails and, if there is a cable, is back at once.
+    /// The link fails and, if there is a cable, is back when both ends have
+    /// negotiated.
     fn renegotiate(&mut self) {
+        if self.parts.port.negotiate() {
+            self.set_link(false);
+            return;
+        }
         if self.link {
             self.isr |= isr::LINKCHG;
         }

@@ -25,7 +25,8 @@ const MPC_MASK: u32 = 0x00ff_ffff;
 const SIZE_MASK: u32 = rxd::LENGTH & !7;
 
 /// An empty buffer: its descriptor, the first word of that, and itself.
-struct Empty {
+#[derive(Debug)]
+pub(crate) struct Empty {
     descriptor: u64,
     word: u32,
     buffer: u64,
@@ -107,10 +108,11 @@ impl R8169 {
         (length <= LONGEST).then_some(status)
     }
 
-    /// Finds buffers for `length` bytes; `None` if there are too few. The ring stays where it is.
-    fn find_buffers(&mut self, length: usize) -> Result<Option<Vec<Empty>>, MasterAbort> {
+    /// Finds buffers for `length` bytes; false if there are too few. The ring stays where it is.
+    fn find_buffers(&mut self, length: usize, found: &mut Vec<Empty>) -> Result<bool, MasterAbort> {
         let mut ring = self.rx.clone();
-        let (mut found, mut room) = (Vec::new(), 0);
+        let mut room = 0;
+        found.clear();
         while room < length && found.len() < usize::from(desc::MOST) {
             let descriptor = self.dma_address(ring.address());
             let mut raw = [0; desc::SIZE as usize];
@@ -118,7 +120,7 @@ impl R8169 {
             let [w0, w1, w2, w3, _, _, _, _, a @ ..] = raw;
             let word = u32::from_le_bytes([w0, w1, w2, w3]);
             if word & desc::OWN == 0 {
-                return Ok(None);
+                return Ok(false);
             }
             let empty = Empty { descriptor, word, buffer: self.dma_address(u64::from_le_bytes(a)) };
             room += empty.size();
@@ -126,15 +128,25 @@ impl R8169 {
             ring.advance(word);
             // Once around: this one is counted already.
             if ring.address() == self.rx.address() && room < length {
-                return Ok(None);
+                return Ok(false);
             }
         }
-        Ok((room >= length).then_some(found))
+        Ok(room >= length)
     }
 
     /// Writes the parts of `data` to buffers, and each descriptor back; false if there are too few.
     fn store(&mut self, data: &[u8], status: u32, options: u32) -> Result<bool, MasterAbort> {
-        let Some(buffers) = self.find_buffers(data.len())? else { return Ok(false) };
+        let mut buffers = std::mem::take(&mut self.rx_found);
+        let stored = match self.find_buffers(data.len(), &mut buffers) {
+            Ok(true) => self.fill(&buffers, data, status, options).map(|()| true),
+            too_few => too_few,
+        };
+        self.rx_found = buffers;
+        stored
+    }
+
+    /// Writes `data` to buffers that have room for it.
+    fn fill(&mut self, buffers: &[Empty], data: &[u8], status: u32, options: u32) -> Result<(), MasterAbort> {
         let on = &self.parts.trouble.on;
         let (lie, never_done) = (on.rx_descriptor.unwrap_or_default(), on.rx_never_done);
         let mut rest = data;
@@ -158,7 +170,7 @@ impl R8169 {
             }
             self.rx.advance(empty.word);
         }
-        Ok(true)
+        Ok(())
     }
 
     fn note_received(&mut self, status: u32) {

@@ -5,7 +5,7 @@
 use model_card::dma::Dma;
 use model_card::eeprom::Eeprom;
 use model_card::pci::{Bar, ConfigSpace, Description};
-use model_card::{Chip, Costs, Parts};
+use model_card::{Chip, Costs, Parts, Variants};
 use model_wire::NicPort;
 use udrv_bus::{PciId, Width};
 
@@ -183,6 +183,11 @@ impl Chip for Rtl8139 {
     type Switches = Switches;
 
     const NAME: &'static str = "rtl8139";
+    const VARIANTS: Variants<Config> = &[
+        ("8139c", || Config::of(Variant::Rtl8139C)),
+        ("8139d", || Config::of(Variant::Rtl8139D)),
+        ("8139cplus", || Config::of(Variant::Rtl8139CPlusLegacy)),
+    ];
 
     fn new(config: Config, port: NicPort) -> Self {
         Self::power_on(config, port)

@@ -65,6 +65,14 @@ pub struct Config {
     pub write_cost: Duration,
 }
 
+impl Config {
+    /// The default with another chip.
+    #[must_use]
+    pub fn of(variant: Variant) -> Self {
+        Self { variant, ..Self::default() }
+    }
+}
+
 impl Default for Config {
     /// An RTL8139C with address 52:54:00:12:34:56; three polls see RST; real clock; a bus that costs nothing.
     fn default() -> Self {

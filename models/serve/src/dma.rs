@@ -8,22 +8,28 @@
 //! Memory is read and written with `pread` and `pwrite` on the descriptor, page cache to page cache: nothing is mapped
 //! here, so a client that shrinks its file gives itself a master abort and not us a SIGBUS. An access of up to 8 aligned
 //! bytes is one move of the kernel's copy routine.
+//!
+//! A guest with an IOMMU maps page by page, and QEMU sends the descriptor of the guest's memory with each page: a file
+//! that is open already is not kept open twice.
 
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::FileExt;
-use std::sync::Arc;
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::sync::{Arc, Weak};
 
+use rustix::fs::fcntl_getfl;
 use udrv_bus::{BusError, DmaMapping, DmaMemory, PciFunction};
 use udrv_vfio_user::message::{DmaMap, DmaUnmap};
 
 /// Mappings are whole pages.
 const PAGE: u64 = 4096;
 
-/// More than a guest or a driver has; each is a descriptor.
-const MOST: usize = 512;
+/// More than a guest or a driver has: 256 MiB in pages.
+const MOST: usize = 65_536;
+/// The same of files, each of which is a descriptor.
+const MOST_FILES: usize = 256;
 
 /// A piece of a client's file.
 struct Shared {
@@ -68,14 +74,37 @@ fn failed(operation: &'static str) -> impl FnOnce(io::Error) -> BusError {
     move |source| BusError::Io { operation: operation.to_owned(), source }
 }
 
+/// A client's file by device, inode and the way it was opened.
+type Identity = (u64, u64, u32);
+
 /// All mappings of a client.
 #[derive(Default)]
 pub(crate) struct Dma {
     /// By bus address: bytes, and the parts (bus address, bytes) that the model has.
     mappings: BTreeMap<u64, (u64, Vec<(u64, u64)>)>,
+    /// Files that are open, as long as a mapping is in them.
+    files: BTreeMap<Identity, Weak<File>>,
 }
 
 impl Dma {
+    /// The file behind a descriptor, and its size in bytes: the one that is open already, if it is that.
+    fn file(&mut self, fd: OwnedFd) -> Result<(Arc<File>, u64), BusError> {
+        let file = File::from(fd);
+        let data = file.metadata().map_err(failed("fstat of the client's memory"))?;
+        let mode = fcntl_getfl(&file).map_err(|e| failed("fcntl of the client's memory")(e.into()))?;
+        let identity = (data.dev(), data.ino(), mode.bits());
+        if let Some(open) = self.files.get(&identity).and_then(Weak::upgrade) {
+            return Ok((open, data.len()));
+        }
+        self.files.retain(|_, file| file.strong_count() > 0);
+        if self.files.len() >= MOST_FILES {
+            return Err(BusError::Unsupported("memory in so many files"));
+        }
+        let file = Arc::new(file);
+        self.files.insert(identity, Arc::downgrade(&file));
+        Ok((file, data.len()))
+    }
+
     /// Maps what the model can reach of it.
     pub(crate) fn map(
         &mut self,
@@ -97,8 +126,7 @@ impl Dma {
         }
         let mut parts = Vec::new();
         if let Some(fd) = fd.filter(|_| map.flags & DmaMap::READ != 0) {
-            let file = Arc::new(File::from(fd));
-            let bytes = file.metadata().map_err(failed("fstat of the client's memory"))?.len();
+            let (file, bytes) = self.file(fd)?;
             if map.offset.checked_add(size).is_none_or(|end| end > bytes) {
                 return refuse("the descriptor's file is smaller");
             }
@@ -120,8 +148,9 @@ impl Dma {
         Ok(())
     }
 
-    /// Unmaps what lies in the range. A mapping is unmapped whole or not at all.
-    pub(crate) fn unmap(&mut self, function: &mut dyn PciFunction, unmap: &DmaUnmap) -> Result<(), BusError> {
+    /// Unmaps what lies in the range, and says how many bytes that were: none, as for VFIO, is no mistake, and a guest's
+    /// IOMMU sweeps its whole address space. A mapping is unmapped whole or not at all.
+    pub(crate) fn unmap(&mut self, function: &mut dyn PciFunction, unmap: &DmaUnmap) -> Result<u64, BusError> {
         let (iova, len) = (unmap.address, unmap.size);
         let refuse = |why: &str| Err(BusError::Dma { iova, len, why: why.into() });
         let chosen: Vec<u64> = if unmap.flags == DmaUnmap::ALL && (iova, len) == (0, 0) {
@@ -132,21 +161,21 @@ impl Dma {
             let Some(last) = len.checked_sub(1).and_then(|n| iova.checked_add(n)) else {
                 return refuse("it is empty or ends behind the address space");
             };
-            let touched = self.mappings.range(..=last).filter(|(at, (bytes, _))| *at + (bytes - 1) >= iova);
-            let touched: Vec<(u64, u64)> = touched.map(|(at, (bytes, _))| (*at, at + (bytes - 1))).collect();
-            if touched.is_empty() {
-                return refuse("nothing is mapped there");
-            }
+            let below = self.mappings.range(..=last).rev().map(|(at, (bytes, _))| (*at, at + (bytes - 1)));
+            let touched: Vec<(u64, u64)> = below.take_while(|(_, end)| *end >= iova).collect();
             if touched.iter().any(|(from, to)| *from < iova || *to > last) {
                 return refuse("it cuts a mapping");
             }
             touched.iter().map(|(from, _)| *from).collect()
         };
+        let mut unmapped = 0;
         for at in chosen {
-            give_back(function, &self.mappings[&at].1)?;
+            let (size, parts) = &self.mappings[&at];
+            give_back(function, parts)?;
+            unmapped += size;
             self.mappings.remove(&at);
         }
-        Ok(())
+        Ok(unmapped)
     }
 }
 

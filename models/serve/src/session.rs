@@ -128,8 +128,8 @@ impl Session {
             }
             Header::DMA_UNMAP => {
                 let (unmap, _) = DmaUnmap::take(&body).ok_or_else(short)?;
-                self.dma.unmap(function, &unmap)?;
-                Ok(unmap.bytes())
+                let size = self.dma.unmap(function, &unmap)?;
+                Ok(DmaUnmap { size, ..unmap }.bytes())
             }
             Header::DEVICE_GET_INFO => {
                 let flags = DeviceInfo::PCI | if self.resets { DeviceInfo::RESET } else { 0 };

@@ -4,6 +4,7 @@
 //! - [`FarHost`]: a host of its own thread with a TCP/IP stack (smoltcp) that answers ARP and ping, and serves
 //!   TCP echo, TCP sink, TCP source and UDP echo.
 //! - [`Station`]: a far end for tests that sends given frames and keeps what comes.
+//! - [`Line`]: the speed of what a far end sends; the wire itself has none.
 //!
 //! Nothing here knows a chip or a driver: a NIC model implements [`NicReceiver`] and owns a [`NicPort`].
 //!
@@ -35,6 +36,7 @@
 
 mod far_host;
 mod faults;
+mod line;
 mod rng;
 mod station;
 mod stats;
@@ -44,6 +46,7 @@ pub use far_host::{
     FarHost, FarHostConfig, FarHostStats, PORT_ECHO, PORT_SINK, PORT_SOURCE, SOURCE_SEED, ServiceStats, SinkRecord,
 };
 pub use faults::WireFaults;
+pub use line::Line;
 pub use rng::{Rng, stream_bytes};
 pub use station::{Station, StationFrame};
 pub use stats::{DirectionStats, WireStats};

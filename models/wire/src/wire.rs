@@ -9,9 +9,9 @@
 //! frame: the queue and its free list swap buffers with the receiver.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering::Acquire, Ordering::Release};
+use std::sync::atomic::{AtomicBool, Ordering::AcqRel, Ordering::Acquire, Ordering::Release};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock, Weak};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::faults::{Dice, Fate, WireFaults};
 use crate::stats::{Counts, WireStats};
@@ -34,12 +34,15 @@ pub struct WireConfig {
     pub link_up: bool,
     /// What the cable does to frames.
     pub faults: WireFaults,
+    /// How long both ends need for auto-negotiation, during which there is no link. If it is not zero, somebody must
+    /// be in [`FarPort::recv`], as a [`crate::FarHost`] is: the far end has its part in it.
+    pub negotiation: Duration,
 }
 
 impl Default for WireConfig {
-    /// 512 frames (a switch port has some hundred KiB), link up, no faults.
+    /// 512 frames (a switch port has some hundred KiB), link up, no faults, negotiation in no time.
     fn default() -> Self {
-        Self { queue_frames: 512, link_up: true, faults: WireFaults::default() }
+        Self { queue_frames: 512, link_up: true, faults: WireFaults::default(), negotiation: Duration::ZERO }
     }
 }
 
@@ -58,10 +61,13 @@ struct Queue {
     /// The far end sleeps in `recv`. Kept so that a frame costs a system call only when someone waits for it.
     waiting: bool,
     woken: bool,
+    /// When the auto-negotiation that is under way will be over.
+    negotiated: Option<Instant>,
 }
 
 struct Shared {
     queue_frames: usize,
+    negotiation: Duration,
     up: AtomicBool,
     faulty: AtomicBool,
     /// One at a time through link changes, so that the NIC sees them in order.
@@ -124,6 +130,7 @@ impl Wire {
     pub fn new(config: WireConfig) -> (Wire, NicPort, FarPort) {
         let shared = Arc::new(Shared {
             queue_frames: config.queue_frames,
+            negotiation: config.negotiation,
             up: AtomicBool::new(config.link_up),
             faulty: AtomicBool::new(config.faults.any()),
             link_order: Mutex::new(()),
@@ -147,12 +154,9 @@ impl Wire {
     /// Plugs the cable in or pulls it, and tells the NIC on this thread. While it is out, frames are dropped and
     /// counted in both directions.
     pub fn set_link(&self, up: bool) {
-        let _in_order = lock(&self.shared.link_order);
-        if self.shared.up.swap(up, Release) != up
-            && let Some(nic) = self.shared.nic()
-        {
-            nic.link_changed(up);
-        }
+        let in_order = lock(&self.shared.link_order);
+        lock(&self.shared.queue).negotiated = None;
+        self.shared.change_link(&in_order, up);
     }
 
     /// Replaces the faults and starts their dice anew.
@@ -179,6 +183,24 @@ impl NicPort {
     #[must_use]
     pub fn link_up(&self) -> bool {
         self.shared.up.load(Acquire)
+    }
+
+    /// The NIC begins auto-negotiation. Whether that takes time: then there is no link from now on, of which the NIC is
+    /// not told, until it is told that there is one.
+    #[must_use]
+    pub fn negotiate(&self) -> bool {
+        let shared = &*self.shared;
+        if shared.negotiation.is_zero() {
+            return false;
+        }
+        let mut queue = lock(&shared.queue);
+        if !shared.up.swap(false, AcqRel) && queue.negotiated.is_none() {
+            return false; // there is no cable
+        }
+        queue.negotiated = Some(Instant::now() + shared.negotiation);
+        drop(queue);
+        shared.arrived.notify_one();
+        true
     }
 
     /// Puts one frame on the wire. Never blocks for long: it is copied into the queue or dropped.
@@ -247,11 +269,18 @@ impl FarPort {
             if std::mem::take(&mut queue.woken) {
                 return Received::Woken;
             }
+            let now = Instant::now();
+            if queue.negotiated.is_some_and(|at| at <= now) {
+                drop(queue);
+                self.shared.end_negotiation(now);
+                queue = lock(&self.shared.queue);
+                continue;
+            }
             queue.waiting = true;
-            queue = match deadline {
+            queue = match deadline.into_iter().chain(queue.negotiated).min() {
                 None => self.shared.arrived.wait(queue).unwrap_or_else(PoisonError::into_inner),
-                Some(deadline) => {
-                    let left = deadline.saturating_duration_since(Instant::now());
+                Some(next) => {
+                    let left = next.saturating_duration_since(now);
                     if left.is_zero() {
                         queue.waiting = false;
                         return Received::TimedOut;
@@ -300,6 +329,22 @@ impl Queue {
 impl Shared {
     fn nic(&self) -> Option<Arc<dyn NicReceiver>> {
         self.nic.read().unwrap_or_else(PoisonError::into_inner).as_ref()?.upgrade()
+    }
+
+    /// Unless it was begun again or the cable was pulled.
+    fn end_negotiation(&self, now: Instant) {
+        let in_order = lock(&self.link_order);
+        if lock(&self.queue).negotiated.take_if(|at| *at <= now).is_some() {
+            self.change_link(&in_order, true);
+        }
+    }
+
+    fn change_link(&self, _in_order: &MutexGuard<'_, ()>, up: bool) {
+        if self.up.swap(up, AcqRel) != up
+            && let Some(nic) = self.nic()
+        {
+            nic.link_changed(up);
+        }
     }
 
     /// `None`: the frame does not get through, and that has been counted.

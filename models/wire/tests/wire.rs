@@ -58,6 +58,32 @@ fn a_full_queue_drops_and_counts() {
 }
 
 #[test]
+fn negotiation_takes_its_time_with_somebody_at_the_far_end() {
+    let negotiation = Duration::from_millis(20);
+    let (wire, near, far, nic) = lay(WireConfig { negotiation, ..WireConfig::default() });
+    let begin = Instant::now();
+    assert!(near.negotiate());
+    assert!(!near.link_up());
+    near.transmit(&[0; 60]);
+    let mut frame = Vec::new();
+    assert_eq!(far.recv(&mut frame, Some(begin + 4 * negotiation)), Received::TimedOut, "no link, no frame");
+    assert!(near.link_up() && wire.link_up());
+    assert_eq!(*nic.links.lock().unwrap(), [true]);
+    near.transmit(&[1; 60]);
+    assert_eq!(far.recv(&mut frame, None), Received::Frame { fcs_ok: true });
+    assert_eq!(frame[0], 1);
+    // a cable that is pulled meanwhile, and one that is not there
+    assert!(near.negotiate());
+    wire.set_link(false);
+    assert!(!near.negotiate());
+    assert_eq!(far.recv(&mut frame, Some(Instant::now() + 2 * negotiation)), Received::TimedOut);
+    assert!(!wire.link_up());
+    // and one that has no need of time
+    let (_wire, near, ..) = lay(WireConfig::default());
+    assert!(!near.negotiate() && near.link_up());
+}
+
+#[test]
 fn buffers_go_round() {
     let (_wire, near, far, _nic) = lay(WireConfig::default());
     let mut frame = Vec::new();

@@ -148,7 +148,7 @@ impl PciFunction for BareCard {
         match kind {
             _ if inside.gone => {}
             Kind::WriteOneClears => inside.values[offset as usize] &= !value,
-            Kind::Doorbell => {
+            Kind::Doorbell | Kind::Tail => {
                 inside.rung.push((offset as u16, value));
                 inside.values[offset as usize] = value;
             }

@@ -4,7 +4,7 @@
 //!   ([`rig::Hand`]);
 //! - [`frames`]: numbered frames, and the judge that finds bad, missing and repeated ones;
 //! - [`subject`]: the drivers that are tested, each with the model of its chip, and what a test must know of both;
-//! - [`traffic`]: such frames both ways through a rig;
+//! - [`traffic`]: such frames both ways through a rig; [`streams`]: through a hand;
 //! - [`spy`]: the card with a back door, so that a test can look at registers without the driver;
 //! - [`host`]: the host's end of the endpoint;
 //! - [`bare`]: a card of plain registers for drivers that are only tests, and [`wayward`], one of those.
@@ -23,6 +23,7 @@ pub mod frames;
 pub mod host;
 pub mod rig;
 pub mod spy;
+pub mod streams;
 pub mod subject;
 pub mod traffic;
 pub mod wayward;

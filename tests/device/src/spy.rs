@@ -53,6 +53,14 @@ impl<S: Subject> Spy<S> {
         self.card().bar_read(S::BAR, at.into(), width).expect("a register")
     }
 
+    /// Writes a register behind the driver's back.
+    ///
+    /// # Panics
+    /// When there is no such register.
+    pub fn set_register(&self, at: u32, width: Width, value: u32) {
+        self.card().bar_write(S::BAR, at.into(), width, value).expect("a register");
+    }
+
     fn values(&self, registers: &[Register]) -> Vec<(&'static str, u32)> {
         registers.iter().map(|r| (r.name, self.register(r.at, r.width) & r.mask)).collect()
     }

@@ -11,9 +11,11 @@ use udrv_bus::Width;
 use udrv_driver::NetDriver;
 
 mod e1000;
+mod r8169;
 mod rtl8139;
 
 pub use e1000::E1000;
+pub use r8169::R8169;
 pub use rtl8139::Rtl8139;
 
 /// How to build the card of a subject.
@@ -81,10 +83,10 @@ pub trait Subject: Sized + 'static {
         Config::<Self>::default()
     }
 
-    /// A card for each chip that the driver tells apart.
+    /// A card for each chip of the model's family.
     #[must_use]
     fn variants() -> Vec<Config<Self>> {
-        vec![Self::config()]
+        Self::Chip::VARIANTS.iter().map(|(_, config)| config()).collect()
     }
 }
 
@@ -94,6 +96,7 @@ pub trait Subject: Sized + 'static {
 macro_rules! every_subject {
     ($($scenario:ident),+ $(,)?) => {
         $crate::one_subject!(e1000: E1000; $($scenario),+);
+        $crate::one_subject!(r8169: R8169; $($scenario),+);
         $crate::one_subject!(rtl8139: Rtl8139; $($scenario),+);
     };
 }

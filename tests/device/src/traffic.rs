@@ -2,11 +2,13 @@
 
 use std::time::{Duration, Instant};
 
+use model_card::Chip;
 use udrv::net::Command;
 
 use crate::frames::{Judge, Way};
-use crate::rig::Rig;
-use crate::subject::Subject;
+use crate::rig::{Rig, quick};
+use crate::subject::{Config, Subject};
+use crate::wait_until;
 
 /// What a start, an end or a recovery may take. Real deadlines in the driver are 10 ms; the machine may be busy.
 pub const BOUND: Duration = Duration::from_secs(5);
@@ -111,4 +113,35 @@ impl Default for Traffic {
     fn default() -> Traffic {
         Traffic::new()
     }
+}
+
+/// Whatever the chip does wrong for a while: the device flows again by itself.
+///
+/// # Panics
+/// When it does not; `what` is in the message.
+pub fn survives<S: Subject>(config: Config<S>, what: &str, wrong: &<S::Chip as Chip>::Switches)
+where
+    <S::Chip as Chip>::Switches: Clone,
+{
+    let rig = Rig::<S>::start(quick(), config, |_| {}).expect("the device starts");
+    let mut traffic = Traffic::new();
+    traffic.flows(&rig, "before");
+    rig.around.bench.misbehave(|m| **m = wrong.clone());
+    for _ in 0..100 {
+        traffic.send(&rig, 1);
+        let _ = rig.status();
+        // a frame of a length that the chip made up is no frame of ours
+        let _ = rig.around.station.drain();
+        while rig.around.host.try_receive(&mut traffic.buffer).is_some() {}
+    }
+    rig.around.bench.misbehave(|m| **m = <S::Chip as Chip>::Switches::default());
+    wait_until(&format!("{what}: what was under way is through"), || {
+        let before = rig.status().traffic;
+        while rig.around.host.try_receive(&mut traffic.buffer).is_some() {}
+        let _ = rig.around.station.drain();
+        rig.status().traffic == before
+    });
+    let mut fresh = Traffic { sent: traffic.sent, ..Traffic::new() };
+    fresh.flows(&rig, &format!("after {what}"));
+    rig.stop().0.unwrap_or_else(|error| panic!("{what}: {error}"));
 }

@@ -23,6 +23,7 @@ const MAP: &[RegisterInfo] = &[
     register("BELL", 0x20, 4, Kind::Doorbell, 2),
     register("SECRET", 0x28, 4, Kind::WriteOnly, 2),
     register("COMMAND", 0x30, 1, Kind::Command, 1),
+    register("TAIL", 0x34, 4, Kind::Tail, 1),
 ];
 /// The card's memory as the device sees it.
 const DMA: std::ops::Range<u64> = 0x10_0000..0x12_0000;
@@ -117,6 +118,12 @@ fn random_call(s: &mut Setup, dice: &mut Rng) -> Call {
                 s.write(offset, width, value);
                 call.bells.push((offset as u16, value));
             }
+            Kind::Tail if writes => {
+                s.write(offset, width, value);
+                // the last of several in a row says it all
+                call.bells.pop_if(|(rung, _)| u64::from(*rung) == offset);
+                call.bells.push((offset as u16, value));
+            }
             Kind::Command if writes => {
                 s.write(offset, width, value);
                 call.commands += 1;
@@ -132,7 +139,7 @@ fn random_call(s: &mut Setup, dice: &mut Rng) -> Call {
                 s.write(offset, width, bits);
                 call.acknowledged |= bits;
             }
-            Kind::WriteOneClears | Kind::ReadOnly | Kind::Doorbell | Kind::Command => {
+            Kind::WriteOneClears | Kind::ReadOnly | Kind::Doorbell | Kind::Tail | Kind::Command => {
                 s.read(offset, width);
             }
         }
@@ -334,4 +341,26 @@ fn what_is_handed_over_keeps_its_place_among_the_doorbells() {
     let refused = (0..2000).find_map(|place| s.window.hand_over(4 * place, 0).err());
     assert!(refused.expect("a limit").0.contains("more than 1024 doorbells"));
     assert!(!s.abort());
+}
+
+/// A ring's tail that is moved frame by frame reaches the device once; a doorbell rings as often as it was rung.
+#[test]
+fn the_last_of_a_tails_writes_reaches_the_device() {
+    const BELL: u64 = 0x20;
+    const TAIL: u64 = 0x34;
+    let mut s = Setup::new();
+    for (offset, value) in [(TAIL, 1), (TAIL, 2), (BELL, 3), (BELL, 3), (TAIL, 4), (TAIL, 5), (TAIL, 6)] {
+        s.write(offset, 4, value);
+    }
+    assert!(s.door.inside().rung.is_empty(), "held back");
+    s.commit();
+    let expected = [(TAIL, 2), (BELL, 3), (BELL, 3), (TAIL, 6)].map(|(offset, value)| (offset as u16, value));
+    assert_eq!(s.door.inside().rung, expected);
+    // neither is one of the next call's held against it, nor does one that was dropped count
+    s.write(TAIL, 4, 7);
+    s.abort();
+    s.write(TAIL, 4, 8);
+    s.commit();
+    assert_eq!(s.door.inside().rung.last(), Some(&(TAIL as u16, 8)));
+    assert_eq!(s.door.inside().rung.len(), 5);
 }

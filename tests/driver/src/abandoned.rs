@@ -136,8 +136,9 @@ pub fn an_access_that_fails_leaves_nothing_that_restore_does_not_mend<C: Chip>()
             }
             assert_eq!(result, Err(Error::Bus), "{entry} {after}");
             assert_eq!(fake.call(C::Driver::restore), Ok(()));
-            assert!(fake.border().kept.is_empty(), "{entry} {after}");
+            assert!(!C::RESTORE_DROPS || fake.border().kept.is_empty(), "{entry} {after}");
             assert_eq!(fake.call(C::Driver::open), Ok(()));
+            assert!(fake.border().kept.is_empty(), "{entry} {after}");
             fake.chip().change_link(C::LINKS[0]);
             assert_eq!(fake.call(C::Driver::link), Ok(C::LINKS[0]));
             fake.assert_works();

@@ -183,7 +183,7 @@ impl<C: Chip> Both<C> {
 
     fn register_write(&mut self, kind: Kind, offset: u16, width: u8, value: u32) -> Result<(), Error> {
         match kind {
-            Kind::Doorbell => {
+            Kind::Doorbell | Kind::Tail => {
                 C::assert_doorbell(offset, value);
                 self.border.staged.push(Staged::Doorbell(offset, width, value));
                 return Ok(());

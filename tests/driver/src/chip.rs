@@ -94,6 +94,8 @@ pub trait Chip: Sized + 'static {
     const FRAMES_FROM: u32;
     /// Whether `restore` gives back whatever is in flight, rather than see whether it must.
     const RESTORE_DROPS: bool;
+    /// Where in DMA memory the driver keeps a number of its own, which the chip leaves alone.
+    const REMEMBERED: Option<u64> = None;
     /// Links that it can have, the best first.
     const LINKS: &'static [Link];
     /// Ways in which chips of this sort, in hardware and in software, differ from each other: see [`Chip::set_variant`].

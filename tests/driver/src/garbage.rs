@@ -18,6 +18,8 @@ struct Garbage<C> {
     refuses: u32,
     now: u64,
     bytes: u64,
+    /// See [`Chip::REMEMBERED`].
+    remembered: u32,
     kept: Vec<u32>,
     // of the call
     offered: Option<u32>,
@@ -38,6 +40,7 @@ impl<C: Chip> Garbage<C> {
             refuses: C::REFUSES[seed as usize % 2],
             now: 0,
             bytes: 0,
+            remembered: 0,
             kept: Vec::new(),
             offered: None,
             budget: 0,
@@ -78,7 +81,7 @@ impl<C: Chip> Garbage<C> {
             }
             Request::RegisterWrite => match kind::<C::Driver>(w[0], w[1]) {
                 // held back: they cannot fail in the call
-                Kind::Doorbell => C::assert_doorbell(w[0] as u16, w[2] as u32),
+                Kind::Doorbell | Kind::Tail => C::assert_doorbell(w[0] as u16, w[2] as u32),
                 _ => self.refused()?,
             },
             Request::DmaAllocate => {
@@ -92,6 +95,9 @@ impl<C: Chip> Garbage<C> {
             Request::DmaBusAddress => return Ok(BUS.into()),
             Request::DmaRead32 => {
                 self.memory(request, w, 4);
+                if C::REMEMBERED == Some(w[1]) && self.random.below(8) != 0 {
+                    return Ok(self.remembered.into());
+                }
                 let word = C::could_write(&mut self.random);
                 return Ok(if w[1].is_multiple_of(8) { word & 0xffff_ffff } else { word >> 32 });
             }
@@ -99,7 +105,12 @@ impl<C: Chip> Garbage<C> {
                 self.memory(request, w, 8);
                 return Ok(C::could_write(&mut self.random));
             }
-            Request::DmaWrite32 | Request::DmaHandOver32 => self.memory(request, w, 4),
+            Request::DmaWrite32 | Request::DmaHandOver32 => {
+                self.memory(request, w, 4);
+                if C::REMEMBERED == Some(w[1]) {
+                    self.remembered = w[2] as u32;
+                }
+            }
             Request::DmaWrite64 => self.memory(request, w, 8),
             Request::Keep => {
                 assert_eq!(self.offered.take(), Some(w[0] as u32), "a buffer that is not of this call");

@@ -28,7 +28,8 @@ macro_rules! requests {
 requests! {
     /// Offset, width in bytes: the register's value.
     RegisterRead,
-    /// Offset, width in bytes, value.
+    /// Offset, width in bytes, value; and 1 if the register's next write makes this one needless, should nothing else
+    /// be held back between them ([`crate::Kind::Tail`]).
     RegisterWrite,
     /// Bytes, alignment: handle of fresh zeroed DMA memory.
     DmaAllocate,

@@ -20,6 +20,9 @@ pub enum Kind {
     WriteOneClears,
     /// A write hands work to the device: held back until commit, dropped on abort.
     Doorbell,
+    /// A doorbell whose value says all that the earlier ones said: an index up to which the device may go. Of several
+    /// writes with nothing else held back between them only the last reaches the device.
+    Tail,
     /// Like `Config`, but the device does not tell it back.
     WriteOnly,
     /// A write acts at once and cannot be written back; an abort runs the driver's `restore`. The device changes it.
@@ -74,6 +77,8 @@ pub struct Reg<W> {
     offset: u16,
     /// Its writes wait for the commit anyway, so nothing is to be heard of them.
     doorbell: bool,
+    /// And the last of them says all.
+    tail: bool,
     width: PhantomData<W>,
 }
 
@@ -81,13 +86,14 @@ impl<W: RegisterWidth> Reg<W> {
     /// The register at `offset`. Drivers declare a map instead.
     #[must_use]
     pub const fn at(offset: u16) -> Reg<W> {
-        Reg { offset, doorbell: false, width: PhantomData }
+        Reg { offset, doorbell: false, tail: false, width: PhantomData }
     }
 
     /// The register at `offset`, declared as `kind`. Drivers declare a map instead.
     #[must_use]
     pub const fn of(offset: u16, kind: Kind) -> Reg<W> {
-        Reg { offset, doorbell: matches!(kind, Kind::Doorbell), width: PhantomData }
+        let (doorbell, tail) = (matches!(kind, Kind::Doorbell | Kind::Tail), matches!(kind, Kind::Tail));
+        Reg { offset, doorbell, tail, width: PhantomData }
     }
 
     /// Offset in bytes.
@@ -170,7 +176,8 @@ impl<'a> Registers<'a> {
     /// # Errors
     /// [`Error::Gone`], [`Error::Bus`].
     pub fn write<W: RegisterWidth>(&self, register: Reg<W>, value: W) -> Result<(), Error> {
-        let words = [u64::from(register.offset), u64::from(W::BYTES), u64::from(value.into()), 0];
+        let words =
+            [u64::from(register.offset), u64::from(W::BYTES), u64::from(value.into()), u64::from(register.tail)];
         if register.doorbell {
             return self.services.post(Request::RegisterWrite, words);
         }

@@ -50,6 +50,17 @@ pub enum Received {
     Closed,
 }
 
+/// TCP segments of one connection that follow one another, as one packet.
+#[derive(Debug, Clone, Copy)]
+pub struct Merged<'a> {
+    /// Headers up to the end of TCP's, with the lengths of the whole; TCP's checksum is the sum of the pseudo header.
+    pub headers: &'a [u8],
+    /// The payload: offsets in the region, and bytes.
+    pub pieces: &'a [(u64, usize)],
+    /// How it would be cut again.
+    pub offload: Offload,
+}
+
 /// What the administrator wants the interface to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Wanted {
@@ -126,6 +137,21 @@ pub trait NetEndpoint: Send {
     /// As there.
     fn send_checked(&mut self, region: &DmaRegion, offset: u64, len: usize) -> Result<Sent, EndpointError> {
         self.send_from(region, offset, len)
+    }
+
+    /// Whether [`NetEndpoint::send_merged`] is there.
+    fn takes_merged(&self) -> bool {
+        false
+    }
+
+    /// Gives the host several TCP segments as one packet, whose checksums were found right.
+    ///
+    /// # Errors
+    /// As for [`NetEndpoint::send_from`]; always where [`NetEndpoint::takes_merged`] says no.
+    fn send_merged(&mut self, region: &DmaRegion, packet: &Merged<'_>) -> Result<Sent, EndpointError> {
+        let _ = region;
+        let len = packet.headers.len() + packet.pieces.iter().map(|(_, bytes)| bytes).sum::<usize>();
+        Err(EndpointError::NoFrame { name: self.name(), len })
     }
 
     /// Sets the MAC address.

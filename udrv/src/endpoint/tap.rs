@@ -10,7 +10,7 @@
 //! in it. The ioctls are a page of code (`if_ioctl.rs`), so they are ours.
 //!
 //! Each frame has a `virtio_net_hdr` before it (`vnet.rs`), in which the host leaves checksums and segments to the device,
-//! and hears that checksums were found right. It costs ten bytes a frame where the device can do neither.
+//! and hears that checksums were found right, and that a packet is several segments. It costs ten bytes a frame where the device can do neither.
 //!
 //! Not here: several queues, addresses and routes (the administrator's).
 
@@ -26,7 +26,7 @@ use udrv_driver::{Offload, Offloads};
 
 use super::if_ioctl::{self, IfName};
 use super::watch::LinkWatch;
-use super::{EndpointError, NetEndpoint, Received, Sent, Wanted, received, sent, vnet};
+use super::{EndpointError, Merged, NetEndpoint, Received, Sent, Wanted, received, sent, vnet};
 use crate::dma::{DmaError, DmaRegion};
 
 /// Flag of TUNGETIFF: the interface stays without a descriptor (`IFF_PERSIST` of `<linux/if_tun.h>`).
@@ -278,6 +278,18 @@ impl NetEndpoint for Tap {
 
     fn send_checked(&mut self, region: &DmaRegion, offset: u64, len: usize) -> Result<Sent, EndpointError> {
         let done = region.write_behind(self.file.as_fd(), &vnet::to_host(true), offset, len);
+        sent(done, len, "send", || self.interface().to_owned())
+    }
+
+    fn takes_merged(&self) -> bool {
+        true
+    }
+
+    fn send_merged(&mut self, region: &DmaRegion, packet: &Merged<'_>) -> Result<Sent, EndpointError> {
+        let header = vnet::segments_to_host(packet.offload);
+        let done = region.write_gathered(self.file.as_fd(), &header, packet.headers, packet.pieces);
+        let len = packet.headers.len() + packet.pieces.iter().map(|(_, bytes)| bytes).sum::<usize>();
+        let done = done.map(|count| count.saturating_sub(vnet::HEADER));
         sent(done, len, "send", || self.interface().to_owned())
     }
 

@@ -53,12 +53,17 @@ fn frame(len: usize) -> Vec<u8> {
 }
 
 /// An AF_PACKET socket bound to the interface: the host's side of it. None without CAP_NET_RAW.
-#[allow(unsafe_code)] // a packet socket is a test's instrument only
 fn host_side(name: &str) -> Option<UnixDatagram> {
+    host_side_of(name, 0x88b5)
+}
+
+/// The same for frames of another EtherType.
+#[allow(unsafe_code)] // a packet socket is a test's instrument only
+fn host_side_of(name: &str, ether_type: u16) -> Option<UnixDatagram> {
     use std::os::fd::FromRawFd;
-    const PROTOCOL: u16 = 0x88b5u16.to_be();
+    let protocol = ether_type.to_be();
     // SAFETY: socket takes no pointers.
-    let raw = unsafe { libc::socket(libc::AF_PACKET, libc::SOCK_RAW | libc::SOCK_CLOEXEC, c_int::from(PROTOCOL)) };
+    let raw = unsafe { libc::socket(libc::AF_PACKET, libc::SOCK_RAW | libc::SOCK_CLOEXEC, c_int::from(protocol)) };
     if raw < 0 {
         println!("skipped: packet socket: {}", io::Error::last_os_error());
         return None;
@@ -69,7 +74,7 @@ fn host_side(name: &str) -> Option<UnixDatagram> {
     // SAFETY: sockaddr_ll is integers: zeroes are a value of it.
     let mut address: libc::sockaddr_ll = unsafe { std::mem::zeroed() };
     address.sll_family = libc::AF_PACKET as u16;
-    address.sll_protocol = PROTOCOL;
+    address.sll_protocol = protocol;
     address.sll_ifindex = index as c_int;
     // SAFETY: a live sockaddr_ll with its own size.
     let done = unsafe { libc::bind(raw, std::ptr::from_ref(&address).cast(), size_of::<libc::sockaddr_ll>() as u32) };
@@ -296,4 +301,43 @@ fn speed_and_duplex_are_told() {
         tap.set_link_mode(speed, full).unwrap();
         assert_eq!((told("speed").trim(), told("duplex").trim()), (speed.to_string().as_str(), duplex));
     }
+}
+
+#[test]
+fn segments_go_up_as_one_packet() {
+    let name = unique();
+    let Some(mut tap) = permitted(&name) else { return };
+    tap.set_up(true).unwrap();
+    let Some(host) = host_side_of(&name, 0x0800) else { return };
+    // 10.0.0.2 to 10.0.0.1, TCP; the headers' own checksums are not what a capture looks at
+    let mut headers = vec![0xff; 6];
+    headers.extend([2, 0, 0, 0, 0, 9, 8, 0, 0x45, 0, 0x0b, 0xb8, 0, 1, 0x40, 0, 64, 6, 0, 0, 10, 0, 0, 2, 10, 0, 0, 1]);
+    headers.extend([0, 80, 0, 81, 0, 0, 0, 1, 0, 0, 0, 2, 0x50, 0x10, 1, 0, 0, 0, 0, 0]);
+    let region = DmaRegion::new(8192, None).unwrap();
+    region.copy_in(0, &[1; 1460]).unwrap();
+    region.copy_in(4001, &[2; 1460]).unwrap();
+    region.copy_in(2000, &[3; 40]).unwrap();
+    let offload = udrv_driver::Offload {
+        checksum_start: 34,
+        checksum_offset: 16,
+        segment: 1460,
+        headers: 54,
+        ip_start: 14,
+        ipv6: false,
+    };
+    let pieces = [(0, 1460), (4001, 1460), (2000, 40)];
+    let packet = Merged { headers: &headers, pieces: &pieces, offload };
+    assert!(tap.takes_merged());
+    assert_eq!(tap.send_merged(&region, &packet).unwrap(), Sent::Done);
+    let mut seen = [0; 4000];
+    let count = host.recv(&mut seen).unwrap();
+    assert_eq!(count, 54 + 2960, "one packet");
+    assert_eq!(seen[..54], headers);
+    let payload: Vec<u8> = [(1, 1460), (2, 1460), (3, 40)].iter().flat_map(|(byte, n)| vec![*byte; *n]).collect();
+    assert_eq!(seen[54..count], payload);
+
+    let outside = Merged { pieces: &[(0, 1460), (8000, 1460)], ..packet };
+    assert!(matches!(tap.send_merged(&region, &outside), Err(EndpointError::Region { .. })));
+    let too_many = Merged { pieces: &[(0, 8); 65], ..packet };
+    assert!(matches!(tap.send_merged(&region, &too_many), Err(EndpointError::Region { .. })));
 }

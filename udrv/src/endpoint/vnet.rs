@@ -41,6 +41,19 @@ pub(super) fn to_host(checked: bool) -> [u8; HEADER] {
     header
 }
 
+/// For TCP segments that go to the host as one packet, with checksums that were found right: the host would have to fill
+/// them in if it cut the packet, and does not look at them if it keeps it.
+pub(super) fn segments_to_host(offload: Offload) -> [u8; HEADER] {
+    let mut header = [0; HEADER];
+    header[0] = NEEDS_CSUM;
+    header[1] = if offload.ipv6 { GSO_TCPV6 } else { GSO_TCPV4 };
+    let fields = [offload.headers, offload.segment, offload.checksum_start, offload.checksum_offset];
+    for (to, value) in header[2..].chunks_exact_mut(2).zip(fields) {
+        to.copy_from_slice(&value.to_ne_bytes());
+    }
+    header
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -68,6 +81,17 @@ mod tests {
     fn what_it_was_not_told_it_may() {
         for (flags, gso, size) in [(1, 1, 0), (0, 1, 1448), (1, 3, 1448), (1, 5, 1448), (1, 0x81, 1448), (1, 2, 1)] {
             assert_eq!(parse(header(flags, gso, size, 34, 16)), None, "{flags} {gso} {size}");
+        }
+    }
+
+    #[test]
+    fn segments_are_told_as_the_host_tells_them() {
+        for ipv6 in [false, true] {
+            let asked =
+                Offload { checksum_start: 34, checksum_offset: 16, segment: 1448, headers: 66, ip_start: 14, ipv6 };
+            let header = segments_to_host(asked);
+            assert_eq!(parse(header), Some(Offload { headers: 0, ip_start: 0, ..asked }));
+            assert_eq!(u16::from_ne_bytes([header[2], header[3]]), 66);
         }
     }
 

@@ -3,7 +3,7 @@
 //! [`NetDevice::attempt`] runs it once and puts back what a fault has left; [`NetDevice::call`] adds what is done about
 //! the fault (`recover.rs`); [`NetDevice::entry`] and [`NetDevice::must`] make the call again.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use fgft::Fault;
 use udrv_driver::abi::{self, Words};
@@ -11,12 +11,14 @@ use udrv_driver::{Cx, Entry, Error, Injection, NetDriver, TxFrame};
 
 use super::{DeviceError, NetDevice};
 use crate::buffers::{handle, is_offered};
-use crate::endpoint::Sent;
 use crate::gate::Direct;
-use crate::host::{BUDGET, Delivered, Host};
+use crate::host::{BUDGET, Host};
 use crate::ledger::Ledger;
 use crate::supervisor::quarantine::Version;
 use crate::transact::transact;
+
+/// What probe gets of [`super::Options::deadline`]: it alone reads an EEPROM bit by bit and waits for a PHY.
+const PROBE_DEADLINES: u32 = 20;
 
 /// How a call of an entry point failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -198,6 +200,7 @@ impl<D: NetDriver> NetDevice<D> {
         valid: impl Fn(&T, &Host, &Ledger) -> bool,
     ) -> Result<Result<T, Error>, Failure> {
         let reply = if protect {
+            self.domain.set_deadline(deadline(entry, self.options.deadline));
             transact(&mut self.domain, &mut self.host, injection, D::check, f)
         } else {
             Ok(self.run_unprotected(entry, injection, f))
@@ -248,34 +251,6 @@ impl<D: NetDriver> NetDevice<D> {
         if broken.before { Failure::SpoiltEarlier(text) } else { Failure::BrokenState(text) }
     }
 
-    /// The call has returned and is right: frames go up, descriptors are handed over and doorbells ring.
-    fn release_output(&mut self) {
-        let region = self.host.pool.region();
-        for Delivered { place, length, checked } in self.host.delivered.drain(..) {
-            let sent = if checked && D::OFFLOADS.rx_checksum {
-                self.endpoint.send_checked(region, place, length as usize)
-            } else {
-                self.endpoint.send_from(region, place, length as usize)
-            };
-            match sent {
-                Ok(Sent::Done) => {
-                    self.traffic.rx_frames += 1;
-                    self.traffic.rx_bytes += u64::from(length);
-                }
-                Ok(Sent::Full | Sent::Down | Sent::Closed) => self.traffic.rx_dropped += 1,
-                Err(error) => {
-                    self.traffic.rx_dropped += 1;
-                    tracing::debug!(%error, "a received frame was not taken");
-                }
-            }
-        }
-        self.traffic.tx_frames += self.host.sent;
-        self.traffic.tx_lost += self.host.lost;
-        if !self.host.commit() {
-            tracing::warn!(device = %self.name, "a doorbell did not reach the device");
-        }
-    }
-
     pub(super) fn take_armed(&mut self, entry: Entry) -> Option<Injection> {
         let (wanted, injection, left) = self.armed?;
         if wanted != entry {
@@ -317,6 +292,11 @@ impl std::fmt::Display for Failure {
             Failure::SpoiltEarlier(what) => write!(f, "the state was spoilt before this call: {what}"),
         }
     }
+}
+
+/// CPU time that one call of `entry` may use.
+const fn deadline(entry: Entry, usual: Duration) -> Duration {
+    if matches!(entry, Entry::Probe) { usual.saturating_mul(PROBE_DEADLINES) } else { usual }
 }
 
 /// Nanoseconds since `start`.

@@ -64,6 +64,9 @@ pub struct Traffic {
     pub rx_frames: u64,
     /// Their bytes.
     pub rx_bytes: u64,
+    /// Those of them that went up put together, several in one packet.
+    #[serde(default)]
+    pub rx_merged: u64,
     /// Frames received that the endpoint did not take.
     pub rx_dropped: u64,
     /// Frames that the device says it has sent.

@@ -6,15 +6,17 @@
 //! ```
 //!
 //! `call.rs` runs one entry point as a transaction, `recover.rs` and `restart.rs` do what a fault calls for; `traffic.rs`
-//! and `transmit.rs` move frames; `serving.rs` serves the device, with `interrupts.rs` and `device_faults.rs` to say
+//! and `transmit.rs` move frames, and `deliver.rs` with `merge.rs` those that go up; `serving.rs` serves the device, with `interrupts.rs` and `device_faults.rs` to say
 //! what to do when it does wrong; `settings.rs` follows what the administrator changes at the interface; `event_loop.rs`
 //! waits for the device, the endpoint and commands; this file starts and stops.
 
 mod call;
 mod command;
+mod deliver;
 mod device_faults;
 mod event_loop;
 mod interrupts;
+mod merge;
 mod offload;
 mod recover;
 mod restart;
@@ -38,6 +40,7 @@ pub use interrupts::InterruptMode;
 
 use self::device_faults::Restores;
 use self::interrupts::Interrupts;
+use self::merge::Merger;
 use self::restart::Recorded;
 use self::transmit::Outbound;
 use crate::endpoint::{EndpointError, NetEndpoint};
@@ -67,7 +70,7 @@ pub struct Options {
     pub quarantine: QuarantineConfig,
     /// Committed states kept, 2 to 64: how far back late detection can go.
     pub generations: usize,
-    /// CPU time that one call may use.
+    /// CPU time that one call may use; probe, which waits for an EEPROM and a PHY, twenty times that.
     pub deadline: Duration,
     /// Address to use instead of the chip's own.
     pub mac: Option<MacAddress>,
@@ -208,6 +211,8 @@ pub struct NetDevice<D: NetDriver> {
     recorded: Recorded,
     link: Link,
     outbound: Outbound,
+    /// Puts received frames together.
+    merger: Merger,
     /// Since when frames are with the device without one coming back.
     sending_since: Option<Instant>,
     armed: Option<(Entry, Injection, u32)>,
@@ -291,6 +296,7 @@ impl<D: NetDriver> NetDevice<D> {
             },
             link: Link::default(),
             outbound: Outbound::new(),
+            merger: Merger::new(),
             sending_since: None,
             armed: None,
             canary: Box::new([CANARY; 64]),

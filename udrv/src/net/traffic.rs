@@ -8,7 +8,7 @@ use super::offload::prepare;
 use super::transmit::Waiting;
 use super::{CallError, DeviceError, NetDevice};
 use crate::endpoint::Received;
-use crate::host::{BATCH, BUDGET};
+use crate::host::BUDGET;
 
 /// Smallest Ethernet frame without CRC; shorter ones are padded with zeros.
 const MIN_FRAME: usize = 60;
@@ -24,14 +24,14 @@ impl<D: NetDriver> NetDevice<D> {
         if self.restores.is_down() {
             return Ok(());
         }
-        while self.outbound.queue.len() < BATCH && self.next_frame()? {}
+        while self.outbound.has_room() && self.next_frame()? {}
         self.send_waiting()
     }
 
     /// Whether a frame from the endpoint could be taken now.
     #[must_use]
     pub fn has_room(&self) -> bool {
-        self.outbound.queue.is_empty() && !self.restores.is_down() && self.host.buffers.free() > 0
+        self.outbound.is_empty() && !self.restores.is_down() && self.host.buffers.free() > 0
     }
 
     /// Puts a frame from the endpoint at the end of the queue. False: there is none, or no buffer for it.
@@ -39,7 +39,7 @@ impl<D: NetDriver> NetDevice<D> {
         let Some(buffer) = self.host.buffers.take() else { return Ok(false) };
         let received = self.receive_into(buffer);
         match received {
-            Ok(Some((length, offload))) => self.outbound.queue.push_back(Waiting { buffer, length, offload }),
+            Ok(Some((length, offload))) => self.outbound.push(Waiting { buffer, length, offload }),
             Ok(None) | Err(_) => self.host.buffers.give_back(buffer),
         }
         Ok(received?.is_some())

@@ -19,6 +19,10 @@ use crate::host::{BATCH, Host};
 use crate::ledger::{BUFFERS, Ledger};
 use crate::supervisor::quarantine::Version;
 
+/// Frames on the wire that are let go together, or one long packet more: a far end has a ring of some 256 at least, and
+/// whatever is at its end needs time to begin.
+const BURST: u64 = 64;
+
 /// A frame that waits.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Waiting {
@@ -30,11 +34,23 @@ pub(super) struct Waiting {
     pub(super) offload: Offload,
 }
 
+impl Waiting {
+    /// Frames on the wire that it becomes.
+    fn segments(&self) -> u64 {
+        match (u64::from(self.length), u64::from(self.offload.segment)) {
+            (_, 0) => 1,
+            (length, segment) => length.saturating_sub(self.offload.headers.into()).div_ceil(segment),
+        }
+    }
+}
+
 /// Frames on their way to the driver.
 #[derive(Debug)]
 pub(super) struct Outbound {
     /// In order.
-    pub(super) queue: VecDeque<Waiting>,
+    queue: VecDeque<Waiting>,
+    /// Frames on the wire that these become.
+    segments: u64,
     /// Frames that the driver had when it last had no room: it will hardly take more.
     capacity: usize,
     /// How many of the first frames were in a call that has faulted: they go one by one.
@@ -48,10 +64,27 @@ impl Outbound {
     pub(super) fn new() -> Outbound {
         Outbound {
             queue: VecDeque::with_capacity(BATCH),
+            segments: 0,
             capacity: BUFFERS,
             suspects: 0,
             offered: Vec::with_capacity(BATCH),
         }
+    }
+
+    /// Whether one more should be taken from the endpoint before the driver is called.
+    pub(super) fn has_room(&self) -> bool {
+        self.queue.len() < BATCH && self.segments < BURST
+    }
+
+    /// Whether nothing waits.
+    pub(super) fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
+    /// Puts a frame at the end.
+    pub(super) fn push(&mut self, waiting: Waiting) {
+        self.segments += waiting.segments();
+        self.queue.push_back(waiting);
     }
 
     /// How many frames to offer to a driver that has `lent`: one more than it had room for last time, for it may have
@@ -66,7 +99,9 @@ impl Outbound {
     /// Takes the first frame out.
     fn pop(&mut self) -> Option<Waiting> {
         self.suspects = self.suspects.saturating_sub(1);
-        self.queue.pop_front()
+        let waiting = self.queue.pop_front()?;
+        self.segments -= waiting.segments();
+        Some(waiting)
     }
 
     /// The driver had `before` frames, was offered some and has `after`; `full`: it had no room for the next.
@@ -263,10 +298,30 @@ mod tests {
     }
 
     #[test]
+    fn long_packets_come_in_small_numbers() {
+        let mut outbound = Outbound::new();
+        let long = Offload { checksum_start: 34, segment: 1448, headers: 66, ..Offload::default() };
+        let waiting = |length, offload| Waiting { buffer: 0, length, offload };
+        assert_eq!(waiting(66 + 1448, long).segments(), 1);
+        assert_eq!(waiting(66 + 1449, long).segments(), 2);
+        assert_eq!(waiting(1514, Offload::default()).segments(), 1);
+        // a whole batch of frames, and of packets so many that they become less than a ring of frames
+        for (length, offload, expected) in
+            [(60, Offload::default(), BATCH), (65_000, long, 2), (66 + 2896, long, BATCH)]
+        {
+            while outbound.has_room() {
+                outbound.push(waiting(length, offload));
+            }
+            assert_eq!(outbound.queue.len(), expected, "{length}");
+            while outbound.pop().is_some() {}
+        }
+    }
+
+    #[test]
     fn a_driver_is_offered_what_it_will_take_and_one_more() {
         let mut outbound = Outbound::new();
         let waiting = |buffer| Waiting { buffer, length: 60, offload: Offload::default() };
-        outbound.queue.extend((0..BATCH as u8).map(waiting));
+        (0..BATCH as u8).for_each(|buffer| outbound.push(waiting(buffer)));
         assert_eq!(outbound.batch(0), BATCH, "nothing is known");
         // it has four slots
         outbound.learn(0, BATCH, 4, true);
@@ -283,7 +338,7 @@ mod tests {
         assert_eq!(outbound.batch(0), 1);
         outbound.pop();
         assert_eq!(outbound.batch(0), BATCH - 2);
-        outbound.queue.extend([waiting(0); 2]);
+        [waiting(0); 2].into_iter().for_each(|waiting| outbound.push(waiting));
         // one that completes at once, and has no room for a moment
         outbound.learn(0, BATCH, 0, true);
         assert_eq!(outbound.batch(0), 1);

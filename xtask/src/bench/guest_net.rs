@@ -9,12 +9,12 @@ use std::{fs, path::Path, time::Duration};
 
 use serde_json::{Value, json};
 
-use super::figures::Spread;
+use super::{Args, figures::Spread};
 use crate::{
     cargo,
     guest::{
         Guest,
-        cards::{self, CARDS, two_cards},
+        cards::{self, CARDS, Make, two_cards},
     },
     steps::Failure,
 };
@@ -42,18 +42,26 @@ const MEASURES: [(&str, &str, &str, &str, bool); 9] = [
 const REACH: (&str, f64) = ("e1000", 0.9);
 
 /// Measures each card and prints; a reach that is missed is a result and no failure.
-pub(super) fn main(as_json: bool, quick: bool) -> Result<(), Failure> {
+pub(super) fn main(args: &Args) -> Result<(), Failure> {
     let mut all = serde_json::Map::new();
-    for card in CARDS {
-        let measured = Card::measure(card, quick)?;
-        if as_json {
+    // a model of ours in another process measures that process
+    let cards: Vec<_> = CARDS.iter().filter(|card| card.make == Make::Qemu).collect();
+    let chosen = |card: &&&cards::Card| args.card.as_ref().is_none_or(|name| name == card.name);
+    if !cards.iter().any(|card| chosen(&card)) {
+        let (name, names) = (args.card.as_deref().unwrap_or_default(), cards.iter().map(|card| card.name));
+        let names = names.collect::<Vec<_>>().join(", ");
+        return Err(Failure::Output(format!("there is no card '{name}' of QEMU's; there are {names}")));
+    }
+    for card in cards.iter().filter(chosen) {
+        let measured = Card::measure(card, args.quick)?;
+        if args.json {
             all.insert(card.name.to_owned(), measured.json());
         } else {
             measured.print();
         }
     }
-    if as_json {
-        println!("{}", json!({ "quick": quick, "guest_net": all }));
+    if args.json {
+        println!("{}", json!({ "quick": args.quick, "guest_net": all }));
     }
     Ok(())
 }

@@ -30,6 +30,9 @@ pub(crate) struct Args {
     /// What is measured, on the host or in the guest.
     #[arg(value_enum, default_value_t)]
     subject: Subject,
+    /// With guest-net: only this card.
+    #[arg(long, value_name = "NAME")]
+    card: Option<String>,
     /// Print one JSON object instead of tables.
     #[arg(long)]
     json: bool,
@@ -55,7 +58,7 @@ pub(crate) fn main(args: &Args) -> ExitCode {
     let other = match args.subject {
         Subject::Host => None,
         Subject::Net => Some(net::run(args)),
-        Subject::GuestNet => Some(guest_net::main(args.json, args.quick)),
+        Subject::GuestNet => Some(guest_net::main(args)),
     };
     if let Some(result) = other {
         return match result {

@@ -1,8 +1,9 @@
-//! The one list of network cards that QEMU has and a driver of ours drives, and the guest with two of them on a cable.
+//! The one list of network cards that a driver of ours drives in a guest, and the guest with one of them and another
+//! card on a cable.
 //!
 //! For a new card add an entry to [`CARDS`]: `cargo xtask guest NAME` then runs it.
 
-use super::Guest;
+use super::{Guest, served::Served};
 
 /// Slots on bus 0, for QEMU, and the addresses that follow from them.
 const OUR_SLOT: u8 = 4;
@@ -15,12 +16,23 @@ const PEER_ADDRESS: &str = "0000:00:05.0";
 pub(crate) struct Card {
     /// The name of our driver for it.
     pub(crate) name: &'static str,
-    /// QEMU's devices that it drives, the usual one first; `name` may be among them.
+    /// Whose the devices below are.
+    pub(crate) make: Make,
+    /// Devices that it drives, the usual one first; `name` may be among them.
     pub(crate) devices: &'static [&'static str],
     /// Linux's module for it, which has it before ours and gets it back; its driver has the same name.
     pub(crate) module: &'static str,
     /// What is under Linux's driver at the far end of its cable: another make, so that not both ends share a mistake.
     pub(crate) peer: Peer,
+}
+
+/// Who has made a device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Make {
+    /// QEMU's authors.
+    Qemu,
+    /// We: a model by its name, served over vfio-user, for a chip that QEMU does not have.
+    Model,
 }
 
 /// A card for the far end.
@@ -38,9 +50,23 @@ const RTL8139: Peer = Peer { device: "rtl8139", module: "8139cp" };
 
 /// All of them.
 pub(crate) const CARDS: &[Card] = &[
-    Card { name: "rtl8139", devices: &["rtl8139"], module: "8139cp", peer: E1000 },
+    Card { name: "rtl8139", make: Make::Qemu, devices: &["rtl8139"], module: "8139cp", peer: E1000 },
     // 82540EM, 82545EM (copper) and 82544GC
-    Card { name: "e1000", devices: &["e1000", "e1000-82545em", "e1000-82544gc"], module: "e1000", peer: RTL8139 },
+    Card {
+        name: "e1000",
+        make: Make::Qemu,
+        devices: &["e1000", "e1000-82545em", "e1000-82544gc"],
+        module: "e1000",
+        peer: RTL8139,
+    },
+    // one chip on PCI, one on PCI Express
+    Card {
+        name: "r8169",
+        make: Make::Model,
+        devices: &["r8169-rtl8169sc", "r8169-rtl8168be"],
+        module: "r8169",
+        peer: E1000,
+    },
 ];
 
 /// The card of that name.
@@ -52,10 +78,20 @@ pub(crate) fn named(name: &str) -> Option<&'static Card> {
 /// `peer`. The script finds in `/guest/cards` their PCI addresses (`$OURS`, `$PEER`), and which drivers of Linux they have
 /// when nobody has taken them from those (`$OUR_LINUX`, `$PEER_LINUX`).
 pub(crate) fn two_cards(scenario: &str, card: &Card, device: &str, peer: Peer, script: &str) -> Guest {
+    on_a_cable(scenario, card, peer, script).nic(device, OUR_SLOT, 0).nic(peer.device, PEER_SLOT, 0)
+}
+
+/// The same with a model of ours instead of QEMU's device, served with a [`super::served::FarEnd::Card`].
+pub(crate) fn model_and_card(scenario: &str, card: &Card, served: &Served, script: &str) -> Guest {
+    let guest = on_a_cable(scenario, card, card.peer, script).vfio_user(&served.socket(), OUR_SLOT);
+    guest.nic_at(card.peer.device, PEER_SLOT, &served.cable())
+}
+
+/// The guest for both, without the cards.
+fn on_a_cable(scenario: &str, card: &Card, peer: Peer, script: &str) -> Guest {
     let module = card.module;
     let cards = format!("OURS={OUR_ADDRESS}\nPEER={PEER_ADDRESS}\nOUR_LINUX={module}\nPEER_LINUX={}\n", peer.module);
     let guest = Guest::new(scenario).vfio().module(peer.module).module(module);
-    let guest = guest.nic(device, OUR_SLOT, 0).nic(peer.device, PEER_SLOT, 0);
     guest.file("/guest/cards", 0o644, cards).script(script)
 }
 

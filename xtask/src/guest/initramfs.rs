@@ -31,7 +31,7 @@ pub(crate) struct Initramfs<'a> {
 }
 
 impl<'a> Initramfs<'a> {
-    /// The root with busybox, `ip` and the init script in it.
+    /// The root with busybox, `ip`, `ethtool` and the init script in it.
     ///
     /// # Errors
     /// If a file of the tools cannot be read.
@@ -43,6 +43,7 @@ impl<'a> Initramfs<'a> {
         }
         this.copy(&tools.path("bin/busybox"), "/bin/busybox")?;
         this.tool("bin/ip", "ip")?;
+        this.tool("sbin/ethtool", "ethtool")?;
         this.archive.file("/etc/passwd", 0o644, b"root:x:0:0:root:/tmp:/bin/sh\n");
         this.archive.file("/etc/group", 0o644, b"root:x:0:\n");
         this.archive.file("/guest/lib.sh", 0o644, include_bytes!("lib.sh"));

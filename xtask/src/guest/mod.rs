@@ -34,6 +34,7 @@ mod outcome;
 mod packages;
 mod process;
 mod qemu;
+mod served;
 mod tools;
 
 use std::{
@@ -185,6 +186,14 @@ impl Guest {
         // An option ROM would only cost boot time: nothing boots from the network.
         let device = format!("{model},netdev=port{port},addr={slot:#x},mac=52:54:00:00:{hub:02x}:{slot:02x},romfile=");
         self.qemu(["-netdev", &format!("hubport,id=port{port},hubid={hub}"), "-device", &device])
+    }
+
+    /// Plugs in a network card as [`Guest::nic`] does, whose cable goes to a socket on the host that whoever is at its other
+    /// end listens to.
+    pub(crate) fn nic_at(self, model: &str, slot: u8, cable: &Path) -> Self {
+        let port = qemu::with_path("stream,id=cable,server=off,addr.type=unix,addr.path=", cable);
+        let device = format!("{model},netdev=cable,addr={slot:#x},mac=52:54:00:00:ff:{slot:02x},romfile=");
+        self.qemu(["-netdev".into(), port, "-device".into(), device.into()])
     }
 
     /// Plugs in the PCI function that a vfio-user server shows at `socket`: at slot `slot` of bus 0. The server is to be

@@ -1,6 +1,7 @@
 //! `cargo xtask guest rtl8139` and its like: the main job on real input, with each card of `cards.rs`.
 //!
-//! Kernel VFIO, a card that QEMU's authors wrote, Linux's TCP on both ends, Linux's driver for another card at the far one.
+//! Kernel VFIO, a card that QEMU's authors wrote (or, for a chip that QEMU does not have, a model of ours that QEMU shows
+//! to the guest), Linux's TCP on both ends, Linux's driver for another card at the far one.
 //! While streams with hashes and numbered frames run both ways, `udrv-judge storm` has faults injected into every entry
 //! point of our driver. What the guest leaves in its results is judged here again, from the figures.
 
@@ -10,7 +11,8 @@ use serde_json::Value;
 
 use super::{
     Error, Guest, Kernel, Result,
-    cards::{CARDS, Card, named, two_cards},
+    cards::{CARDS, Card, Make, model_and_card, named, two_cards},
+    served::{FarEnd, Served},
 };
 use crate::{
     cargo,
@@ -31,7 +33,7 @@ struct Options {
     kernel: Kernel,
 }
 
-/// Of the arguments: which of QEMU's devices.
+/// Of the arguments: which of the card's devices.
 const VARIANT: &str = "variant";
 
 /// A card's scenario: a subcommand for each entry of [`CARDS`].
@@ -67,7 +69,7 @@ impl clap::Subcommand for Scenario {
                 card.name
             );
             let variant = clap::Arg::new(VARIANT).long(VARIANT).value_name("DEVICE");
-            let variant = variant.help("QEMU's device; without it all, one after the other").value_parser(
+            let variant = variant.help("The device; without it all, one after the other").value_parser(
                 clap::builder::PossibleValuesParser::new(card.devices.iter().copied()),
             );
             let own = <Options as clap::Args>::augment_args(clap::Command::new(card.name)).arg(variant);
@@ -129,12 +131,24 @@ impl From<Error> for Verdict {
     }
 }
 
-/// Builds, boots with one of QEMU's devices, runs, judges, and prints the figures.
+/// Builds, boots with one of the card's devices, runs, judges, and prints the figures.
 fn job(card: &Card, device: &str, kernel: Kernel) -> std::result::Result<(), Verdict> {
     let programs = cargo::release_programs(&["udrv-daemon", "udrv-judge"], &["udrvd", "udrvctl", "udrv-judge"]);
     let programs = programs.map_err(|error| Verdict::Wrong(vec![error.to_string()]))?;
-    let guest = two_cards(device, card, device, card.peer, include_str!("nic.sh")).kernel(kernel);
-    let guest = guest.module("tun").memory(512);
+    let script = include_str!("nic.sh");
+    // kept until the guest has ended
+    let served = match card.make {
+        Make::Qemu => None,
+        Make::Model => {
+            let served = Served::start(&programs[1], device, FarEnd::Card, device);
+            Some(served.map_err(|failure| Verdict::Wrong(vec![failure.to_string()]))?)
+        }
+    };
+    let guest = match &served {
+        None => two_cards(device, card, device, card.peer, script),
+        Some(served) => model_and_card(device, card, served, script),
+    };
+    let guest = guest.kernel(kernel).module("tun").memory(512);
     let guest: Guest = programs.into_iter().fold(guest, Guest::program).timeout(LIMIT).echo();
     let outcome = guest.run()?;
     let mut wrong: Vec<String> = outcome.kernel_complaints().iter().map(|line| format!("kernel: {line}")).collect();

@@ -8,16 +8,14 @@
 //! A model and the driver that we have written for it may share a mistake. Linux's driver was written for the chip. What
 //! it makes of the model is looked at from inside the guest, and what passed over the wire by hashes.
 
-use std::{
-    io::{BufRead, BufReader},
-    path::PathBuf,
-    process::{Child, Command, ExitCode, Stdio},
-    time::Duration,
-};
+use std::{process::ExitCode, time::Duration};
 
 use serde::Serialize;
 
-use super::{Guest, Kernel, error::Doing, workspace};
+use super::{
+    Guest, Kernel,
+    served::{FarEnd, Served},
+};
 use crate::{cargo, steps::Failure};
 
 /// Far above what it takes: a busy machine is no failure.
@@ -25,29 +23,51 @@ const LIMIT: Duration = Duration::from_secs(300);
 /// The slot on bus 0, as in the other scenarios.
 const SLOT: u8 = 4;
 
-/// Speed of the wire in Mbit/s. An emulated guest that asks another process for each register is slower than 100, and
-/// what a receive ring then loses says nothing about the model.
-const LINE_RATE: &str = "10";
-
-/// A model, and Linux's module for its chip.
+/// A model, by its chip, and Linux's module for that.
 #[derive(Clone, Copy, Debug)]
 struct Pair {
     model: &'static str,
     module: &'static str,
 }
 
-/// What can be judged. A new model is a line here.
-const PAIRS: [Pair; 2] = [Pair { model: "rtl8139", module: "8139too" }, Pair { model: "e1000", module: "e1000" }];
+impl Pair {
+    const fn new(model: &'static str, module: &'static str) -> Pair {
+        Pair { model, module }
+    }
+
+    /// Whether `name` is its chip or its family.
+    fn is_of(&self, name: &str) -> bool {
+        self.model.strip_prefix(name).is_some_and(|chip| chip.is_empty() || chip.starts_with('-'))
+    }
+}
+
+/// What can be judged. A new chip is a line here.
+const PAIRS: [Pair; 10] = [
+    Pair::new("rtl8139", "8139too"),
+    Pair::new("e1000-82540em", "e1000"),
+    Pair::new("e1000-82545em", "e1000"),
+    Pair::new("e1000-82544gc", "e1000"),
+    Pair::new("r8169-rtl8169s", "r8169"),
+    Pair::new("r8169-rtl8110s", "r8169"),
+    Pair::new("r8169-rtl8169sb", "r8169"),
+    Pair::new("r8169-rtl8169sc", "r8169"),
+    Pair::new("r8169-rtl8168b", "r8169"),
+    Pair::new("r8169-rtl8168be", "r8169"),
+];
 
 /// What the guest's script finds out, in this order; a check that is missing from its results has failed.
-const CHECKS: [(&str, &str); 9] = [
+const CHECKS: [(&str, &str); 13] = [
     ("bound", "Linux's driver takes the card and makes an interface"),
     ("address", "the interface has the card's own address"),
     ("link", "the link is up"),
     ("ping", "20 of 20 pings of 1,400 bytes come back from the far host"),
     ("short-pings", "pings of every length from 0 to 60 bytes come back"),
     ("tcp", "4 MiB through the far host's TCP echo come back with the same hash"),
-    ("statistics", "Linux has counted frames both ways, and no errors but for want of room in its ring"),
+    ("statistics", "Linux has counted frames both ways, and no errors but for want of room"),
+    ("counters", "the chip has counted as many (ethtool -S)"),
+    ("eeprom", "the EEPROM begins with the address (ethtool -e)"),
+    ("forced", "it works at 10 Mbit/s without auto-negotiation, and with it again (ethtool -s)"),
+    ("selftest", "the driver's own test of the chip passes (ethtool -t)"),
     ("again", "after the interface was taken down and up again it still works"),
     ("reload", "after the module was removed and loaded again it still works"),
 ];
@@ -55,7 +75,7 @@ const CHECKS: [(&str, &str); 9] = [
 /// Judge our models by Linux's own drivers: a model behind a vfio-user socket, and a guest that takes it for the chip.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The model. Left out: all of them.
+    /// The model: a chip, or a family and with it all its chips. Left out: all of them.
     name: Option<String>,
     /// The guest's kernel.
     #[arg(long, value_enum, default_value_t)]
@@ -65,11 +85,31 @@ pub(crate) struct Args {
     json: bool,
 }
 
+/// How a check ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Outcome {
+    Pass,
+    Fail,
+    /// The driver has no such thing: nothing was checked.
+    None,
+}
+
+impl Outcome {
+    const fn text(self) -> &'static str {
+        match self {
+            Outcome::Pass => "pass",
+            Outcome::Fail => "FAIL",
+            Outcome::None => "none",
+        }
+    }
+}
+
 /// What came of one check.
 #[derive(Debug, Serialize)]
 struct Finding {
     check: &'static str,
-    passed: bool,
+    outcome: Outcome,
     /// What the guest has said about it.
     said: String,
 }
@@ -88,14 +128,14 @@ struct Verdict {
 
 impl Verdict {
     fn is_good(&self) -> bool {
-        self.complaints.is_empty() && self.findings.iter().all(|finding| finding.passed)
+        self.complaints.is_empty() && self.findings.iter().all(|finding| finding.outcome != Outcome::Fail)
     }
 }
 
 /// Runs the task.
 pub(crate) fn main(args: &Args) -> ExitCode {
     let chosen: Vec<Pair> =
-        PAIRS.into_iter().filter(|pair| args.name.as_ref().is_none_or(|name| name == pair.model)).collect();
+        PAIRS.into_iter().filter(|pair| args.name.as_ref().is_none_or(|name| pair.is_of(name))).collect();
     if chosen.is_empty() {
         let names = PAIRS.map(|pair| pair.model).join(", ");
         eprintln!("oracle: no model {}; there are: {names}", args.name.as_deref().unwrap_or_default());
@@ -139,11 +179,11 @@ pub(crate) fn step() -> Result<crate::steps::Done, Failure> {
 fn print(verdict: &Verdict) {
     let Verdict { model, module, kernel, seconds, .. } = verdict;
     println!("\nmodel {model} under {module}.ko of Linux {kernel}, {seconds:.1} s");
-    for Finding { check, passed, said } in &verdict.findings {
+    for Finding { check, outcome, said } in &verdict.findings {
         let about = CHECKS.iter().find(|(name, _)| name == check).map_or("", |(_, about)| about);
         println!(
             "{:<5}{check:<13}{about}{}",
-            if *passed { "pass" } else { "FAIL" },
+            outcome.text(),
             if said.is_empty() { String::new() } else { format!(": {said}") }
         );
     }
@@ -152,14 +192,13 @@ fn print(verdict: &Verdict) {
 
 /// Serves a model, boots a guest with it, and reads what it found.
 fn judge(pair: Pair, kernel: Kernel) -> Result<Verdict, Failure> {
-    let folder = tempfile::tempdir().doing(|| "make a folder for the socket".to_owned())?;
-    let socket = folder.path().join("card.sock");
     let programs = cargo::release_programs(&["udrv-daemon"], &["udrvctl"])?;
-    let _server = Server::start(&programs[0], pair.model, &socket)?;
+    let scenario = format!("oracle-{}", pair.model);
+    let served = Served::start(&programs[0], pair.model, FarEnd::Host, &scenario)?;
     let script = include_str!("oracle.sh");
     let facts = format!("MODULE={}\nCARD=0000:00:{SLOT:02x}.0\n", pair.module);
-    let guest = Guest::new(&format!("oracle-{}", pair.model)).kernel(kernel).memory(512).timeout(LIMIT);
-    let guest = guest.vfio_user(&socket, SLOT).module(pair.module).file("/guest/oracle", 0o644, facts);
+    let guest = Guest::new(&scenario).kernel(kernel).memory(512).timeout(LIMIT);
+    let guest = guest.vfio_user(&served.socket(), SLOT).module(pair.module).file("/guest/oracle", 0o644, facts);
     let outcome = guest.script(script).run()?;
 
     let text = |name: &str| std::fs::read_to_string(outcome.results.join(name)).unwrap_or_default().trim().to_owned();
@@ -167,7 +206,12 @@ fn judge(pair: Pair, kernel: Kernel) -> Result<Verdict, Failure> {
         let said = text(check);
         let (verdict, said) = said.split_once(' ').unwrap_or((&said, ""));
         let missing = if verdict.is_empty() { "the script did not get so far" } else { "" };
-        Finding { check, passed: verdict == "pass", said: format!("{said}{missing}") }
+        let outcome = match verdict {
+            "pass" => Outcome::Pass,
+            "none" => Outcome::None,
+            _ => Outcome::Fail,
+        };
+        Finding { check, outcome, said: format!("{said}{missing}") }
     };
     Ok(Verdict {
         model: pair.model,
@@ -177,39 +221,4 @@ fn judge(pair: Pair, kernel: Kernel) -> Result<Verdict, Failure> {
         findings: CHECKS.into_iter().map(finding).collect(),
         complaints: outcome.kernel_complaints().into_iter().map(str::to_owned).collect(),
     })
-}
-
-/// A running `udrvctl model serve`. Ended on drop, by its own process id.
-struct Server(Child);
-
-impl Server {
-    fn start(program: &PathBuf, model: &str, socket: &std::path::Path) -> Result<Server, Failure> {
-        let log = workspace().join("target/guest").join(format!("oracle-{model}-server.log"));
-        std::fs::create_dir_all(log.parent().unwrap_or(&log)).doing(|| format!("create {}", log.display()))?;
-        let log = std::fs::File::create(&log).doing(|| format!("create {}", log.display()))?;
-        // it must not outlive this program, however that ends
-        let mut command = Command::new("setpriv");
-        command
-            .args(["--pdeathsig", "KILL", "--"])
-            .arg(program)
-            .args(["model", "serve", "--line-rate", LINE_RATE, model])
-            .arg(socket);
-        let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).spawn();
-        let mut server = Server(child.doing(|| format!("start {}", program.display()))?);
-        let mut line = String::new();
-        let pipe = server.0.stdout.take().expect("standard output is a pipe");
-        BufReader::new(pipe).read_line(&mut line).doing(|| "read what udrvctl says".to_owned())?;
-        if line.starts_with("serving") {
-            Ok(server)
-        } else {
-            Err(Failure::Output(format!("udrvctl serves no {model}")))
-        }
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }

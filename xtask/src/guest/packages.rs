@@ -2,8 +2,8 @@
 //!
 //! Nothing is installed: the host's package database and its files stay as they are, and no root is needed. apt does the
 //! resolving, the downloading and the verifying, with its state in the cache and the sources of the machine. A tree that
-//! is complete carries [`STAMP`], the hashes of the files that matter; a tree without it, or with another hash, is
-//! fetched anew. Maintainer scripts do not run, so what they would make (alternatives, caches) is not there.
+//! is complete carries [`STAMP`], the hashes of the files that matter; a tree without it, with another hash, or made for
+//! other packages, is fetched anew. Maintainer scripts do not run, so what they would make (alternatives, caches) is not there.
 
 use std::{
     fs::{self, File},
@@ -20,6 +20,9 @@ use super::{
 const STAMP: &str = "SHA256SUMS";
 /// Beside it: the names (with versions) and hashes of the packages that the tree was unpacked from.
 const RECORD: &str = "PACKAGES";
+
+/// And what was asked for: a tree that was made from other names is not the one.
+const WANTED: &str = "WANTED";
 
 /// Where packages come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,7 +84,7 @@ impl Cache {
         lock.lock().doing(|| format!("lock the cache of {}", tree.name))?;
 
         let root = self.root.join(tree.name);
-        if is_whole(&root) {
+        if is_whole(&root, tree) {
             return Ok(root);
         }
         eprintln!("guest: fetching {} ({})", tree.name, tree.packages.join(", "));
@@ -99,8 +102,10 @@ impl Cache {
         record.current_dir(debs.first().and_then(|deb| deb.parent()).unwrap_or(&self.root));
         write(&partial.join(RECORD), &process::run(&mut record)?)?;
 
+        write(&partial.join(WANTED), &tree.wanted())?;
         let key_files = finish(&partial)?;
-        let sums = process::run(Command::new("sha256sum").args(key_files).arg(RECORD).current_dir(&partial))?;
+        let sums =
+            process::run(Command::new("sha256sum").args(key_files).args([RECORD, WANTED]).current_dir(&partial))?;
         write(&partial.join(STAMP), &sums)?;
         remove(&root)?;
         fs::rename(&partial, &root).doing(|| format!("rename {}", partial.display()))?;
@@ -114,9 +119,17 @@ impl Cache {
     }
 }
 
-/// Whether a tree is complete and its key files are as they were made.
-fn is_whole(root: &Path) -> bool {
-    root.join(STAMP).is_file()
+impl Tree {
+    /// What it is made from, one name a line.
+    fn wanted(&self) -> String {
+        self.packages.iter().map(|name| format!("{name}\n")).collect()
+    }
+}
+
+/// Whether a tree is complete, is made of what is wanted, and its key files are as they were made.
+fn is_whole(root: &Path, tree: &Tree) -> bool {
+    fs::read_to_string(root.join(WANTED)).is_ok_and(|made_from| made_from == tree.wanted())
+        && root.join(STAMP).is_file()
         && process::run(Command::new("sha256sum").args(["--check", "--quiet", STAMP]).current_dir(root)).is_ok()
 }
 
@@ -253,6 +266,21 @@ mod tests {
     fn a_meta_package_points_at_a_concrete_one() {
         let depends = "linux-image-amd64\n  Depends: linux-image-6.1.0-9-amd64\n  Depends: other\n";
         assert_eq!(concrete(depends, "linux-image-6."), ["linux-image-6.1.0-9-amd64"]);
+    }
+
+    #[test]
+    fn a_tree_is_fetched_anew_when_it_was_made_for_other_packages_or_changed() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        let tree = |packages| Tree { name: "t", suite: Suite::Machine, packages, closure: Closure::Everything };
+        write(&root.join(WANTED), &tree(&["a", "b"]).wanted()).unwrap();
+        let sums = process::run(Command::new("sha256sum").arg(WANTED).current_dir(root)).unwrap();
+        assert!(!is_whole(root, &tree(&["a", "b"])), "it was never finished");
+        write(&root.join(STAMP), &sums).unwrap();
+        assert!(is_whole(root, &tree(&["a", "b"])));
+        assert!(!is_whole(root, &tree(&["a", "b", "c"])));
+        write(&root.join(STAMP), &sums.replace(|c: char| c.is_ascii_digit(), "f")).unwrap();
+        assert!(!is_whole(root, &tree(&["a", "b"])), "a hash is wrong");
     }
 
     #[test]

@@ -78,7 +78,9 @@ impl Run<'_> {
         command.args(["-serial", "chardev:results"]);
         let mut line = KERNEL_LINE.to_owned();
         if self.iommu {
-            command.args(["-device", "intel-iommu,intremap=on"]);
+            // a vfio-user device is told of each mapping, which the guest does not know that it must tell of
+            let mapping = if self.shared_memory { ",caching-mode=on" } else { "" };
+            command.args(["-device", &format!("intel-iommu,intremap=on{mapping}")]);
             line += " intel_iommu=on";
         }
         line = format!("{line} {}", self.kernel_line);

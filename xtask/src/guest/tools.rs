@@ -18,7 +18,7 @@ use super::{
 const TREE: Tree = Tree {
     name: "tools",
     suite: Suite::Machine,
-    packages: &["qemu-system-x86", "busybox-static", "kmod", "iproute2", "xz-utils", "zstd"],
+    packages: &["qemu-system-x86", "busybox-static", "kmod", "iproute2", "ethtool", "xz-utils", "zstd"],
     closure: Closure::Everything,
 };
 
@@ -51,7 +51,7 @@ impl Tools {
     /// As [`Cache::provide`].
     pub(crate) fn provide(cache: &Cache) -> Result<Self> {
         let key_files = ["usr/bin/qemu-system-x86_64", "usr/share/seabios/bios-256k.bin", "usr/share/qemu/pvh.bin"];
-        let key_files = key_files.into_iter().chain(["bin/busybox", "bin/kmod", "bin/ip", LOADER]);
+        let key_files = key_files.into_iter().chain(["bin/busybox", "bin/kmod", "bin/ip", "sbin/ethtool", LOADER]);
         let root = cache.provide(&TREE, |_| Ok(key_files.map(PathBuf::from).collect()))?;
         Ok(Self { root, loader: LOADER })
     }

@@ -62,6 +62,11 @@ impl Chip {
         self.registers[0x37] & bits == bits
     }
 
+    /// How often it was told to reset itself.
+    pub(crate) fn resets(&self) -> usize {
+        self.bus.writes.iter().filter(|(offset, value)| *offset == 0x37 && *value as u8 & cr::RST != 0).count()
+    }
+
     pub(crate) fn raise(&mut self, causes: u16) {
         self.set(0x3e, 2, self.get(0x3e, 2) | u32::from(causes));
     }

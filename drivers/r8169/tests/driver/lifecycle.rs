@@ -1,10 +1,10 @@
 //! Probe, open, stop, quiesce, restore, and calls that are abandoned.
 
-use r8169::{R8169, regs};
-use udrv_driver::{Error, NetDriver};
+use r8169::{R8169, State, regs};
+use udrv_driver::{Cx, Error, Events, NetDriver};
 use udrv_driver_tests::input::assert_gives_up_in_time;
 
-use crate::fake::{Fake, MAC};
+use crate::fake::{Fake, MAC, Versions};
 
 #[test]
 fn the_bars() {
@@ -35,6 +35,91 @@ fn only_the_chips_that_are_driven() {
         assert_eq!(fake.call(R8169::probe), Err(Error::NotThisDevice), "{xid:#x}");
         assert_eq!(fake.border().logs, [1], "it says so");
         assert_eq!(fake.chip().bus.writes, [], "and touches nothing");
+    }
+}
+
+#[test]
+fn stop_tx_timeout_and_a_restore_with_reset_give_back_what_is_in_flight() {
+    type Entry = fn(&mut Cx<'_, State>) -> Result<(), Error>;
+    let entries: [(Entry, bool); 3] = [(R8169::stop, false), (R8169::tx_timeout, false), (R8169::restore, true)];
+    for (entry, stuck) in entries {
+        let mut fake = Fake::opened();
+        fake.assert_works();
+        for buffer in 0..3 {
+            assert_eq!(fake.transmit(buffer, 60), Ok(()));
+        }
+        if stuck {
+            fake.chip().raise(0x8000);
+            assert!(fake.interrupt().has(Events::ERROR));
+        }
+        fake.border().completed.clear();
+        assert_eq!(fake.call(entry), Ok(()));
+        assert_eq!(fake.border().completed, [(0, false), (1, false), (2, false)]);
+        assert_eq!(fake.stats().tx_errors, 3);
+        assert_eq!(fake.call(R8169::open), Ok(()));
+        assert!(!fake.chip().has_to_send(), "nothing of what was given back");
+        fake.assert_works();
+    }
+}
+
+#[test]
+fn a_chip_that_goes_on_is_restored_without_a_reset_and_loses_nothing() {
+    let mut fake = Fake::opened();
+    fake.assert_works();
+    for buffer in 0..3 {
+        assert_eq!(fake.transmit(buffer, 60), Ok(()));
+        assert!(fake.chip().receive(60, 1));
+    }
+    // what a call may leave that is abandoned anywhere
+    fake.chip().registers[..6].fill(0xee);
+    fake.chip().registers[0x50] = 0xc0;
+    fake.chip().set(0x44, 4, 0);
+    fake.border().completed.clear();
+    let resets = fake.chip().resets();
+    assert_eq!(fake.call(R8169::restore), Ok(()));
+    assert_eq!((fake.chip().resets(), fake.border().completed.len()), (resets, 0));
+    for _ in 0..3 {
+        fake.chip().send();
+    }
+    assert_eq!((fake.poll(8), fake.border().completed.len()), (Ok(3), 3));
+    assert_eq!(fake.chip().get(0x44, 4), 0xe70a);
+    fake.assert_works();
+}
+
+/// A chip that was set up since, or halted, or of whose frames the state knows nothing, does not go on where that says.
+#[test]
+fn a_chip_that_is_elsewhere_is_reset() {
+    let set_up: fn(&mut Fake) = |fake| assert_eq!(fake.call(R8169::tx_timeout), Ok(()));
+    let halted: fn(&mut Fake) = |fake| assert_eq!(fake.call(R8169::quiesce), Ok(()));
+    let sent: fn(&mut Fake) = |fake| {
+        assert_eq!(fake.transmit(5, 60), Ok(()));
+        assert_eq!(fake.chip().send().1, 60);
+    };
+    let received: fn(&mut Fake) = |fake| {
+        assert!(fake.chip().receive(60, 1));
+        assert_eq!(fake.poll(8), Ok(1));
+    };
+    let bad: fn(&mut Fake) = |fake| {
+        assert!(fake.chip().receive(40, 1));
+        assert_eq!(fake.poll(8), Ok(0));
+    };
+    for (what, happens) in
+        [("set up", set_up), ("halted", halted), ("sent", sent), ("received", received), ("bad", bad)]
+    {
+        for versions in Versions::ALL {
+            let mut fake = Fake::opened();
+            fake.versions = versions;
+            fake.assert_works();
+            let older = fake.state;
+            happens(&mut fake);
+            fake.state = older;
+            // the class gives back the buffers that an older state does not know of
+            fake.border().kept.clear();
+            let resets = fake.chip().resets();
+            assert_eq!(fake.call(R8169::restore), Ok(()), "{what}");
+            assert_eq!(fake.chip().resets(), resets + 1, "{what}");
+            fake.assert_works();
+        }
     }
 }
 

@@ -77,6 +77,15 @@ fn a_reset_brings_defaults_and_shows_for_its_polls() {
     assert_eq!(b.r(regs::FCAL), 7);
 }
 
+/// Linux's driver waits and then changes single bits of CTRL: RST in what it reads would be RST in what it writes.
+#[test]
+fn a_reset_is_over_for_those_who_read_something_else_meanwhile() {
+    let (mut b, _) = Bench::new();
+    b.w(regs::CTRL, ctrl::RST);
+    b.r(regs::ICR);
+    assert_eq!(b.r(regs::CTRL), ctrl::DEFAULT);
+}
+
 #[test]
 fn the_eeprom_is_loaded_again_if_told() {
     let (mut b, _) = Bench::new();

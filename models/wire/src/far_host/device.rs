@@ -8,7 +8,7 @@ use std::time::Instant as StdInstant;
 use smoltcp::phy::{Device, DeviceCapabilities, Medium, RxToken, TxToken};
 use smoltcp::time::Instant;
 
-use super::line::Line;
+use crate::line::Line;
 use crate::wire::{FarPort, Received};
 
 /// Shortest frame without FCS, bytes.

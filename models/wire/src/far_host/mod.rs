@@ -4,7 +4,6 @@
 //! sleep. Not here: DHCP, IPv6, routing, connections that it opens itself.
 
 mod device;
-mod line;
 mod services;
 
 use std::io;

@@ -5,7 +5,7 @@
 //! prints, in nanoseconds a frame or a fault, one sample a round.
 
 use udrv_driver::Entry;
-use udrv_tests::subject::{E1000, Rtl8139, Subject};
+use udrv_tests::subject::{E1000, R8169, Rtl8139, Subject};
 
 use crate::mill::FRAME;
 use crate::turned::Turned;
@@ -34,6 +34,7 @@ pub(crate) fn run(isolation: &str, quick: bool) {
     let cycles = cycles_in_nanosecond();
     println!(r#"{{"isolation":"{isolation}","rounds":{},"cycles_in_ns":{cycles:.4}}}"#, amount.rounds);
     card::<E1000>("e1000", amount);
+    card::<R8169>("r8169", amount);
     card::<Rtl8139>("rtl8139", amount);
 }
 
@@ -68,10 +69,11 @@ fn frames<S: Subject>(card: &str, amount: Amount, bytes: usize, batch: u64) {
     }
 }
 
-/// A null write in the middle of each entry point that frames go through.
+/// A null write in the middle of each entry point that frames go through, and of one that writes a command, after which
+/// the chip is restored.
 fn faults<S: Subject>(card: &str, amount: Amount) {
     let mut device = Turned::<S>::new(true, FRAME);
-    for entry in [Entry::Transmit, Entry::Interrupt, Entry::Poll] {
+    for entry in [Entry::Transmit, Entry::Interrupt, Entry::Poll, Entry::SetMac] {
         let (mut to_error, mut to_frame) = (Vec::new(), Vec::new());
         for _ in 0..amount.rounds {
             let reports: Vec<_> = (0..amount.faults).map(|_| device.fault(entry)).collect();

@@ -102,13 +102,17 @@ impl<S: Subject> Turned<S> {
         reports.last().expect("it has faulted").clone()
     }
 
-    /// A frame whose first try faults; the report.
+    /// A frame whose first try faults, or one after a call of another entry point that has; the report.
     pub(crate) fn fault(&mut self, entry: Entry) -> FaultReport {
         self.arm(entry);
-        if entry == Entry::Transmit {
-            self.down()
-        } else {
-            self.up()
+        match entry {
+            Entry::Transmit => self.down(),
+            Entry::Interrupt | Entry::Poll => self.up(),
+            other => {
+                let answer = self.device.handle(Command::Call(other));
+                assert!(matches!(answer, Ok(Answer::Done)), "{answer:?}");
+                self.up();
+            }
         }
         let report = self.last_report();
         assert_eq!((report.entry.as_str(), report.frames_lost), (entry.name(), 0));

@@ -1,11 +1,12 @@
 //! The 8254x. The driver reads its station address from the EEPROM: it starts with an 82544, which has no EERD, too.
 
 use std::ops::RangeInclusive;
+use std::time::Duration;
 
-use model_e1000::{Variant, regs};
+use model_e1000::regs;
 use udrv_bus::Width;
 
-use super::{Config, Register, Subject};
+use super::{Register, Subject};
 
 /// The 8254x on its model.
 pub struct E1000;
@@ -45,6 +46,8 @@ impl Subject for E1000 {
     const LINK_SPEED: u32 = 1000;
     const TX_ROOM: u64 = 63;
     const RX_ROOM: u64 = 255;
+    // the 82544's EEPROM is read bit by bit
+    const DEADLINE: Duration = Duration::from_millis(20);
     // CTRL to STATUS, ICR, heads and tails, counters, and all
     const GARBAGE: &'static [(RangeInclusive<u32>, u32)] = &[
         (0x00..=0x0b, 3),
@@ -54,10 +57,4 @@ impl Subject for E1000 {
         (0x4000..=0x40ff, 3),
         (0..=0x5fff, 20),
     ];
-
-    fn variants() -> Vec<Config<Self>> {
-        [Variant::I82540Em, Variant::I82545Em, Variant::I82544Gc]
-            .map(|variant| model_e1000::Config { variant, ..Self::config() })
-            .into()
-    }
 }

@@ -2,10 +2,10 @@
 
 use std::ops::RangeInclusive;
 
-use model_rtl8139::{Variant, regs};
+use model_rtl8139::regs;
 use udrv_bus::Width;
 
-use super::{Config, Register, Subject};
+use super::{Register, Subject};
 
 /// The RTL8139 on its model.
 pub struct Rtl8139;
@@ -39,10 +39,4 @@ impl Subject for Rtl8139 {
     // TSD, CR, CAPR and CBR, ISR, and all
     const GARBAGE: &'static [(RangeInclusive<u32>, u32)] =
         &[(0x10..=0x1f, 3), (0x37..=0x37, 3), (0x38..=0x3b, 3), (0x3e..=0x3f, 3), (0..=0xff, 20)];
-
-    fn variants() -> Vec<Config<Self>> {
-        [Variant::Rtl8139C, Variant::Rtl8139D, Variant::Rtl8139CPlusLegacy]
-            .map(|variant| model_rtl8139::Config { variant, ..Self::config() })
-            .into()
-    }
 }

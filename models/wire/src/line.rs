@@ -1,6 +1,6 @@
-//! The speed of the far host's line: a frame takes as long as its bits.
+//! The speed of the line of whoever is at the far end: a frame takes as long as its bits.
 //!
-//! The wire itself has no speed. Without one the far host would hand a whole TCP window to the NIC between two
+//! The wire itself has no speed. Without one a far host would hand a whole TCP window to the NIC between two
 //! instructions of its driver, which no Ethernet can do and no receive ring of 32 KiB survives. A thread cannot
 //! sleep for the 120 us of one frame, so short bursts are let through and the pause after them is longer.
 
@@ -12,24 +12,28 @@ const BURST: Duration = Duration::from_millis(1);
 const OVERHEAD_BYTES: u64 = 24;
 
 /// When the line is free again.
-pub(super) struct Line {
+#[derive(Debug)]
+pub struct Line {
     bits_per_second: Option<u64>,
     free_at: Instant,
 }
 
 impl Line {
-    pub(super) fn new(bits_per_second: Option<u64>) -> Line {
+    /// A line of that speed; `None`: a frame takes no time.
+    #[must_use]
+    pub fn new(bits_per_second: Option<u64>) -> Line {
         Line { bits_per_second, free_at: Instant::now() }
     }
 
     /// When the next frame may be sent, if that is not now.
-    pub(super) fn busy_until(&self, now: Instant) -> Option<Instant> {
+    #[must_use]
+    pub fn busy_until(&self, now: Instant) -> Option<Instant> {
         self.bits_per_second?;
         (self.free_at > now + BURST).then(|| self.free_at - BURST)
     }
 
     /// A frame of `bytes` is sent.
-    pub(super) fn occupy(&mut self, now: Instant, bytes: usize) {
+    pub fn occupy(&mut self, now: Instant, bytes: usize) {
         if let Some(rate) = self.bits_per_second {
             let nanoseconds = (bytes as u64 + OVERHEAD_BYTES) * 8 * 1_000_000_000 / rate.max(1);
             self.free_at = self.free_at.max(now) + Duration::from_nanos(nanoseconds);
