@@ -2,7 +2,7 @@
 
 use udrv_driver::{Cx, Error, Reg};
 
-use crate::regs::{self, NOBODY};
+use crate::regs;
 use crate::state::State;
 
 /// Takes what the chip has counted into the state.
@@ -21,8 +21,5 @@ pub(crate) fn take(cx: &mut Cx<'_, State>) -> Result<(), Error> {
 
 /// One counter. Four milliards of errors are a bus without a device.
 fn count(cx: &Cx<'_, State>, register: Reg<u32>) -> Result<u64, Error> {
-    match cx.regs.read(register)? {
-        NOBODY => Err(Error::Gone),
-        value => Ok(value.into()),
-    }
+    cx.regs.read_present(register).map(u64::from)
 }

@@ -8,7 +8,7 @@
 
 use udrv_driver::{Cx, Error, Level, MacAddress, Micros};
 
-use crate::regs::{self, NOBODY, eecd, eerd};
+use crate::regs::{self, eecd, eerd};
 use crate::state::State;
 
 /// What words 0 to 63 add up to.
@@ -59,10 +59,8 @@ pub(crate) fn station_address(cx: &Cx<'_, State>) -> Result<MacAddress, Error> {
 /// A word, by EERD (section 13.4.4).
 fn read_eerd(cx: &Cx<'_, State>, index: u32) -> Result<u16, Error> {
     cx.regs.write(regs::EERD, index << eerd::ADDR_SHIFT | eerd::START)?;
-    match cx.regs.wait(regs::EERD, WORD_DEADLINE, |value| value & eerd::DONE != 0)? {
-        NOBODY => Err(Error::Gone),
-        value => Ok((value >> eerd::DATA_SHIFT) as u16),
-    }
+    let value = cx.regs.wait(regs::EERD, WORD_DEADLINE, |value| value & eerd::DONE != 0)?;
+    Ok((value >> eerd::DATA_SHIFT) as u16)
 }
 
 /// Waits until the chip is not reading the EEPROM itself, and keeps it from beginning to (section 5.3.1).
@@ -72,10 +70,7 @@ pub(crate) fn acquire(cx: &Cx<'_, State>) -> Result<(), Error> {
     let idle = cx.regs.read(regs::EECD)? & !(eecd::SK | eecd::CS | eecd::DI);
     cx.regs.write(regs::EECD, idle | eecd::EE_REQ)?;
     let done = |value: u32| value & eecd::EE_GNT != 0 || value & eecd::EE_REQ == 0;
-    match cx.regs.wait(regs::EECD, GRANT_DEADLINE, done)? {
-        NOBODY => Err(Error::Gone),
-        _ => Ok(()),
-    }
+    cx.regs.wait(regs::EECD, GRANT_DEADLINE, done).map(drop)
 }
 
 /// Lets the chip have it back.
@@ -90,10 +85,7 @@ pub(crate) fn release(cx: &Cx<'_, State>) -> Result<(), Error> {
 /// Both halves of a clock last for at least 250 ns, and chip select is down for as long (NM93C46). Nobody pauses for
 /// that: a pause costs more than ten times as much, there are 1600 clocks, and a read takes longer on any PCI bus.
 fn read_wires(cx: &Cx<'_, State>, index: u32) -> Result<u16, Error> {
-    let value = cx.regs.read(regs::EECD)?;
-    if value == NOBODY {
-        return Err(Error::Gone);
-    }
+    let value = cx.regs.read_present(regs::EECD)?;
     let address_bits = if value & eecd::EE_SIZE != 0 { 8 } else { 6 };
     let idle = value & !(eecd::SK | eecd::CS | eecd::DI);
     let selected = idle | eecd::CS;

@@ -40,7 +40,7 @@ mod traffic;
 
 pub use state::State;
 
-use regs::{NOBODY, icr, itr};
+use regs::{icr, itr};
 
 /// The driver. It has no values: what it remembers is [`State`].
 #[derive(Debug)]
@@ -81,9 +81,7 @@ impl NetDriver for E1000 {
 
     fn probe(cx: &mut Cx<'_, State>) -> Result<MacAddress, Error> {
         cx.point(Point::Start);
-        if cx.regs.read(regs::STATUS)? == NOBODY {
-            return Err(Error::Gone);
-        }
+        cx.regs.read_present(regs::STATUS)?;
         setup::halt(cx)?;
         cx.state.mac = eeprom::station_address(cx)?;
         cx.point(Point::Middle);
@@ -136,10 +134,7 @@ impl NetDriver for E1000 {
     /// Reading ICR acknowledges.
     fn interrupt(cx: &mut Cx<'_, State>) -> Result<Events, Error> {
         cx.point(Point::Start);
-        let causes = cx.regs.read(regs::ICR)?;
-        if causes == NOBODY {
-            return Err(Error::Gone);
-        }
+        let causes = cx.regs.read_present(regs::ICR)?;
         if causes & icr::CAUSES == 0 {
             return Ok(Events::NONE);
         }
@@ -171,10 +166,7 @@ impl NetDriver for E1000 {
     /// The collision distance hangs on the duplex that was negotiated (section 13.4.33).
     fn link(cx: &mut Cx<'_, State>) -> Result<Link, Error> {
         cx.point(Point::Start);
-        let status = cx.regs.read(regs::STATUS)?;
-        if status == NOBODY {
-            return Err(Error::Gone);
-        }
+        let status = cx.regs.read_present(regs::STATUS)?;
         let link = link::link(status);
         cx.point(Point::Middle);
         let half_duplex = u32::from(link.up && !link.full_duplex);

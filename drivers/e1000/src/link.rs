@@ -4,10 +4,10 @@
 //! (section 13.4.1, CTRL.RST). STATUS says what came of it. So MDIC is used only to wake a PHY that somebody has put to
 //! sleep, or forced. Not here: forced media, and what is advertised.
 
-use udrv_driver::mii::{self, bmcr};
+use udrv_driver::mii;
 use udrv_driver::{Cx, Error, Link, Micros};
 
-use crate::regs::{self, NOBODY, mdic, status};
+use crate::regs::{self, mdic, status};
 use crate::state::State;
 
 /// For an MDIC command: 64 clocks of 400 ns.
@@ -15,9 +15,7 @@ const MDIC_DEADLINE: Micros = Micros(10_000);
 
 /// Lets the PHY negotiate, if it does not.
 pub(crate) fn wake_phy(cx: &Cx<'_, State>) -> Result<(), Error> {
-    let control = command(cx, mii::BMCR, mdic::OP_READ)?;
-    if control & bmcr::POWER_DOWN != 0 || control & bmcr::ANE == 0 {
-        let wanted = control & !(bmcr::POWER_DOWN | bmcr::RESET) | bmcr::ANE | bmcr::RESTART;
+    if let Some(wanted) = mii::to_negotiate(command(cx, mii::BMCR, mdic::OP_READ)?) {
         command(cx, mii::BMCR, mdic::OP_WRITE | u32::from(wanted))?;
     }
     Ok(())
@@ -27,7 +25,6 @@ pub(crate) fn wake_phy(cx: &Cx<'_, State>) -> Result<(), Error> {
 fn command(cx: &Cx<'_, State>, register: u8, operation: u32) -> Result<u16, Error> {
     cx.regs.write(regs::MDIC, operation | mdic::PHY | u32::from(register) << mdic::REG_SHIFT)?;
     match cx.regs.wait(regs::MDIC, MDIC_DEADLINE, |value| value & (mdic::R | mdic::E) != 0)? {
-        NOBODY => Err(Error::Gone),
         value if value & mdic::E != 0 => Err(Error::Nonsense { register: regs::MDIC.offset(), value }),
         value => Ok(value as u16),
     }

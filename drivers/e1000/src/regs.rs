@@ -103,9 +103,6 @@ register_map! {
     VFTA[128]: u32 = 0x5600, Command;
 }
 
-/// What a bus without a device reads.
-pub const NOBODY: u32 = u32::MAX;
-
 /// Bits of CTRL, section 13.4.1.
 pub mod ctrl {
     /// Auto-speed detection: the MAC guesses. Off: it asks the PHY.

@@ -7,7 +7,7 @@
 use udrv_driver::ring::TxRing;
 use udrv_driver::{Cx, Error, Micros, Reg, USUAL_MTU};
 
-use crate::regs::{self, NOBODY, ctrl, icr, pba, rah, rctl, rxcsum, tctl, tipg, vet};
+use crate::regs::{self, ctrl, icr, pba, rah, rctl, rxcsum, tctl, tipg, vet};
 use crate::ring::{self, Cursor};
 use crate::state::State;
 use crate::{counters, eeprom, offload, traffic};
@@ -32,9 +32,7 @@ pub(crate) fn halt(cx: &Cx<'_, State>) -> Result<(), Error> {
     // the reset lets it count
     cx.regs.write(regs::PBA, fifo(cx.state))?;
     cx.regs.write(regs::CTRL, ctrl::RST)?;
-    if cx.regs.wait(regs::CTRL, RESET_DEADLINE, |value| value & ctrl::RST == 0 || value == NOBODY)? == NOBODY {
-        return Err(Error::Gone);
-    }
+    cx.regs.wait(regs::CTRL, RESET_DEADLINE, |value| value & ctrl::RST == 0)?;
     // what the EEPROM loads would go over what is written here
     eeprom::acquire(cx)?;
     eeprom::release(cx)?;
@@ -55,13 +53,7 @@ pub(crate) fn shut_down(cx: &mut Cx<'_, State>) -> Result<(), Error> {
     counters::take(cx)?;
     halt(cx)?;
     traffic::complete_sent(cx)?;
-    for _ in 0..ring::TX {
-        let Some((_, buffer, descriptors)) = cx.state.tx.oldest_frame() else { break };
-        cx.net.complete(buffer, false)?;
-        cx.state.tx.release_many(descriptors);
-        cx.state.stats.tx_errors += 1;
-    }
-    Ok(())
+    cx.state.tx.lose_all(cx.net, &mut cx.state.stats)
 }
 
 /// From the state after a reset to receiving and sending.
@@ -181,8 +173,7 @@ fn in_step(cx: &Cx<'_, State>) -> Result<bool, Error> {
 
 /// Whether `register` comes to be as `ready` wants it.
 fn reaches(cx: &Cx<'_, State>, register: Reg<u32>, ready: impl Fn(u32) -> bool) -> Result<bool, Error> {
-    match cx.regs.wait(register, DRAIN_DEADLINE, |value| value == NOBODY || ready(value)) {
-        Ok(NOBODY) => Err(Error::Gone),
+    match cx.regs.wait(register, DRAIN_DEADLINE, ready) {
         Ok(_) => Ok(true),
         Err(Error::Timeout { .. }) => Ok(false),
         Err(error) => Err(error),
@@ -199,10 +190,10 @@ pub(crate) fn write_mac(cx: &Cx<'_, State>) -> Result<(), Error> {
     if !cx.state.mac.is_station() {
         return cx.regs.write(regs::RAH0, 0);
     }
-    let [a, b, c, d, e, f] = cx.state.mac.0;
+    let (low, high) = cx.state.mac.to_registers();
     cx.regs.write(regs::RAH0, 0)?;
-    cx.regs.write(regs::RAL0, u32::from_le_bytes([a, b, c, d]))?;
-    cx.regs.write(regs::RAH0, rah::AV | u32::from_le_bytes([e, f, 0, 0]))
+    cx.regs.write(regs::RAL0, low)?;
+    cx.regs.write(regs::RAH0, rah::AV | high)
 }
 
 /// The VLAN from the state: the filter, and that the chip takes tags out and puts them in. RCTL.VFE comes with

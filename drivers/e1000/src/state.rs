@@ -7,7 +7,7 @@
 
 use udrv_driver::ring::TxRing;
 use udrv_driver::zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
-use udrv_driver::{Dma, MAX_VLAN, MacAddress, Stats, USUAL_MTU};
+use udrv_driver::{Dma, MAX_VLAN, MacAddress, Stats, USUAL_MTU, holds};
 
 use crate::offload::{Context, UNKNOWN};
 use crate::regs::itr;
@@ -86,11 +86,6 @@ impl State {
         holds(self.mac.is_station() || self.mac.0 == [0; 6], "mac: no station address")?;
         holds(self.reserved == [0; 2], "reserved: not zero")
     }
-}
-
-/// One clause of a check; the text names the field and what is wrong with it.
-fn holds(clause: bool, otherwise: &'static str) -> Result<(), &'static str> {
-    if clause { Ok(()) } else { Err(otherwise) }
 }
 
 #[cfg(test)]

@@ -47,15 +47,9 @@ fn put(cx: &mut Cx<'_, State>, [first, second]: [u64; 2], buffer: Buffer) -> Res
 /// DD is read in memory and not TDH in the chip: the manual does not promise that a descriptor before TDH was written
 /// back, and a register read costs more than all of this.
 pub(crate) fn complete_sent(cx: &mut Cx<'_, State>) -> Result<(), Error> {
-    for _ in 0..ring::TX {
-        let Some((index, buffer, descriptors)) = cx.state.tx.oldest_frame() else { break };
-        let Some(sent) = ring::sent(cx.dma.read_u64(cx.state.memory, ring::tx_place(index) + 8)?) else { break };
-        cx.net.complete(buffer, sent)?;
-        cx.state.tx.release_many(descriptors);
-        let stats = &mut cx.state.stats;
-        *(if sent { &mut stats.tx_frames } else { &mut stats.tx_errors }) += 1;
-    }
-    Ok(())
+    let (dma, memory) = (cx.dma, cx.state.memory);
+    let fate = |index| Ok(ring::sent(dma.read_u64(memory, ring::tx_place(index) + 8)?));
+    cx.state.tx.complete(cx.net, &mut cx.state.stats, fate).map(drop)
 }
 
 /// Delivers at most `budget` frames, and gives the chip the buffers of those that were delivered before this call.

@@ -41,7 +41,7 @@ mod version;
 
 pub use state::State;
 
-use regs::{isr, phystatus, tppoll};
+use regs::{isr, tppoll};
 
 /// The driver. It has no values: what it remembers is [`State`].
 #[derive(Debug)]
@@ -70,10 +70,7 @@ impl NetDriver for R8169 {
 
     fn probe(cx: &mut Cx<'_, State>) -> Result<MacAddress, Error> {
         cx.point(Point::Start);
-        let tcr = cx.regs.read(regs::TCR)?;
-        if tcr == regs::NOBODY {
-            return Err(Error::Gone);
-        }
+        let tcr = cx.regs.read_present(regs::TCR)?;
         let Some(number) = version::find(tcr) else {
             cx.log(Level::Error, format_args!("XID {:#010x} is no chip that this driver drives", version::xid(tcr)));
             return Err(Error::NotThisDevice);
@@ -140,11 +137,7 @@ impl NetDriver for R8169 {
 
     fn interrupt(cx: &mut Cx<'_, State>) -> Result<Events, Error> {
         cx.point(Point::Start);
-        let status = cx.regs.read(regs::ISR)?;
-        if status == isr::NOBODY {
-            return Err(Error::Gone);
-        }
-        let seen = status & isr::CAUSES;
+        let seen = cx.regs.read_present(regs::ISR)? & isr::CAUSES;
         if seen == 0 {
             return Ok(Events::NONE);
         }
@@ -185,11 +178,8 @@ impl NetDriver for R8169 {
 
     fn link(cx: &mut Cx<'_, State>) -> Result<Link, Error> {
         cx.point(Point::Start);
-        let status = cx.regs.read(regs::PHYSTATUS)?;
+        let status = cx.regs.read_present(regs::PHYSTATUS)?;
         cx.point(Point::Middle);
-        if status == phystatus::NOBODY {
-            return Err(Error::Gone);
-        }
         cx.point(Point::End);
         Ok(phy::link(status))
     }
@@ -273,10 +263,7 @@ impl NetDriver for R8169 {
 
 /// IDR, which the chip loads from its EEPROM at power-on: a station address, or zeros if it is none.
 fn read_mac(cx: &Cx<'_, State>) -> Result<MacAddress, Error> {
-    let low = cx.regs.read(regs::IDR0)?;
-    let high = cx.regs.read(regs::IDR4)?;
-    let ([a, b, c, d], [e, f, ..]) = (low.to_le_bytes(), high.to_le_bytes());
-    let mac = MacAddress([a, b, c, d, e, f]);
+    let mac = MacAddress::from_registers(cx.regs.read(regs::IDR0)?, cx.regs.read(regs::IDR4)?);
     if mac.is_station() {
         return Ok(mac);
     }

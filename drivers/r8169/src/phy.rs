@@ -4,10 +4,10 @@
 //! says what came of it. So PHYAR is used only to wake a PHY that somebody has put to sleep, or forced. Not here: forced
 //! media, what is advertised, and the PHY settings that vendors' drivers write for better signals on long cables.
 
-use udrv_driver::mii::{self, bmcr};
+use udrv_driver::mii;
 use udrv_driver::{Cx, Error, Link, Micros};
 
-use crate::regs::{self, NOBODY, phyar, phystatus};
+use crate::regs::{self, phyar, phystatus};
 use crate::state::State;
 
 /// For PHYAR: an access takes 64 clocks of 400 ns, and some.
@@ -23,9 +23,7 @@ const REST: Micros = Micros(20);
 /// read and the other for a write. So it is given the time that it takes.
 pub(crate) fn wake(cx: &Cx<'_, State>) -> Result<(), Error> {
     cx.clock.pause(ACCESS)?;
-    let control = access(cx, mii::BMCR, None)?;
-    if control & bmcr::POWER_DOWN != 0 || control & bmcr::ANE == 0 {
-        let wanted = control & !(bmcr::POWER_DOWN | bmcr::RESET) | bmcr::ANE | bmcr::RESTART;
+    if let Some(wanted) = mii::to_negotiate(access(cx, mii::BMCR, None)?) {
         access(cx, mii::BMCR, Some(wanted))?;
     }
     Ok(())
@@ -36,10 +34,7 @@ fn access(cx: &Cx<'_, State>, register: u8, value: Option<u16>) -> Result<u16, E
     let flag = if value.is_some() { phyar::FLAG } else { 0 };
     let data = u32::from(value.unwrap_or(0));
     cx.regs.write(regs::PHYAR, flag | u32::from(register) << phyar::REG_SHIFT | data)?;
-    let answer = cx.regs.wait(regs::PHYAR, DEADLINE, |word| word == NOBODY || word & phyar::FLAG != flag)?;
-    if answer == NOBODY {
-        return Err(Error::Gone);
-    }
+    let answer = cx.regs.wait(regs::PHYAR, DEADLINE, |word| word & phyar::FLAG != flag)?;
     cx.clock.pause(REST)?;
     Ok(answer as u16)
 }

@@ -59,9 +59,6 @@ register_map! {
     ETTHR: u8 = 0xec, WriteOnly;
 }
 
-/// What a bus without a device reads in 32 bits.
-pub const NOBODY: u32 = u32::MAX;
-
 /// Bits of CR.
 pub mod cr {
     /// Software reset; clears itself.
@@ -70,8 +67,6 @@ pub mod cr {
     pub const RE: u8 = 1 << 3;
     /// Transmitter enable.
     pub const TE: u8 = 1 << 2;
-    /// What a bus without a device reads: reserved bits of CR would be 0.
-    pub const NOBODY: u8 = 0xff;
 }
 
 /// Bits of TPPOLL.
@@ -104,8 +99,6 @@ pub mod isr {
     pub const POLL: u16 = ROK | RER | TOK | TER | RDU | FOVW;
     /// Those that interrupt.
     pub const CAUSES: u16 = POLL | LINKCHG | SERR;
-    /// What a bus without a device reads: reserved bits of ISR would be 0.
-    pub const NOBODY: u16 = 0xffff;
 }
 
 /// Bits of TCR.
@@ -156,8 +149,6 @@ pub mod phystatus {
     pub const LINK: u8 = 1 << 1;
     /// Full duplex.
     pub const FULL: u8 = 1 << 0;
-    /// What a bus without a device reads: no link has three speeds.
-    pub const NOBODY: u8 = 0xff;
 }
 
 /// Bits of CPCR.

@@ -29,10 +29,7 @@ pub(crate) fn halt(cx: &Cx<'_, State>) -> Result<(), Error> {
     cx.regs.write(regs::IMR, 0)?;
     cx.regs.write(regs::CR, 0)?;
     cx.regs.write(regs::CR, cr::RST)?;
-    let ready = |value: u8| value == cr::NOBODY || value & cr::RST == 0;
-    if cx.regs.wait(regs::CR, RESET_DEADLINE, ready)? == cr::NOBODY {
-        return Err(Error::Gone);
-    }
+    cx.regs.wait(regs::CR, RESET_DEADLINE, |value| value & cr::RST == 0)?;
     cx.regs.write(regs::IMR, 0)?;
     cx.regs.write(regs::RMS, 0)?;
     let addresses = [regs::TNPDS_HIGH, regs::TNPDS_LOW, regs::RDSAR_HIGH, regs::RDSAR_LOW];
@@ -48,12 +45,7 @@ pub(crate) fn shut_down(cx: &mut Cx<'_, State>) -> Result<(), Error> {
     if cx.state.tx.used() != 0 && has_turn(cx)? {
         traffic::give_back_sent(cx)?;
     }
-    for _ in 0..ring::TX {
-        let Some((_, buffer)) = cx.state.tx.oldest() else { break };
-        cx.net.complete(buffer, false)?;
-        cx.state.tx.release();
-        cx.state.stats.tx_errors += 1;
-    }
+    cx.state.tx.lose_all(cx.net, &mut cx.state.stats)?;
     cx.state.tx = TxRing::new();
     (cx.state.next, cx.state.stuck) = (0, 0);
     Ok(())
@@ -97,11 +89,10 @@ pub(crate) fn is_in_step(cx: &Cx<'_, State>) -> Result<bool, Error> {
     if cx.state.opened == 0 || cx.state.stuck != 0 {
         return Ok(false);
     }
-    match cx.regs.read(regs::CR)? {
-        cr::NOBODY => Err(Error::Gone),
-        command if command & (cr::RST | cr::TE | cr::RE) != cr::TE | cr::RE => Ok(false),
-        _ => has_turn(cx),
+    if cx.regs.read_present(regs::CR)? & (cr::RST | cr::TE | cr::RE) != cr::TE | cr::RE {
+        return Ok(false);
     }
+    has_turn(cx)
 }
 
 /// Whether the rings in memory are as the state has them.
@@ -147,10 +138,10 @@ pub(crate) fn write_mac(cx: &Cx<'_, State>) -> Result<(), Error> {
     if !cx.state.mac.is_station() {
         return Ok(());
     }
-    let [a, b, c, d, e, f] = cx.state.mac.0;
+    let (low, high) = cx.state.mac.to_registers();
     cx.regs.write(regs::CR9346, cr9346::CONFIG_WRITE)?;
-    cx.regs.write(regs::IDR4, u32::from_le_bytes([e, f, 0, 0]))?;
-    cx.regs.write(regs::IDR0, u32::from_le_bytes([a, b, c, d]))?;
+    cx.regs.write(regs::IDR4, high)?;
+    cx.regs.write(regs::IDR0, low)?;
     cx.regs.write(regs::CR9346, cr9346::LOCKED)
 }
 
@@ -180,11 +171,7 @@ pub(crate) fn receive_mode(state: &State) -> u32 {
 
 /// Takes the chip's count of missed frames into the state.
 pub(crate) fn take_missed(cx: &mut Cx<'_, State>) -> Result<(), Error> {
-    let missed = cx.regs.read(regs::MPC)?;
-    // the upper eight bits are not implemented: all ones come from a bus without a device
-    if missed == regs::NOBODY {
-        return Err(Error::Gone);
-    }
+    let missed = cx.regs.read_present(regs::MPC)?;
     if missed & MPC_MASK != 0 {
         cx.state.stats.rx_missed += u64::from(missed & MPC_MASK);
         cx.regs.write(regs::MPC, 0)?;

@@ -9,7 +9,7 @@ use crate::state::State;
 /// Gives back the buffers of what the chip has sent, and says of how many frames.
 ///
 /// If there are more it is told so again: a TPPOLL that comes while it ends a frame is lost on some of these chips.
-pub(crate) fn complete_sent(cx: &mut Cx<'_, State>) -> Result<u64, Error> {
+pub(crate) fn complete_sent(cx: &mut Cx<'_, State>) -> Result<u32, Error> {
     let sent = give_back_sent(cx)?;
     if sent != 0 && cx.state.tx.used() != 0 {
         cx.regs.write(regs::TPPOLL, tppoll::NPQ)?;
@@ -17,20 +17,13 @@ pub(crate) fn complete_sent(cx: &mut Cx<'_, State>) -> Result<u64, Error> {
     Ok(sent)
 }
 
-/// The same of a chip that is not told anything. Oldest first: it serves its descriptors in turn.
-pub(crate) fn give_back_sent(cx: &mut Cx<'_, State>) -> Result<u64, Error> {
-    let mut sent = 0;
-    for _ in 0..ring::TX {
-        let Some((index, buffer)) = cx.state.tx.oldest() else { break };
-        if !ring::is_sent(cx.dma.read_u32(cx.state.memory, ring::tx_place(index))?) {
-            break;
-        }
-        cx.net.complete(buffer, true)?;
-        cx.state.tx.release();
-        sent += 1;
-    }
-    cx.state.stats.tx_frames += sent;
-    Ok(sent)
+/// The same of a chip that is not told anything.
+pub(crate) fn give_back_sent(cx: &mut Cx<'_, State>) -> Result<u32, Error> {
+    let (dma, memory) = (cx.dma, cx.state.memory);
+    cx.state.tx.complete(cx.net, &mut cx.state.stats, |index| {
+        let word = dma.read_u32(memory, ring::tx_place(index))?;
+        Ok(ring::is_sent(word).then_some(true))
+    })
 }
 
 /// Delivers at most `budget` frames and gives their descriptors back. Bad frames are dropped on the way.

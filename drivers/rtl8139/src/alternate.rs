@@ -5,14 +5,14 @@
 //! gives up a device that needs it all the time, where the first versions go on. Everything else is as in those: one
 //! may follow the other at any call, with frames under way in both directions.
 //!
-//! No code is shared with the first versions, for what shares code shares its faults: only the state, and `regs.rs`,
-//! which is the datasheet. So there is arithmetic here that is also in `ring.rs` and `tx.rs`; that is meant, and a test
+//! No code is shared with the first versions, for what shares code shares its faults: only the state, with the
+//! framework's transmit ring in it, and `regs.rs`, which is the datasheet. So there is arithmetic here that is also in `ring.rs` and `tx.rs`; that is meant, and a test
 //! sees that it stays so.
 //!
 //! No places to inject faults: those are in the first versions. A fault that is armed there stays armed while these
 //! run, which is what shows that they do not run into it.
 
-use udrv_driver::{Cx, Error, TxFrame};
+use udrv_driver::{Buffer, Cx, Error, TxFrame};
 
 use crate::regs::{self, cr, rcr, tcr, tsd};
 use crate::state::{Overflow, State};
@@ -37,15 +37,13 @@ pub(crate) fn transmit(cx: &mut Cx<'_, State>, frame: TxFrame) -> Result<(), Err
     if frame.length > tsd::LONGEST {
         return Err(Error::Unsupported);
     }
-    if cx.state.tx.used != 0 {
+    if cx.state.tx.ring.used() != 0 {
         return Err(Error::Busy);
     }
-    let slot = cx.state.tx.next as usize & 3;
+    let slot = cx.state.tx.ring.next();
     cx.regs.write(regs::TSAD[slot], frame.bus_address)?;
     cx.net.keep(frame)?;
-    cx.state.tx.buffers[slot] = frame.buffer;
-    cx.state.tx.used = 1;
-    cx.state.tx.next = if slot == 3 { 0 } else { slot as u32 + 1 };
+    cx.state.tx.ring.claim(frame.buffer);
     cx.regs.write(regs::TSD[slot], WHOLE << tsd::ERTXTH_SHIFT | frame.length)
 }
 
@@ -55,7 +53,9 @@ pub(crate) fn poll(cx: &mut Cx<'_, State>, budget: u32) -> Result<u32, Error> {
     if cx.state.opened == 0 {
         return Ok(0);
     }
-    while cx.state.tx.used != 0 && complete_oldest(cx)? {}
+    while let Some((slot, buffer)) = cx.state.tx.ring.oldest()
+        && complete(cx, slot, buffer)?
+    {}
     let received = receive(cx, budget)?;
     if received != 0 {
         // CAPR is 16 less than the place it means (section 5)
@@ -69,9 +69,8 @@ pub(crate) fn poll(cx: &mut Cx<'_, State>, budget: u32) -> Result<u32, Error> {
     Ok(received)
 }
 
-/// Gives the oldest slot's buffer back if it was sent; says whether it was. Bits of TSD: section 5.2.
-fn complete_oldest(cx: &mut Cx<'_, State>) -> Result<bool, Error> {
-    let slot = (cx.state.tx.next.wrapping_sub(cx.state.tx.used) & 3) as usize;
+/// Gives the buffer of the oldest slot back if it was sent; says whether it was. Bits of TSD: section 5.2.
+fn complete(cx: &mut Cx<'_, State>, slot: usize, buffer: Buffer) -> Result<bool, Error> {
     let status = cx.regs.read(regs::TSD[slot])?;
     if status == u32::MAX {
         return Err(Error::Gone);
@@ -86,8 +85,8 @@ fn complete_oldest(cx: &mut Cx<'_, State>) -> Result<bool, Error> {
     if status & tsd::OWN == 0 || status & (tsd::TOK | tsd::TUN) == 0 {
         return Ok(false);
     }
-    cx.net.complete(cx.state.tx.buffers[slot], true)?;
-    cx.state.tx.used -= 1;
+    cx.net.complete(buffer, true)?;
+    cx.state.tx.ring.release();
     cx.state.tx.retries = 0;
     cx.state.tx.abort_reported = 0;
     if status & tsd::TUN != 0 {

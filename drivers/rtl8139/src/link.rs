@@ -4,78 +4,46 @@
 //! software reset does not touch the PHY (section 5.4). Not here: forced media.
 
 use udrv_driver::Link;
+use udrv_driver::mii::Media;
 
-use crate::regs::{mii, msr};
+use crate::regs::msr;
 
-/// What was read.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Media {
-    /// MSR.
-    pub(crate) msr: u8,
-    /// BMCR.
-    pub(crate) bmcr: u16,
-    /// BMSR.
-    pub(crate) bmsr: u16,
-    /// ANAR.
-    pub(crate) anar: u16,
-    /// ANLPAR.
-    pub(crate) anlpar: u16,
-}
-
-impl Media {
-    /// What it means.
-    pub(crate) fn link(self) -> Link {
-        if self.msr & msr::LINKB != 0 {
-            return Link::default();
-        }
-        let speed = if self.msr & msr::SPEED_10 != 0 { 10 } else { 100 };
-        Link { up: true, speed, full_duplex: self.full_duplex() }
+/// What they mean: MSR has link and speed, and only the PHY knows the duplex.
+pub(crate) fn link(msr: u8, phy: Media) -> Link {
+    if msr & msr::LINKB != 0 {
+        return Link::default();
     }
-
-    /// Negotiated: the best that both can do (IEEE 802.3 annex 28B), half if the partner does not negotiate.
-    /// Else what BMCR says.
-    fn full_duplex(self) -> bool {
-        if self.bmcr & mii::BMCR_ANE == 0 || self.bmsr & mii::BMSR_AN_COMPLETE == 0 {
-            return self.bmcr & mii::BMCR_DUPLEX != 0;
-        }
-        let common = self.anar & self.anlpar;
-        common & mii::TX_FULL != 0 || common & mii::TX_HALF == 0 && common & mii::T_FULL != 0
-    }
+    let speed = if msr & msr::SPEED_10 != 0 { 10 } else { 100 };
+    let (_, full_duplex) = phy.mode();
+    Link { up: true, speed, full_duplex }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const NEGOTIATED: Media = Media { msr: 0, bmcr: 0x1000, bmsr: 0x782d, anar: 0x01e1, anlpar: 0x45e1 };
+    const NEGOTIATED: Media = Media { bmcr: 0x1000, bmsr: 0x782d, anar: 0x01e1, anlpar: 0x45e1, gbcr: 0, gbsr: 0 };
 
-    fn duplex(media: Media) -> (u32, bool) {
-        let link = media.link();
+    fn duplex(msr: u8, phy: Media) -> (u32, bool) {
+        let link = link(msr, phy);
         assert!(link.up);
         (link.speed, link.full_duplex)
     }
 
     #[test]
     fn linkb_is_inverted() {
-        assert_eq!(Media { msr: msr::LINKB, ..NEGOTIATED }.link(), Link::default());
-        assert!(NEGOTIATED.link().up);
+        assert_eq!(link(msr::LINKB, NEGOTIATED), Link::default());
+        assert!(link(0, NEGOTIATED).up);
     }
 
     #[test]
-    fn negotiated() {
-        let slow = Media { msr: msr::SPEED_10, ..NEGOTIATED };
-        assert_eq!(duplex(NEGOTIATED), (100, true));
-        assert_eq!(duplex(Media { anlpar: 0x40a1, ..NEGOTIATED }), (100, false), "100 half and 10 half");
-        assert_eq!(duplex(Media { anlpar: 0x40e1, ..NEGOTIATED }), (100, false), "100 half goes before 10 full");
-        assert_eq!(duplex(Media { anlpar: 0x4061, ..slow }), (10, true));
-        assert_eq!(duplex(Media { anlpar: 0x4021, ..slow }), (10, false));
-        assert_eq!(duplex(Media { anlpar: 0, ..NEGOTIATED }), (100, false), "partner does not negotiate");
-    }
-
-    #[test]
-    fn forced_or_not_finished() {
-        assert_eq!(duplex(Media { bmcr: 0x2100, ..NEGOTIATED }), (100, true));
-        assert_eq!(duplex(Media { bmcr: 0x2000, ..NEGOTIATED }), (100, false));
-        assert_eq!(duplex(Media { bmsr: 0x780d, ..NEGOTIATED }), (100, false));
+    fn speed_is_the_macs_and_duplex_the_phys() {
+        assert_eq!(duplex(0, NEGOTIATED), (100, true));
+        assert_eq!(duplex(0, Media { anlpar: 0x40e1, ..NEGOTIATED }), (100, false), "100 half goes before 10 full");
+        assert_eq!(duplex(msr::SPEED_10, Media { anlpar: 0x4061, ..NEGOTIATED }), (10, true));
+        assert_eq!(duplex(msr::SPEED_10, Media { anlpar: 0x4021, ..NEGOTIATED }), (10, false));
+        assert_eq!(duplex(0, Media { anlpar: 0, ..NEGOTIATED }), (100, false), "partner does not negotiate");
+        assert_eq!(duplex(0, Media { bmcr: 0x2100, ..NEGOTIATED }), (100, true), "forced");
+        assert_eq!(duplex(0, Media { bmsr: 0x780d, ..NEGOTIATED }), (100, false), "not finished");
     }
 }

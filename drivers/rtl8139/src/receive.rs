@@ -20,11 +20,7 @@ const FRAME_DEADLINE: Micros = Micros(10_000);
 /// When a header is nonsense, the frames before it are delivered first: setting the receiver up anew lets the chip
 /// write over them. It then stands first in the next poll.
 pub(crate) fn deliver(cx: &mut Cx<'_, State>, budget: u32) -> Result<u32, Error> {
-    let command = cx.regs.read(regs::CR)?;
-    if command == cr::NOBODY {
-        return Err(Error::Gone);
-    }
-    if command & cr::BUFE != 0 {
+    if cx.regs.read_present(regs::CR)? & cr::BUFE != 0 {
         return Ok(0);
     }
     let mut filled = ring::filled(cx.state.cursor, cx.regs.read(regs::CBR)?);

@@ -117,8 +117,6 @@ pub mod isr {
     pub const OVERFLOW: u16 = RXOVW | FOVW;
     /// What this driver lets interrupt: all but the timer and the cable length.
     pub const CAUSES: u16 = SERR | OVERFLOW | PUN_LINKCHG | TER | TOK | RER | ROK;
-    /// What a bus without a device reads: reserved bits 12 to 7 would be 0.
-    pub const NOBODY: u16 = 0xffff;
 }
 
 /// Bits of TCR, section 5.7.
@@ -175,24 +173,4 @@ pub mod msr {
     pub const SPEED_10: u8 = 1 << 3;
     /// No link.
     pub const LINKB: u8 = 1 << 2;
-    /// What a bus without a device reads.
-    pub const NOBODY: u8 = 0xff;
-}
-
-/// Bits of BMCR, BMSR, ANAR and ANLPAR, sections 5.18 to 5.21; IEEE 802.3 clause 22 and annex 28B.
-pub mod mii {
-    /// BMCR: auto-negotiation is on.
-    pub const BMCR_ANE: u16 = 1 << 12;
-    /// BMCR: full duplex.
-    pub const BMCR_DUPLEX: u16 = 1 << 8;
-    /// BMSR: auto-negotiation is complete.
-    pub const BMSR_AN_COMPLETE: u16 = 1 << 5;
-    /// BMSR: what a bus without a device reads; reserved bits 10 to 6 would be 0.
-    pub const NOBODY: u16 = 0xffff;
-    /// ANAR and ANLPAR: 100BASE-TX full duplex.
-    pub const TX_FULL: u16 = 1 << 8;
-    /// ANAR and ANLPAR: 100BASE-TX half duplex.
-    pub const TX_HALF: u16 = 1 << 7;
-    /// ANAR and ANLPAR: 10BASE-T full duplex.
-    pub const T_FULL: u16 = 1 << 6;
 }

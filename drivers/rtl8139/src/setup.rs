@@ -6,8 +6,8 @@
 use udrv_driver::{Cx, Error, Micros};
 
 use crate::regs::{self, cr, cr9346, isr, rcr, tcr};
+use crate::ring;
 use crate::state::{Overflow, State};
-use crate::{ring, tx};
 
 /// For CR to follow what was written: reset, receiver off, receiver on. The chip takes microseconds; this is what
 /// other drivers give it.
@@ -18,10 +18,7 @@ const MPC_MASK: u32 = 0x00ff_ffff;
 
 /// Waits until CR is as `ready` wants it.
 fn wait_cr(cx: &Cx<'_, State>, ready: impl Fn(u8) -> bool) -> Result<(), Error> {
-    match cx.regs.wait(regs::CR, CR_DEADLINE, |value| value == cr::NOBODY || ready(value))? {
-        cr::NOBODY => Err(Error::Gone),
-        _ => Ok(()),
-    }
+    cx.regs.wait(regs::CR, CR_DEADLINE, ready).map(drop)
 }
 
 /// Silence: no interrupts, no DMA, from any state and without looking at ours.
@@ -44,12 +41,7 @@ pub(crate) fn halt(cx: &Cx<'_, State>) -> Result<(), Error> {
 pub(crate) fn shut_down(cx: &mut Cx<'_, State>) -> Result<(), Error> {
     take_missed(cx)?;
     halt(cx)?;
-    for _ in 0..tx::SLOTS {
-        let Some((_, buffer)) = cx.state.tx.oldest() else { break };
-        cx.net.complete(buffer, false)?;
-        cx.state.tx.release();
-        cx.state.stats.tx_errors += 1;
-    }
+    cx.state.tx.ring.lose_all(cx.net, &mut cx.state.stats)?;
     cx.state.tx.reset();
     (cx.state.cursor, cx.state.waiting) = (0, 0);
     cx.state.overflow = Overflow::NONE;
@@ -103,10 +95,10 @@ pub(crate) fn write_mac(cx: &Cx<'_, State>) -> Result<(), Error> {
     if !cx.state.mac.is_station() {
         return Ok(());
     }
-    let [a, b, c, d, e, f] = cx.state.mac.0;
+    let (low, high) = cx.state.mac.to_registers();
     cx.regs.write(regs::CR9346, cr9346::CONFIG_WRITE)?;
-    cx.regs.write(regs::IDR0, u32::from_le_bytes([a, b, c, d]))?;
-    cx.regs.write(regs::IDR4, u32::from_le_bytes([e, f, 0, 0]))?;
+    cx.regs.write(regs::IDR0, low)?;
+    cx.regs.write(regs::IDR4, high)?;
     cx.regs.write(regs::CR9346, cr9346::LOCKED)
 }
 
@@ -126,11 +118,7 @@ pub(crate) fn receive_mode(state: &State) -> u32 {
 
 /// Takes the chip's count of missed frames into the state.
 pub(crate) fn take_missed(cx: &mut Cx<'_, State>) -> Result<(), Error> {
-    let missed = cx.regs.read(regs::MPC)?;
-    // the upper eight bits are not implemented: all ones come from a bus without a device
-    if missed == u32::MAX {
-        return Err(Error::Gone);
-    }
+    let missed = cx.regs.read_present(regs::MPC)?;
     if missed & MPC_MASK != 0 {
         cx.state.stats.rx_missed += u64::from(missed & MPC_MASK);
         cx.regs.write(regs::MPC, 0)?;

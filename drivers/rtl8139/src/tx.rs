@@ -1,13 +1,13 @@
-//! The four transmit slots: who has which, and what a status means.
+//! The four transmit slots: what is known of the oldest beside its buffer, and what a status means.
 //!
-//! No registers here. The chip serves its slots in turn and starts with slot 0 after a reset, so the slots in use are
-//! a queue: `next` is the one to fill, `next - used` the oldest.
+//! No registers here. The chip serves its slots in turn and starts with slot 0 after a reset, so they are the
+//! framework's queue.
 
-use udrv_driver::Buffer;
+use udrv_driver::holds;
+use udrv_driver::ring::TxRing;
 use udrv_driver::zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::regs::tsd;
-use crate::state::holds;
 
 /// Slots of the chip.
 pub(crate) const SLOTS: u32 = 4;
@@ -29,12 +29,8 @@ const EARLY_WHOLE: u32 = 56;
 #[zerocopy(crate = "udrv_driver::zerocopy")]
 #[repr(C)]
 pub(crate) struct Slots {
-    /// The buffer in each slot; means something for those in use.
-    pub(crate) buffers: [Buffer; SLOTS as usize],
-    /// The slot to fill next; its low two bits.
-    pub(crate) next: u32,
-    /// How many are in use.
-    pub(crate) used: u32,
+    /// Which are with the chip, and the buffer in each.
+    pub(crate) ring: TxRing<{ SLOTS as usize }>,
     /// How often the oldest was tried again; one more than [`RETRIES`] when it was given up.
     pub(crate) retries: u32,
     /// 1: the chip has reported an abort (ISR.TER) since the last retry.
@@ -67,57 +63,22 @@ pub(crate) enum Fate {
 impl Slots {
     /// All free, as after a reset.
     pub(crate) const fn new() -> Slots {
-        Slots {
-            buffers: [Buffer::NONE; SLOTS as usize],
-            next: 0,
-            used: 0,
-            retries: 0,
-            abort_reported: 0,
-            early: EARLY_START,
-            reserved: 0,
-        }
+        Slots { ring: TxRing::new(), retries: 0, abort_reported: 0, early: EARLY_START, reserved: 0 }
     }
 
     /// What holds of them between calls: see `state.rs`.
     pub(crate) fn check(&self) -> Result<(), &'static str> {
-        holds(self.next < SLOTS, "tx.next: no slot")?;
-        holds(self.used <= SLOTS, "tx.used: more than there are")?;
+        self.ring.check()?;
         holds(self.retries <= RETRIES + 1, "tx.retries: too many")?;
         holds(self.abort_reported <= 1, "tx.abort_reported: no flag")?;
         holds((EARLY_START..=EARLY_WHOLE).contains(&self.early), "tx.early: out of bounds")?;
         holds(self.reserved == 0, "tx.reserved: not zero")?;
-        holds(self.all_different(), "tx.buffers: one in two slots")
+        holds(self.ring.all_different(), "tx.buffers: one in two slots")
     }
 
-    /// Whether no buffer is in two of the slots in use.
-    fn all_different(&self) -> bool {
-        // slots in use are those 1 to `used` behind `next`
-        let buffer = |behind: u32| self.buffers[(self.next.wrapping_sub(behind) % SLOTS) as usize];
-        (2..=self.used).all(|a| (1..a).all(|b| buffer(a) != buffer(b)))
-    }
-
-    /// The slot to fill next; `None` if all are in use.
-    pub(crate) fn free(&self) -> Option<usize> {
-        (self.used < SLOTS).then_some((self.next % SLOTS) as usize)
-    }
-
-    /// Puts `buffer` into the slot that [`Slots::free`] gives.
-    pub(crate) fn claim(&mut self, buffer: Buffer) {
-        let slot = self.next % SLOTS;
-        self.buffers[slot as usize] = buffer;
-        self.next = (slot + 1) % SLOTS;
-        self.used += 1;
-    }
-
-    /// The slot that is in use for longest, and its buffer.
-    pub(crate) fn oldest(&self) -> Option<(usize, Buffer)> {
-        let slot = (self.next.wrapping_sub(self.used) % SLOTS) as usize;
-        (self.used != 0).then_some((slot, self.buffers[slot]))
-    }
-
-    /// Frees it.
-    pub(crate) fn release(&mut self) {
-        self.used = self.used.saturating_sub(1);
+    /// The oldest slot is done with.
+    pub(crate) fn release_oldest(&mut self) {
+        self.ring.release();
         self.retries = 0;
         self.abort_reported = 0;
     }
@@ -177,63 +138,40 @@ pub(crate) fn fate(status: u32) -> Fate {
 
 #[cfg(test)]
 mod tests {
+    use udrv_driver::Buffer;
+
     use super::*;
 
-    #[test]
-    fn slots_are_a_queue_of_four() {
-        let mut slots = Slots::new();
-        let mut oldest = 0;
-        for round in 0..1000_u32 {
-            for i in 0..4 {
-                assert_eq!(slots.free(), Some(i as usize));
-                slots.claim(Buffer(u64::from(round * 4 + i)));
-            }
-            assert_eq!(slots.free(), None);
-            for _ in 0..4 {
-                assert_eq!(slots.oldest(), Some(((oldest % 4) as usize, Buffer(oldest))));
-                slots.release();
-                oldest += 1;
-            }
-            assert_eq!(slots.oldest(), None);
-        }
+    fn slots(next: u32, buffers: &[u64]) -> Slots {
+        let mut ring = TxRing::starting_at(next).unwrap();
+        buffers.iter().for_each(|buffer| ring.claim(Buffer(*buffer)));
+        Slots { ring, ..Slots::new() }
     }
 
     #[test]
     fn any_bytes_are_a_state_that_does_not_panic() {
-        for word in [0, 1, 4, 5, 0x7fff_ffff, u32::MAX] {
-            let mut slots = Slots {
-                buffers: [Buffer(word.into()); 4],
-                next: word,
-                used: word,
-                retries: word,
-                abort_reported: word,
-                early: word,
-                reserved: word,
-            };
-            if slots.free().is_some() {
-                slots.claim(Buffer(1));
-            }
-            let _ = (slots.oldest(), slots.abort_is_news(), slots.retry(), slots.command(60));
+        for byte in 0..=u8::MAX {
+            let mut slots = Slots::read_from_bytes(&[byte; size_of::<Slots>()]).unwrap();
+            let _ = (slots.abort_is_news(), slots.retry(), slots.command(60));
             slots.raise_threshold();
-            slots.release();
+            slots.release_oldest();
             slots.reset();
         }
     }
 
     #[test]
     fn whatever_is_done_the_check_holds() {
-        let mut slots = Slots::new();
-        assert_eq!(slots.check(), Ok(()));
+        assert_eq!(Slots::new().check(), Ok(()));
         // each digit is something that is done
         for script in 0..7_u32.pow(7) {
             let mut rest = script;
-            slots = Slots { next: script % SLOTS, ..Slots::new() };
+            let mut slots = slots(script % SLOTS, &[]);
             for buffer in 0..7 {
                 match rest % 7 {
-                    0 | 1 if slots.free().is_some() => slots.claim(Buffer(buffer)),
-                    2 => slots.release(),
+                    0 | 1 if slots.ring.free().is_some() => slots.ring.claim(Buffer(buffer)),
+                    2 => slots.release_oldest(),
                     3 => slots.note_abort(),
-                    4 if slots.oldest().is_some() => {
+                    4 if slots.ring.oldest().is_some() => {
                         slots.retry();
                     }
                     5 => slots.raise_threshold(),
@@ -244,6 +182,7 @@ mod tests {
                 assert_eq!(slots.check(), Ok(()), "{script} {slots:?}");
             }
         }
+        let mut slots = Slots::new();
         for _ in 0..10 {
             slots.retry();
             slots.raise_threshold();
@@ -253,18 +192,25 @@ mod tests {
 
     #[test]
     fn each_clause_names_its_field() {
-        let right = Slots { buffers: [5, 6, 7, 5].map(Buffer), used: 3, next: 3, ..Slots::new() };
-        assert_eq!(right.check(), Ok(()), "the last is not in use");
+        let right = slots(0, &[5, 6, 7]);
+        assert_eq!(right.check(), Ok(()));
+        let words = |next: u32, used: u32| {
+            let mut bytes = [0; size_of::<Slots>()];
+            bytes.copy_from_slice(right.as_bytes());
+            bytes[32..36].copy_from_slice(&next.to_le_bytes());
+            bytes[36..40].copy_from_slice(&used.to_le_bytes());
+            Slots::read_from_bytes(&bytes).unwrap()
+        };
         for (slots, what) in [
-            (Slots { next: 4, ..right }, "tx.next: no slot"),
-            (Slots { used: 5, ..right }, "tx.used: more than there are"),
+            (words(4, 3), "tx.next: no descriptor"),
+            (words(3, 5), "tx.used: more than there are"),
             (Slots { retries: RETRIES + 2, ..right }, "tx.retries: too many"),
             (Slots { abort_reported: 2, ..right }, "tx.abort_reported: no flag"),
             (Slots { early: 0, ..right }, "tx.early: out of bounds"),
             (Slots { early: EARLY_WHOLE + 1, ..right }, "tx.early: out of bounds"),
             (Slots { reserved: 1, ..right }, "tx.reserved: not zero"),
-            (Slots { next: 0, used: 4, ..right }, "tx.buffers: one in two slots"),
-            (Slots { next: 1, used: 2, ..right }, "tx.buffers: one in two slots"),
+            (slots(1, &[5, 6, 7, 5]), "tx.buffers: one in two slots"),
+            (slots(3, &[5, 5]), "tx.buffers: one in two slots"),
         ] {
             assert_eq!(slots.check(), Err(what));
         }
@@ -273,7 +219,7 @@ mod tests {
     #[test]
     fn an_old_abort_is_no_news() {
         let mut slots = Slots::new();
-        slots.claim(Buffer(7));
+        slots.ring.claim(Buffer(7));
         assert!(slots.abort_is_news());
         for _ in 0..RETRIES {
             assert!(slots.retry());
@@ -282,8 +228,8 @@ mod tests {
             assert!(slots.abort_is_news());
         }
         assert!(!slots.retry());
-        slots.release();
-        slots.claim(Buffer(8));
+        slots.release_oldest();
+        slots.ring.claim(Buffer(8));
         assert!(slots.abort_is_news() && slots.retry());
     }
 

@@ -1,10 +1,12 @@
 //! What the administrator changes at the interface reaches the chip, and what the chip cannot do is put back.
 
-use udrv::net::{Answer, Command};
-use udrv_driver::{Entry, InjectedFault, NetDriver, Point};
+use model_rtl8139::Config;
+use udrv::net::{Answer, Command, Options};
+use udrv_driver::{Entry, InjectedFault, MacAddress, NetDriver, Point};
 use udrv_tests::frames::CARD;
-use udrv_tests::rig::Rig;
-use udrv_tests::subject::Subject;
+use udrv_tests::rig::{Rig, quick};
+use udrv_tests::subject::{self, Subject};
+use udrv_tests::traffic::Traffic;
 use udrv_tests::{PATIENCE, every_subject, wait_until};
 
 every_subject! {
@@ -85,4 +87,21 @@ fn an_mtu_that_the_chip_does_not_have_is_put_back<S: Subject>() {
     host.administer(|wanted| wanted.mtu = most + 1);
     wait_until("the one that it had is put back", || host.mtu() == 600);
     rig.stop().0.expect("stops");
+}
+
+/// The chip takes what its EEPROM has; the driver says that it is none, and the class what helps.
+#[test]
+fn a_card_whose_eeprom_is_empty_needs_an_address_from_the_administrator() {
+    for mac in [[0xff; 6], [0; 6]] {
+        let config = || Config { mac, ..Config::default() };
+        let error = Rig::<subject::Rtl8139>::start(quick(), config(), |_| {}).err().expect("no address").to_string();
+        assert!(error.contains("has no station address") && error.contains("--mac"), "{error}");
+        let options = Options { mac: Some(MacAddress(CARD)), ..quick() };
+        let rig = Rig::<subject::Rtl8139>::start(options, config(), |_| {}).expect("it has one now");
+        let mut traffic = Traffic::new();
+        traffic.flows(&rig, "with the administrator's address");
+        rig.call(Entry::Restore).expect("works");
+        traffic.flows(&rig, "after a restore");
+        rig.stop().0.expect("stops");
+    }
 }

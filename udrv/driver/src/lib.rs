@@ -45,7 +45,7 @@ pub use entry::{Entry, NoSuchEntry};
 pub use error::Error;
 pub use net::{
     Alternates, Buffer, Buffers, Events, Link, MacAddress, NetDriver, NotAnAddress, Poll, RingParam, RxMode, Stats,
-    Transmit, TxFrame,
+    Transmit, TxFrame, holds,
 };
 pub use offload::{Offload, Offloads};
 pub use register::{Kind, Reg, RegisterInfo, RegisterWidth, Registers};

@@ -80,6 +80,14 @@ pub mod gbsr {
     pub const HALF: u16 = 1 << 10;
 }
 
+/// What BMCR must be told for a PHY to negotiate that somebody has put to sleep, or forced, and left so; `None` if it
+/// negotiates by itself, as it does from power-on and after a loss of link.
+#[must_use]
+pub fn to_negotiate(control: u16) -> Option<u16> {
+    let sleeps = control & bmcr::POWER_DOWN != 0 || control & bmcr::ANE == 0;
+    sleeps.then_some(control & !(bmcr::POWER_DOWN | bmcr::RESET) | bmcr::ANE | bmcr::RESTART)
+}
+
 /// What was read of a PHY. Gigabit registers are 0 where there are none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Media {
@@ -163,6 +171,20 @@ mod tests {
         assert_eq!(Media { bmcr: 0x2000, ..NEGOTIATED }.mode(), (100, false));
         assert_eq!(Media { bmcr: 0x0140, ..NEGOTIATED }.mode(), (1000, true));
         assert_eq!(Media { bmcr: 0x1000, bmsr: 0x7949, ..NEGOTIATED }.mode(), (10, false));
+    }
+
+    #[test]
+    fn a_phy_that_does_not_negotiate_is_told_to() {
+        for (control, told) in [
+            (0x1140, None),
+            (0x1940, Some(0x1340)),
+            (0x0100, Some(0x1300)),
+            (0x2900, Some(0x3300)),
+            (0x8100, Some(0x1300)),
+        ] {
+            assert_eq!(to_negotiate(control), told, "{control:#06x}");
+            assert_eq!(to_negotiate(told.unwrap_or(control) & !bmcr::RESTART), None);
+        }
     }
 
     #[test]

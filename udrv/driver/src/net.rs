@@ -89,6 +89,14 @@ pub trait NetDriver: 'static {
     fn restore(cx: &mut Cx<'_, Self::State>) -> Result<(), Error>;
 }
 
+/// One clause of [`NetDriver::check`]; the text names the field and what is wrong with it.
+///
+/// # Errors
+/// The text.
+pub fn holds(clause: bool, otherwise: &'static str) -> Result<(), &'static str> {
+    if clause { Ok(()) } else { Err(otherwise) }
+}
+
 /// `transmit`, as a value.
 pub type Transmit<S> = fn(&mut Cx<'_, S>, TxFrame) -> Result<(), Error>;
 /// `poll`, as a value.
@@ -216,6 +224,20 @@ impl core::ops::BitOr for Events {
 pub struct MacAddress(pub [u8; 6]);
 
 impl MacAddress {
+    /// From two registers of 32 bits that hold it from its first byte on; the upper half of the second is something else.
+    #[must_use]
+    pub const fn from_registers(low: u32, high: u32) -> MacAddress {
+        let ([a, b, c, d], [e, f, ..]) = (low.to_le_bytes(), high.to_le_bytes());
+        MacAddress([a, b, c, d, e, f])
+    }
+
+    /// The two registers; the upper half of the second is 0.
+    #[must_use]
+    pub const fn to_registers(self) -> (u32, u32) {
+        let [a, b, c, d, e, f] = self.0;
+        (u32::from_le_bytes([a, b, c, d]), u32::from_le_bytes([e, f, 0, 0]))
+    }
+
     /// One that a station may have: not a group address, not zero.
     #[must_use]
     pub fn is_station(self) -> bool {

@@ -161,6 +161,16 @@ impl<'a> Registers<'a> {
         self.services.request(Request::RegisterRead, words).map(|value| W::cut(value as u32))
     }
 
+    /// Reads a register in which no device has all ones: a bus without a device does.
+    ///
+    /// # Errors
+    /// [`Error::Gone`] for all ones too, [`Error::Bus`].
+    pub fn read_present<W: RegisterWidth>(&self, register: Reg<W>) -> Result<W, Error> {
+        let value = self.read(register)?;
+        let word: u32 = value.into();
+        if word == W::cut(u32::MAX).into() { Err(Error::Gone) } else { Ok(value) }
+    }
+
     /// Writes a register, as its [`Kind`] says: now, or on commit.
     ///
     /// # Errors
@@ -174,10 +184,10 @@ impl<'a> Registers<'a> {
         self.services.request(Request::RegisterWrite, words).map(|_| ())
     }
 
-    /// Reads `register` until `ready` says yes, and gives that value.
+    /// Reads `register`, in which no device has all ones, until `ready` says yes, and gives that value.
     ///
     /// # Errors
-    /// [`Error::Timeout`] after `deadline`, [`Error::Gone`], [`Error::Bus`].
+    /// [`Error::Timeout`] after `deadline`, [`Error::Gone`], also for all ones, [`Error::Bus`].
     pub fn wait<W: RegisterWidth>(
         &self,
         register: Reg<W>,
@@ -195,7 +205,7 @@ impl<'a> Registers<'a> {
         let mut looks = 0;
         loop {
             looks += 1;
-            let value = self.read(register)?;
+            let value = self.read_present(register)?;
             if ready(value) {
                 return Ok(value);
             }
@@ -206,5 +216,30 @@ impl<'a> Registers<'a> {
                 clock.pause(STEP)?;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A bus without a device, whatever the width.
+    struct Nobody;
+
+    impl Services for Nobody {
+        fn request(&self, request: Request, [_, width, ..]: [u64; 4]) -> Result<u64, Error> {
+            Ok(if request == Request::RegisterRead { u64::MAX >> (64 - 8 * width) } else { 0 })
+        }
+    }
+
+    #[test]
+    fn all_ones_are_no_device() {
+        let regs = Registers::new(&Nobody);
+        assert_eq!(regs.read_present(Reg::<u8>::at(0)), Err(Error::Gone));
+        assert_eq!(regs.read_present(Reg::<u16>::at(0)), Err(Error::Gone));
+        assert_eq!(regs.read_present(Reg::<u32>::at(0)), Err(Error::Gone));
+        assert_eq!(regs.read(Reg::<u8>::at(0)), Ok(0xff));
+        // though it would do, and at once
+        assert_eq!(regs.wait(Reg::<u16>::at(0), Micros(u64::MAX), |_| true), Err(Error::Gone));
     }
 }

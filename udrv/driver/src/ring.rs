@@ -1,12 +1,12 @@
 //! Transmit descriptors and the buffers in them: a queue of `N`, which a chip serves in turn.
 //!
-//! No registers and no memory here: numbers in, numbers out. What a descriptor looks like is the driver's; so is the
-//! receive side, where a cursor that [`step`]s is all there is.
+//! No registers and no memory here. What a descriptor looks like is the driver's; so is the receive side, where a cursor
+//! that [`step`]s is all there is.
 
 use zerocopy::native_endian::{U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-use crate::Buffer;
+use crate::{Buffer, Buffers, Error, Stats};
 
 /// The index behind `index` in a ring of `n`.
 #[must_use]
@@ -111,6 +111,38 @@ impl<const N: usize> TxRing<N> {
         })
     }
 
+    /// Gives back and counts the frames that the chip is done with, oldest first, since it serves its descriptors in turn.
+    /// `fate` looks at the last descriptor of a frame: `None`, the chip is not done; else whether it was sent. Gives how
+    /// many those were.
+    ///
+    /// # Errors
+    /// Those of `fate`; what was given back until then is counted.
+    pub fn complete(
+        &mut self,
+        net: Buffers<'_>,
+        stats: &mut Stats,
+        fate: impl Fn(usize) -> Result<Option<bool>, Error>,
+    ) -> Result<u32, Error> {
+        let mut frames = 0;
+        for _ in 0..N {
+            let Some((last, buffer, descriptors)) = self.oldest_frame() else { break };
+            let Some(sent) = fate(last)? else { break };
+            net.complete(buffer, sent)?;
+            self.release_many(descriptors);
+            *(if sent { &mut stats.tx_frames } else { &mut stats.tx_errors }) += 1;
+            frames += 1;
+        }
+        Ok(frames)
+    }
+
+    /// Gives back and counts all frames as lost: the chip was stopped.
+    ///
+    /// # Errors
+    /// None; a buffer that the driver does not keep is a fault.
+    pub fn lose_all(&mut self, net: Buffers<'_>, stats: &mut Stats) -> Result<(), Error> {
+        self.complete(net, stats, |_| Ok(Some(false))).map(drop)
+    }
+
     /// Frees the `count` descriptors that are in use for longest.
     pub fn release_many(&mut self, count: u32) {
         self.used = self.used.get().saturating_sub(count).into();
@@ -146,7 +178,47 @@ impl<const N: usize> Default for TxRing<N> {
 
 #[cfg(test)]
 mod tests {
+    use core::cell::Cell;
+
     use super::*;
+    use crate::Services;
+    use crate::abi::Request;
+
+    /// A framework that knows only which frames were given back: bit n for buffer n, and the same of those that were sent.
+    #[derive(Default)]
+    struct GivenBack {
+        all: Cell<u64>,
+        sent: Cell<u64>,
+    }
+
+    impl Services for GivenBack {
+        fn request(&self, request: Request, [buffer, sent, ..]: [u64; 4]) -> Result<u64, Error> {
+            assert_eq!((request, self.all.get() >> buffer & 1), (Request::Complete, 0), "twice");
+            self.all.set(self.all.get() | 1 << buffer);
+            self.sent.set(self.sent.get() | sent << buffer);
+            Ok(0)
+        }
+    }
+
+    #[test]
+    fn frames_are_given_back_in_turn_and_counted() {
+        let (given, mut stats) = (GivenBack::default(), Stats::default());
+        let net = Buffers::new(&given);
+        let mut ring = TxRing::<8>::starting_at(6).unwrap();
+        // the second takes three descriptors
+        [1, 0, 0, 2, 3].into_iter().for_each(|buffer| ring.claim(Buffer(buffer)));
+        assert_eq!(ring.complete(net, &mut stats, |last| Ok((last == 6).then_some(true))), Ok(1));
+        assert_eq!(ring.complete(net, &mut stats, |last| Ok((last == 6).then_some(true))), Ok(0), "not 1 yet");
+        assert_eq!(
+            ring.complete(net, &mut stats, |last| if last == 1 { Ok(Some(false)) } else { Err(Error::Bus) }),
+            Err(Error::Bus)
+        );
+        assert_eq!((given.all.get(), given.sent.get(), ring.used()), (0b0110, 0b0010, 1));
+        assert_eq!((stats.tx_frames, stats.tx_errors), (1, 1));
+        assert_eq!(ring.lose_all(net, &mut stats), Ok(()));
+        assert_eq!((given.all.get(), given.sent.get(), ring.used()), (0b1110, 0b0010, 0));
+        assert_eq!((stats.tx_frames, stats.tx_errors), (1, 2));
+    }
 
     fn queue<const N: usize>() {
         let mut ring = TxRing::<N>::new();

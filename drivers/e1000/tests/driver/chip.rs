@@ -2,16 +2,14 @@
 
 use e1000::regs::{self, ctrl, eecd, eerd, icr, mdic, rctl, tctl};
 use udrv_driver::{MacAddress, Reg};
+use udrv_driver_tests::{BUS, Bus, MAC};
 
-pub(crate) const MAC: MacAddress = MacAddress([0x52, 0x54, 0, 0x12, 0x34, 0x56]);
-pub(crate) const BUS: u32 = 0x10_0000;
 const RX: u32 = 256;
 const TX: u32 = 64;
 
 /// What can be wrong with it.
 #[derive(Default)]
 pub(crate) struct Trouble {
-    pub(crate) gone: bool,
     pub(crate) reset_hangs: bool,
     /// A reset does nothing, as in QEMU.
     pub(crate) reset_is_nothing: bool,
@@ -25,8 +23,6 @@ pub(crate) struct Trouble {
     pub(crate) mdic_hangs: bool,
     /// MDIC says that it went wrong.
     pub(crate) mdic_fails: bool,
-    /// Accesses that go well before the bus refuses one, once.
-    pub(crate) fails_after: Option<u32>,
 }
 
 pub(crate) struct Chip {
@@ -34,8 +30,7 @@ pub(crate) struct Chip {
     pub(crate) trouble: Trouble,
     pub(crate) eeprom: Vec<u16>,
     pub(crate) phy: [u16; 32],
-    pub(crate) dma: Vec<Vec<u8>>,
-    pub(crate) writes: Vec<(u16, u32)>,
+    pub(crate) bus: Bus,
     reset_reads: u32,
     /// Looks at EECD until the chip is done with the EEPROM.
     loading: u32,
@@ -75,8 +70,7 @@ impl Chip {
             trouble: Trouble::default(),
             eeprom: eeprom(MAC),
             phy,
-            dma: Vec::new(),
-            writes: Vec::new(),
+            bus: Bus::default(),
             reset_reads: 0,
             loading: 0,
             wires: Wires::default(),
@@ -123,9 +117,6 @@ impl Chip {
     }
 
     pub(crate) fn read(&mut self, offset: u16) -> u32 {
-        if self.trouble.gone {
-            return u32::MAX;
-        }
         let value = *self.at(offset);
         match offset {
             0x0000 => {
@@ -155,8 +146,7 @@ impl Chip {
     }
 
     pub(crate) fn write(&mut self, offset: u16, value: u32) {
-        self.writes.push((offset, value));
-        if self.trouble.gone || self.reset_reads > 0 {
+        if self.reset_reads > 0 {
             return;
         }
         // what the EEPROM loads
@@ -256,8 +246,7 @@ impl Chip {
     // what the wire does
 
     fn memory(&mut self, bus: u32) -> &mut [u8] {
-        let piece = (bus / BUS) as usize - 1;
-        &mut self.dma[piece][(bus % BUS) as usize..]
+        self.bus.memory(bus)
     }
 
     /// Where descriptor `index` of a ring is.

@@ -54,7 +54,7 @@ fn open_sets_the_registers_as_the_manual_has_them() {
 #[test]
 fn every_descriptor_has_its_buffer() {
     let mut fake = Fake::opened();
-    let memory = &fake.chip().dma[0];
+    let memory = &fake.chip().bus.dma[0];
     for index in 0..256 {
         let address = u64::from_le_bytes(memory[16 * index..][..8].try_into().unwrap());
         assert_eq!(address, 0x10_0000 + 8192 + 2048 * index as u64);
@@ -94,10 +94,10 @@ fn a_mode_set_while_closed_holds_when_open() {
 #[test]
 fn address() {
     let mut fake = Fake::opened();
-    fake.chip().writes.clear();
+    fake.chip().bus.writes.clear();
     assert_eq!(fake.call(|cx| E1000::set_mac(cx, OTHER)), Ok(()));
     let (ral, rah) = (regs::RAL0.offset(), regs::RAH0.offset());
-    assert_eq!(fake.chip().writes, [(rah, 0), (ral, 0x0302_0102), (rah, 0x8000_ff04)]);
+    assert_eq!(fake.chip().bus.writes, [(rah, 0), (ral, 0x0302_0102), (rah, 0x8000_ff04)]);
     for group in [[1, 0, 0, 0, 0, 0], [0xff; 6], [0; 6]] {
         assert_eq!(fake.call(|cx| E1000::set_mac(cx, MacAddress(group))), Err(Error::Unsupported));
     }

@@ -1,7 +1,8 @@
 //! The station address, by EERD and by the wires, and the PHY.
 
 use e1000::{E1000, regs};
-use udrv_driver::{Error, MacAddress, NetDriver};
+use udrv_driver::{Error, Level, MacAddress, NetDriver};
+use udrv_driver_tests::input::assert_gives_up_in_time;
 
 use crate::chip::{eeprom, mend};
 use crate::fake::{Fake, MAC, OTHER};
@@ -40,7 +41,7 @@ fn a_bad_checksum_gives_no_address() {
             let mut fake = fake(way);
             fake.chip().eeprom[index] ^= 0x0100;
             assert_eq!(fake.call(E1000::probe), Ok(MacAddress::default()), "{way:?} {index}");
-            assert!(fake.border().logs.contains(&"level 1".to_owned()));
+            assert!(fake.border().logs.contains(&(Level::Error as u64)));
             assert_eq!(fake.chip().get(regs::RAH0) & regs::rah::AV, 0, "and what the chip has loaded does not count");
             assert_eq!(fake.call(|cx| E1000::set_mac(cx, MAC)), Ok(()));
             assert_eq!(fake.call(E1000::open), Ok(()));
@@ -63,10 +64,8 @@ fn an_address_that_no_station_has_is_none() {
 }
 
 #[test]
-fn wires_that_are_never_granted_are_a_timeout() {
-    let mut fake = Fake::new();
-    fake.chip().trouble.never_granted = true;
-    assert!(matches!(fake.call(E1000::probe), Err(Error::Timeout { register: 0x10, .. })));
+fn wires_that_are_never_granted_are_given_up() {
+    assert_gives_up_in_time(Fake::new(), 0x10, |chip, never| chip.trouble.never_granted = never, E1000::probe);
 }
 
 #[test]
@@ -81,12 +80,16 @@ fn a_phy_that_sleeps_is_woken() {
 }
 
 #[test]
-fn a_phy_that_does_not_answer() {
+fn a_phy_that_does_not_answer_is_given_up() {
     let mut fake = Fake::new();
     assert_eq!(fake.call(E1000::probe), Ok(MAC));
-    fake.chip().trouble.mdic_hangs = true;
-    assert!(matches!(fake.call(E1000::open), Err(Error::Timeout { register: 0x20, .. })));
-    fake.chip().trouble.mdic_hangs = false;
+    assert_gives_up_in_time(fake, 0x20, |chip, hangs| chip.trouble.mdic_hangs = hangs, E1000::open);
+}
+
+#[test]
+fn a_phy_that_answers_with_an_error() {
+    let mut fake = Fake::new();
+    assert_eq!(fake.call(E1000::probe), Ok(MAC));
     fake.chip().trouble.mdic_fails = true;
     assert!(matches!(fake.call(E1000::open), Err(Error::Nonsense { register: 0x20, .. })));
     fake.chip().trouble.mdic_fails = false;

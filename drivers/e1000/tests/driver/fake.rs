@@ -1,387 +1,210 @@
-//! The chip behind `Services`, with commit and rollback.
+//! The small chip as the tests that are the same for every driver know it.
 
-use std::cell::RefCell;
-use std::collections::HashMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
-use e1000::{E1000, State, regs};
+use e1000::{E1000, regs};
+use udrv_driver::Link;
 use udrv_driver::abi::Request;
-use udrv_driver::{
-    Buffer, Cx, Error, Events, InjectedFault, Injection, Kind, MacAddress, NetDriver, Point, RegisterInfo, Services,
-    Settings, TxFrame,
-};
+use udrv_driver_tests::{Bus, Came, Random, every_driver_test};
+pub(crate) use udrv_driver_tests::{MAC, OTHER, Versions, bus_address, frame, hide_injected};
 
-pub(crate) use crate::chip::MAC;
-use crate::chip::{BUS, Chip};
-use crate::versions::Versions;
+use crate::chip::{Chip, eeprom};
 
-/// The framework's side of the border.
-#[derive(Default)]
-pub(crate) struct Border {
-    // of the call
-    staged: Vec<(u16, u32)>,
-    undo: Vec<(u16, u32)>,
-    consumed: Vec<(u16, u32)>,
-    commanded: bool,
-    kept_now: Vec<u32>,
-    completed_now: Vec<(u32, bool)>,
-    delivered_now: Vec<(usize, usize)>,
-    allocated_now: usize,
-    given: Option<u32>,
-    budget: u32,
-    /// Bytes of the longest frame.
-    longest: u32,
-    /// Requests until the call is abandoned.
-    abandon_after: Option<u32>,
-    // for good
-    carry: HashMap<u16, u32>,
-    pub(crate) now: u64,
-    pub(crate) kept: Vec<u32>,
-    pub(crate) completed: Vec<(u32, bool)>,
-    pub(crate) delivered: Vec<Vec<u8>>,
-    pub(crate) armed: bool,
-    pub(crate) logs: Vec<String>,
-    /// Accesses of the last call that reached the chip, and words of DMA memory that it wrote.
-    pub(crate) accesses: u32,
-    pub(crate) words_written: u32,
+pub(crate) type Fake = udrv_driver_tests::Fake<Chip>;
+
+pub(crate) fn with_all(test: impl Fn(Fake)) {
+    udrv_driver_tests::with_all(test);
 }
 
-pub(crate) struct Both {
-    pub(crate) chip: Chip,
-    pub(crate) border: Border,
+pub(crate) fn with_both_polls(test: impl Fn(Fake)) {
+    udrv_driver_tests::with_both_polls(test);
 }
 
-pub(crate) struct Fake {
-    pub(crate) both: RefCell<Both>,
-    pub(crate) state: State,
-    pub(crate) versions: Versions,
-}
+/// Where both rings end.
+const DESCRIPTORS: u64 = 8192;
+/// Where the last buffer of the receive ring ends.
+const BUFFERS_END: u64 = DESCRIPTORS + 256 * 2048;
 
-fn kind(offset: u64, width: u64) -> Kind {
-    let declared = |r: &&RegisterInfo| {
-        width == u64::from(r.width) && (0..r.count).any(|i| u64::from(r.offset + i * u16::from(r.width)) == offset)
-    };
-    E1000::REGISTERS.iter().find(declared).unwrap_or_else(|| panic!("undeclared {offset:#x}/{width}")).kind
-}
+every_driver_test!(Chip);
 
-impl Both {
-    /// Counts an access down to the one that the bus refuses.
-    fn access(&mut self) -> Result<(), Error> {
-        self.border.accesses += 1;
-        let left = self.chip.trouble.fails_after;
-        self.chip.trouble.fails_after = left.and_then(|left| left.checked_sub(1));
-        if left == Some(0) { Err(Error::Bus) } else { Ok(()) }
+impl udrv_driver_tests::Chip for Chip {
+    type Driver = E1000;
+
+    /// One of 64 is always the driver's.
+    const TX_ROOM: u32 = 63;
+    const RESET: u16 = regs::CTRL.offset();
+    /// Behind both rings.
+    const FRAMES_FROM: u32 = DESCRIPTORS as u32;
+    const RESTORE_DROPS: bool = false;
+    const LINKS: &'static [Link] = &[
+        Link { up: true, speed: 1000, full_duplex: true },
+        Link { up: true, speed: 100, full_duplex: true },
+        Link { up: true, speed: 10, full_duplex: false },
+        Link { up: true, speed: 100, full_duplex: false },
+    ];
+    /// A reset does nothing, as in QEMU.
+    const VARIANTS: u32 = 2;
+
+    fn new() -> Chip {
+        Chip::new()
     }
 
-    fn service(&mut self, request: Request, w: [u64; 4]) -> Result<u64, Error> {
-        let (offset, value) = (w[0] as u16, w[2] as u32);
+    fn set_variant(&mut self, variant: u32) {
+        self.trouble.reset_is_nothing = variant == 1;
+    }
+
+    fn bus(&mut self) -> &mut Bus {
+        &mut self.bus
+    }
+
+    fn read(&mut self, offset: u16, _: u8) -> u32 {
+        Chip::read(self, offset)
+    }
+
+    fn write(&mut self, offset: u16, _: u8, value: u32) {
+        Chip::write(self, offset, value);
+    }
+
+    fn peek(&self, offset: u16, _: u8) -> u32 {
+        self.get(udrv_driver::Reg::at(offset))
+    }
+
+    fn poke(&mut self, offset: u16, _: u8, value: u32) {
+        *self.at(offset) = value;
+    }
+
+    /// Descriptors, and of a frame that goes on in the first buffer what is put behind the last. Where the chip writes
+    /// frames nobody else does.
+    fn assert_memory_access(request: Request, at: u64) {
         match request {
-            Request::RegisterRead => {
-                let kind = kind(w[0], w[1]);
-                self.access()?;
-                let mut value = self.chip.read(offset);
-                if kind == Kind::ReadClears {
-                    value |= self.border.carry.get(&offset).copied().unwrap_or(0);
-                    self.border.consumed.push((offset, value));
-                }
-                return Ok(value.into());
-            }
-            Request::RegisterWrite => match kind(w[0], w[1]) {
-                Kind::Doorbell | Kind::Tail => self.border.staged.push((offset, value)),
-                _ if self.access().is_err() => return Err(Error::Bus),
-                Kind::Config | Kind::DmaAddress | Kind::WriteOnly => {
-                    self.border.undo.push((offset, *self.chip.at(offset)));
-                    self.chip.write(offset, value);
-                }
-                Kind::Command => {
-                    self.border.commanded = true;
-                    self.chip.write(offset, value);
-                }
-                kind => panic!("write to {kind:?} register {offset:#x}"),
-            },
-            Request::DmaAllocate => {
-                assert!(w[1].is_power_of_two() && w[0] <= BUS.into());
-                self.chip.dma.push(vec![0; w[0] as usize]);
-                self.border.allocated_now += 1;
-                return Ok(self.chip.dma.len() as u64);
-            }
-            Request::DmaBusAddress => return Ok((BUS * w[0] as u32).into()),
-            Request::DmaRead32 => {
-                let word = &self.memory(w[0])[w[1] as usize..][..4];
-                return Ok(u32::from_le_bytes(word.try_into().unwrap()).into());
-            }
-            Request::DmaRead64 => {
-                let word = &self.memory(w[0])[w[1] as usize..][..8];
-                return Ok(u64::from_le_bytes(word.try_into().unwrap()));
-            }
-            Request::DmaWrite64 => {
-                self.border.words_written += 1;
-                self.memory(w[0])[w[1] as usize..][..8].copy_from_slice(&w[2].to_le_bytes());
-            }
-            Request::DmaWrite32 | Request::DmaHandOver32 => panic!("descriptors are written in words of 64 bits"),
-            Request::Keep => {
-                assert_eq!(self.border.given, Some(w[0] as u32), "a buffer that is not of this call");
-                self.border.kept_now.push(w[0] as u32);
-            }
-            Request::Complete => {
-                let buffer = w[0] as u32;
-                assert!(self.border.kept.contains(&buffer), "buffer {buffer} is not kept");
-                assert!(self.border.completed_now.iter().all(|(b, _)| *b != buffer), "buffer {buffer} twice");
-                self.border.completed_now.push((buffer, w[1] != 0));
-            }
-            Request::Deliver => {
-                assert!((56..=u64::from(self.border.longest)).contains(&w[2]), "length {}", w[2]);
-                assert!(w[1] >= 8192 && (w[1] + w[2]) as usize <= self.memory(w[0]).len());
-                // what is there on commit is what goes up
-                self.border.delivered_now.push((w[1] as usize, w[2] as usize));
-                assert!(self.border.delivered_now.len() <= self.border.budget as usize, "over budget");
-            }
-            Request::Now => return Ok(self.border.now),
-            Request::Pause => self.border.now += w[0],
-            Request::Log => {
-                // the text is at an address of this process, which nothing safe can read
-                self.border.logs.push(format!("level {}", w[0]));
-            }
-            Request::TakeInjection => {
-                if !std::mem::take(&mut self.border.armed) {
-                    return Err(Error::NotReady);
-                }
-            }
-            Request::InjectionTarget | Request::Posted => {}
-        }
-        Ok(0)
-    }
-
-    fn memory(&mut self, handle: u64) -> &mut Vec<u8> {
-        &mut self.chip.dma[handle as usize - 1]
-    }
-
-    fn begin(&mut self) {
-        let border = &mut self.border;
-        border.staged.clear();
-        border.undo.clear();
-        border.consumed.clear();
-        border.kept_now.clear();
-        border.completed_now.clear();
-        border.delivered_now.clear();
-        (border.commanded, border.allocated_now, border.accesses, border.words_written) = (false, 0, 0, 0);
-    }
-
-    /// As the class does it: frames go up, then doorbells ring.
-    fn commit(&mut self) {
-        for (offset, bits) in self.border.consumed.drain(..) {
-            *self.border.carry.entry(offset).or_default() &= !bits;
-        }
-        for (at, length) in std::mem::take(&mut self.border.delivered_now) {
-            self.border.delivered.push(self.chip.dma[0][at..at + length].to_vec());
-        }
-        for (offset, value) in std::mem::take(&mut self.border.staged) {
-            self.chip.write(offset, value);
-        }
-        let border = &mut self.border;
-        border.kept.append(&mut border.kept_now);
-        for (buffer, sent) in std::mem::take(&mut border.completed_now) {
-            border.kept.retain(|kept| *kept != buffer);
-            border.completed.push((buffer, sent));
+            Request::DmaRead32 => assert!(at < DESCRIPTORS),
+            Request::DmaRead64 => assert!(at.is_multiple_of(8) && at < BUFFERS_END),
+            Request::DmaWrite64 => assert!(at.is_multiple_of(8) && !(DESCRIPTORS..BUFFERS_END).contains(&at)),
+            other => panic!("{other:?}: descriptors are written in words of 64 bits"),
         }
     }
 
-    fn abort(&mut self) -> bool {
-        for (offset, value) in std::mem::take(&mut self.border.undo).into_iter().rev() {
-            self.chip.write(offset, value);
+    fn assert_doorbell(offset: u16, value: u32) {
+        assert!(value < if offset == regs::RDT.offset() { 256 } else { 64 }, "{offset:#x} {value}");
+    }
+
+    fn set_reset_hangs(&mut self, hangs: bool) {
+        self.trouble.reset_hangs = hangs;
+    }
+
+    fn lose_address(&mut self) {
+        self.eeprom = eeprom(MAC);
+        self.eeprom[40] ^= 0x0100;
+    }
+
+    fn miss(&mut self, frames: u32) {
+        *self.at(regs::MPC.offset()) += frames;
+    }
+
+    fn mac(&self) -> [u8; 6] {
+        Chip::mac(self)
+    }
+
+    fn is_quiet(&self) -> bool {
+        !self.receives() && !self.sends() && self.get(regs::IMS) == 0
+    }
+
+    fn assert_set_up(&self) {
+        assert_eq!(self.get(regs::IMS), regs::icr::CAUSES);
+        assert_eq!(self.get(regs::ITR), regs::itr::of(regs::itr::USUAL));
+        assert_eq!(self.get(regs::TIPG), regs::tipg::COPPER);
+        assert_ne!(self.get(regs::RAH0) & regs::rah::AV, 0);
+    }
+
+    fn assert_usual(&self) {
+        assert_eq!(self.get(regs::RCTL), regs::rctl::RUN);
+        assert_eq!(self.get(regs::TCTL), regs::tctl::RUN_FULL);
+        assert_eq!(self.get(regs::CTRL) & regs::ctrl::VME, 0);
+    }
+
+    fn change_link(&mut self, link: Link) {
+        let speed = match link.speed {
+            1000 => 2,
+            100 => 1,
+            _ => 0,
+        };
+        let status = u32::from(link.full_duplex) | u32::from(link.up) << 1 | speed << regs::status::SPEED_SHIFT;
+        self.set(regs::STATUS, status);
+        self.raise(regs::icr::LSC);
+    }
+
+    fn has_to_send(&mut self) -> bool {
+        Chip::has_to_send(self)
+    }
+
+    fn send_well(&mut self) -> (u32, u32) {
+        self.send(0)
+    }
+
+    fn bring(&mut self, length: u32, fill: u8) -> bool {
+        self.receive(length, fill)
+    }
+
+    fn bring_malformed(&mut self, which: u32) -> Option<&'static str> {
+        let whole = |length: u64| 3 << 32 | length;
+        let (what, words) = match which {
+            0 => ("no bytes", vec![whole(0)]),
+            1 => ("less than a CRC", vec![whole(3)]),
+            2 => ("truncated", vec![whole(63)]),
+            3 => ("oversize", vec![whole(1523)]),
+            4 => ("longer than its buffer", vec![whole(2049)]),
+            5 => ("as long as the field", vec![whole(0xffff)]),
+            6 => ("CE", vec![1 << 40 | whole(100)]),
+            7 => ("SE", vec![1 << 41 | whole(100)]),
+            8 => ("SEQ", vec![1 << 42 | whole(100)]),
+            9 => ("RXE", vec![1 << 47 | whole(100)]),
+            10 => ("in two buffers", vec![1 << 32 | 2048, whole(100)]),
+            11 => ("in more than it can be", vec![1 << 32 | 2048; 20].into_iter().chain([whole(100)]).collect()),
+            _ => return None,
+        };
+        assert!(words.into_iter().all(|word| self.receive_as(0xee, word)));
+        Some(what)
+    }
+
+    /// A good frame, a bad one, or a long one in two pieces.
+    fn bring_any(&mut self, random: &mut Random, fill: u8) -> Came {
+        let (length, kind) = (60 + random.below(1459), random.below(8));
+        // room for all of what comes
+        if (self.get(regs::RDT) + 256 - self.get(regs::RDH)) % 256 < 4 {
+            return Came::Nothing;
         }
-        for (offset, bits) in self.border.consumed.drain(..) {
-            *self.border.carry.entry(offset).or_default() |= bits;
+        match kind {
+            0 => assert!(self.receive_as(0xee, 1 << 40 | 3 << 32 | u64::from(length))),
+            1 => assert!(self.receive_as(0xee, 1 << 32 | 2048) && self.receive_as(0xee, 3 << 32 | 100)),
+            _ => assert!(self.receive(length, fill)),
         }
-        self.chip.dma.truncate(self.chip.dma.len() - self.border.allocated_now);
-        let commanded = self.border.commanded;
-        self.begin();
-        commanded
+        if kind < 2 { Came::Bad } else { Came::Frame }
+    }
+
+    fn standing(&self) -> u32 {
+        self.get(regs::RDT)
+    }
+
+    fn could_say(random: &mut Random, offset: u16) -> Vec<u32> {
+        let any = random.number() as u32;
+        let index = any % 64;
+        match offset {
+            0x00 => vec![0x48, 0x48, 0x48, regs::ctrl::RST],
+            0x10 => vec![0xc0, 0xc0, 0x2c0, 0x40, 0xc8],
+            0x14 => vec![any | 0x10, any & 0xffff_ff1f],
+            0x20 => vec![regs::mdic::R | 0x1140, regs::mdic::R, regs::mdic::E, 0],
+            0xc0 => vec![0x80, 0x01, 0x04, 0x8000_00dd],
+            0x100 | 0x400 => vec![0x8002, 0xfa, 0],
+            0x2810..=0x2818 => vec![index, 0, 255],
+            0x3810..=0x3818 => vec![index, 0, 0, 64],
+            0x4000..=0x40ff => vec![0, 1, any & 0xff],
+            _ => vec![any],
+        }
+    }
+
+    /// The second word of a descriptor.
+    fn could_write(random: &mut Random) -> u64 {
+        let length = u64::from(64 + random.below(1470));
+        let any = random.number();
+        let tagged = 5 << 48 | 11 << 32 | length;
+        random.of(&[3 << 32 | length, tagged, 1 << 32 | 2048, 0, any, any & 0xff_0000_ffff])
     }
 }
-
-struct Gate<'a>(&'a RefCell<Both>);
-
-impl Services for Gate<'_> {
-    fn request(&self, request: Request, words: [u64; 4]) -> Result<u64, Error> {
-        let answer = self.0.borrow_mut().service(request, words);
-        let left = &mut self.0.borrow_mut().border.abandon_after;
-        match left {
-            Some(0) => {
-                *left = None;
-                panic!("injected");
-            }
-            Some(more) => *more -= 1,
-            None => {}
-        }
-        answer
-    }
-}
-
-/// Panics that are meant are not shown.
-pub(crate) fn hide_injected() {
-    std::panic::set_hook(Box::new(|info| {
-        if info.payload_as_str().is_none_or(|text| !text.starts_with("injected")) {
-            eprintln!("{info}");
-        }
-    }));
-}
-
-impl Fake {
-    /// Just plugged in.
-    pub(crate) fn new() -> Fake {
-        let both = Both { chip: Chip::new(), border: Border { longest: 1518, ..Border::default() } };
-        Fake { both: RefCell::new(both), state: E1000::new_state(), versions: Versions::default() }
-    }
-
-    /// Probed and open.
-    pub(crate) fn opened() -> Fake {
-        let mut fake = Fake::new();
-        assert_eq!(fake.call(E1000::probe), Ok(MAC));
-        assert_eq!(fake.call(E1000::open), Ok(()));
-        fake
-    }
-
-    pub(crate) fn chip(&mut self) -> &mut Chip {
-        &mut self.both.get_mut().chip
-    }
-
-    pub(crate) fn border(&mut self) -> &mut Border {
-        &mut self.both.get_mut().border
-    }
-
-    /// One call that commits, whatever it returns; the state is then one that may be.
-    pub(crate) fn call<T>(&mut self, entry: impl FnOnce(&mut Cx<'_, State>) -> Result<T, Error>) -> Result<T, Error> {
-        self.both.get_mut().begin();
-        let result = entry(&mut Cx::new(&mut self.state, &Gate(&self.both), None));
-        assert_eq!(E1000::check(&self.state), Ok(()), "after a call that gives {:?}", result.as_ref().err());
-        self.both.get_mut().commit();
-        result
-    }
-
-    /// One call that is abandoned at `point`; false if it did not come there. Undone, and restored where need be.
-    pub(crate) fn abandon<T>(
-        &mut self,
-        point: Point,
-        entry: impl FnOnce(&mut Cx<'_, State>) -> Result<T, Error>,
-    ) -> bool {
-        self.border().armed = true;
-        let injection = Some(Injection { fault: InjectedFault::Panic, point });
-        let faulted = self.fault(injection, entry);
-        let reached = !std::mem::take(&mut self.border().armed);
-        assert_eq!(reached, faulted, "panicked elsewhere, or not where armed");
-        self.mend();
-        reached
-    }
-
-    /// One call that is abandoned when request number `after` has been served; false if it makes fewer.
-    pub(crate) fn abandon_after<T>(
-        &mut self,
-        after: u32,
-        entry: impl FnOnce(&mut Cx<'_, State>) -> Result<T, Error>,
-    ) -> bool {
-        self.border().abandon_after = Some(after);
-        let faulted = self.fault(None, entry);
-        let spent = self.border().abandon_after.take().is_none();
-        assert_eq!(spent, faulted, "panicked elsewhere");
-        self.mend();
-        faulted
-    }
-
-    fn fault<T>(
-        &mut self,
-        injection: Option<Injection>,
-        entry: impl FnOnce(&mut Cx<'_, State>) -> Result<T, Error>,
-    ) -> bool {
-        self.both.get_mut().begin();
-        let before = self.state;
-        let (state, gate) = (&mut self.state, Gate(&self.both));
-        let outcome = catch_unwind(AssertUnwindSafe(|| {
-            let _ = entry(&mut Cx::new(state, &gate, injection));
-        }));
-        self.state = before;
-        outcome.is_err()
-    }
-
-    fn mend(&mut self) {
-        if self.both.get_mut().abort() {
-            assert_eq!(self.call(E1000::restore), Ok(()));
-        }
-    }
-
-    /// Sends `length` bytes in `buffer`.
-    pub(crate) fn transmit(&mut self, buffer: u32, length: u32) -> Result<(), Error> {
-        self.border().given = Some(buffer);
-        let (transmit, frame) = (self.versions.transmit(), frame(buffer, length));
-        self.call(|cx| transmit(cx, frame))
-    }
-
-    pub(crate) fn poll(&mut self, budget: u32) -> Result<u32, Error> {
-        self.border().budget = budget;
-        let poll = self.versions.poll();
-        self.call(|cx| poll(cx, budget))
-    }
-
-    /// Sets the chip to something, and the class with it.
-    pub(crate) fn configure(&mut self, settings: Settings) -> Result<(), Error> {
-        self.call(|cx| E1000::configure(cx, settings))?;
-        self.border().longest = settings.longest_frame();
-        Ok(())
-    }
-
-    pub(crate) fn interrupt(&mut self) -> Events {
-        self.call(E1000::interrupt).unwrap()
-    }
-
-    pub(crate) fn stats(&mut self) -> udrv_driver::Stats {
-        self.call(E1000::get_stats).unwrap()
-    }
-
-    /// For calls that are abandoned: what `transmit` and `poll` above set.
-    pub(crate) fn allow(&mut self, buffer: u32, budget: u32) {
-        (self.border().given, self.border().budget) = (Some(buffer), budget);
-    }
-
-    /// It sends and receives, and the chip is set up as the state says.
-    pub(crate) fn assert_works(&mut self) {
-        let (mut delivered, mut completed) = (self.border().delivered.len(), self.border().completed.len());
-        for i in 0..9 {
-            assert_eq!(self.transmit(100 + i, 60 + i), Ok(()));
-            assert_eq!(self.chip().send(0), (bus_address(100 + i), 60 + i));
-            assert!(self.chip().receive(60 + i, i as u8));
-            assert!(self.interrupt().has(Events::POLL));
-            assert_eq!(self.poll(16), Ok(1));
-            (delivered, completed) = (delivered + 1, completed + 1);
-            let border = self.border();
-            assert_eq!(border.delivered.len(), delivered);
-            assert_eq!(border.delivered.last(), Some(&vec![i as u8; 60 + i as usize]));
-            assert_eq!(border.completed.len(), completed);
-            assert_eq!(border.completed.last(), Some(&(100 + i, true)));
-        }
-        let chip = self.chip();
-        assert_eq!(chip.get(regs::IMS), regs::icr::CAUSES);
-        assert_eq!(chip.get(regs::ITR), regs::itr::of(regs::itr::USUAL));
-        assert_eq!(chip.get(regs::TIPG), regs::tipg::COPPER);
-        assert_eq!(chip.mac(), MAC.0);
-        assert_ne!(chip.get(regs::RAH0) & regs::rah::AV, 0);
-        assert!(self.border().kept.is_empty());
-    }
-}
-
-pub(crate) fn bus_address(buffer: u32) -> u32 {
-    0x4000_0000 + 2048 * buffer
-}
-
-pub(crate) fn frame(buffer: u32, length: u32) -> TxFrame {
-    /// No handle is 0.
-    const HANDLE: u64 = 1 << 32;
-    TxFrame {
-        buffer: Buffer(HANDLE | u64::from(buffer)),
-        length,
-        bus_address: bus_address(buffer),
-        offload: Default::default(),
-    }
-}
-
-/// Another address than the EEPROM's.
-pub(crate) const OTHER: MacAddress = MacAddress([2, 1, 2, 3, 4, 0xff]);

@@ -3,8 +3,7 @@
 use e1000::{E1000, regs};
 use udrv_driver::{Error, Micros, NetDriver, Offload, Settings, TxFrame};
 
-use crate::fake::{Fake, bus_address, frame, hide_injected};
-use crate::versions::{Versions, with_all, with_both_polls};
+use crate::fake::{Fake, Versions, bus_address, frame, hide_injected, with_all, with_both_polls};
 
 const USUAL: Settings = E1000::FEATURES.usual();
 /// VP, what the chip says of a tag that it has taken out.
@@ -23,7 +22,7 @@ fn numbered(length: u32, seed: u32) -> Vec<u8> {
 fn what_the_chip_does_not_have_is_refused_and_changes_nothing() {
     for opened in [false, true] {
         let mut fake = if opened { Fake::opened() } else { Fake::new() };
-        let before = fake.chip().writes.len();
+        let before = fake.chip().bus.writes.len();
         for wrong in [
             jumbo(16_111),
             jumbo(u32::MAX),
@@ -33,7 +32,7 @@ fn what_the_chip_does_not_have_is_refused_and_changes_nothing() {
         ] {
             assert_eq!(fake.configure(wrong), Err(Error::Unsupported), "{wrong:?}");
         }
-        assert_eq!(fake.chip().writes.len(), before);
+        assert_eq!(fake.chip().bus.writes.len(), before);
     }
 }
 
@@ -172,9 +171,9 @@ fn what_may_be_sent_hangs_on_the_mtu() {
 fn no_abandoned_poll_loses_or_repeats_a_long_frame() {
     hide_injected();
     for versions in Versions::ALL.into_iter().filter(|versions| !versions.alternate_transmit) {
-        let poll = versions.poll();
+        let poll = versions.poll::<E1000>();
         for after in (0..24).chain((24..1500).step_by(97)) {
-            let mut fake = Fake { versions, ..Fake::opened() };
+            let mut fake = Fake::opened_with(versions);
             assert_eq!(fake.configure(jumbo(9000)), Ok(()));
             let (mut expected, mut reached) = (Vec::new(), 0);
             let mut bring = |fake: &mut Fake, n: u32| {
@@ -209,9 +208,9 @@ fn the_mtu_changes_in_the_middle_of_traffic() {
             if before > 1500 {
                 assert!(fake.chip().receive_as(2, 1 << 32 | 2048));
             }
-            fake.chip().writes.clear();
+            fake.chip().bus.writes.clear();
             assert_eq!(fake.configure(jumbo(after)), Ok(()));
-            let was_reset = fake.chip().writes.iter().any(|(at, value)| *at == 0 && value & regs::ctrl::RST != 0);
+            let was_reset = fake.chip().bus.writes.iter().any(|(at, value)| *at == 0 && value & regs::ctrl::RST != 0);
             assert_eq!(was_reset, (before == 9000) != (after == 9000), "PBA counts after a reset only");
             if fake.chip().has_to_send() {
                 fake.chip().send(0);
@@ -268,13 +267,13 @@ fn segments_get_the_tag_of_the_vlan_too() {
         let offload =
             Offload { checksum_start: 34, checksum_offset: 16, segment: 1448, headers: 66, ip_start: 14, ipv6: false };
         fake.allow(7, 0);
-        let transmit = fake.versions.transmit();
+        let transmit = fake.versions.transmit::<E1000>();
         let packet = TxFrame { offload, ..frame(7, 20_000) };
         assert_eq!(fake.call(|cx| transmit(cx, packet)), Ok(()));
         let count = fake.chip().get(regs::TDT) as usize;
         assert!(count >= 4, "{count}");
         for index in 0..count {
-            let descriptor = &fake.chip().dma[0][4096 + 16 * index..][..16];
+            let descriptor = &fake.chip().bus.dma[0][4096 + 16 * index..][..16];
             let word = u64::from_le_bytes(descriptor[8..].try_into().unwrap());
             let is_context = word >> 20 & 0xf == 0;
             assert_eq!(is_context, index == 0, "{index}: {word:#x}");

@@ -3,8 +3,7 @@
 use e1000::{E1000, regs};
 use udrv_driver::NetDriver;
 
-use crate::fake::{Fake, hide_injected};
-use crate::versions::{Versions, with_both_polls};
+use crate::fake::{Fake, Versions, hide_injected, with_both_polls};
 
 /// Length with CRC, DD and EOP, errors.
 fn word(length: u64, errors: u64) -> u64 {
@@ -17,16 +16,16 @@ fn several_frames_and_their_buffers_one_poll_later() {
         for i in 1..=5 {
             assert!(fake.chip().receive(59 + u32::from(i), i));
         }
-        fake.chip().writes.clear();
+        fake.chip().bus.writes.clear();
         assert_eq!(fake.poll(64), Ok(5));
         for (i, frame) in (1..=5_u8).zip(&fake.border().delivered) {
             assert_eq!(frame, &vec![i; 59 + usize::from(i)]);
         }
-        assert_eq!(fake.chip().writes, [], "they are not given back before they have gone up");
+        assert_eq!(fake.chip().bus.writes, [], "they are not given back before they have gone up");
         assert_eq!(fake.poll(64), Ok(0));
-        assert_eq!(fake.chip().writes, [(regs::RDT.offset(), 4)]);
+        assert_eq!(fake.chip().bus.writes, [(regs::RDT.offset(), 4)]);
         assert_eq!(fake.poll(64), Ok(0));
-        assert_eq!(fake.chip().writes.len(), 1, "nothing to give back, nothing written");
+        assert_eq!(fake.chip().bus.writes.len(), 1, "nothing to give back, nothing written");
         assert_eq!(fake.stats().rx_frames, 5);
     });
 }
@@ -116,7 +115,7 @@ fn a_frame_in_several_descriptors_is_dropped_whole() {
 fn a_ring_that_is_all_done_ends() {
     with_both_polls(|mut fake| {
         for index in 0..256 {
-            let descriptor = &mut fake.chip().dma[0][16 * index..][8..16];
+            let descriptor = &mut fake.chip().bus.dma[0][16 * index..][8..16];
             descriptor.copy_from_slice(&word(100, 0x97).to_le_bytes());
         }
         assert_eq!(fake.poll(64), Ok(0));
@@ -129,9 +128,9 @@ fn a_ring_that_is_all_done_ends() {
 fn no_abandoned_poll_loses_or_repeats_a_frame() {
     hide_injected();
     for versions in Versions::ALL {
-        let poll = versions.poll();
+        let poll = versions.poll::<E1000>();
         for after in 0.. {
-            let mut fake = Fake { versions, ..Fake::opened() };
+            let mut fake = Fake::opened_with(versions);
             let mut reached = 0;
             let mut came = 0_u32;
             // two laps, so that each index is met with and without something to give back

@@ -3,8 +3,7 @@
 use e1000::{E1000, regs};
 use udrv_driver::{Error, Events, NetDriver};
 
-use crate::fake::{Fake, bus_address};
-use crate::versions::{with_all, with_both_polls};
+use crate::fake::{Fake, bus_address, with_all, with_both_polls};
 
 /// One of 64 is always the driver's: a tail that has caught the head is an empty ring to the chip.
 #[test]
@@ -47,10 +46,10 @@ fn completed_in_order() {
             assert_eq!(fake.transmit(buffer, 60), Ok(()));
         }
         // DD of the second descriptor, behind 256 receive descriptors
-        fake.chip().dma[0][0x1000 + 16 + 12] |= 1;
+        fake.chip().bus.dma[0][0x1000 + 16 + 12] |= 1;
         assert_eq!(fake.poll(1), Ok(0));
         assert_eq!(fake.border().completed, []);
-        fake.chip().dma[0][0x1000 + 16 + 12] &= !1;
+        fake.chip().bus.dma[0][0x1000 + 16 + 12] &= !1;
         fake.chip().send(0);
         fake.chip().send(0);
         assert_eq!(fake.poll(1), Ok(0));
@@ -117,7 +116,7 @@ fn no_status_panics_or_completes_what_is_not_kept() {
                 assert_eq!(fake.transmit(buffer, 60), Ok(()));
             }
             for index in 0..64 {
-                fake.chip().dma[0][0x1000 + 16 * index + 12] = status;
+                fake.chip().bus.dma[0][0x1000 + 16 * index + 12] = status;
             }
             for _ in 0..3 {
                 assert_eq!(fake.poll(4), Ok(0));

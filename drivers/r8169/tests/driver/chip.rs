@@ -1,11 +1,8 @@
 //! A small chip: as much of an RTL8169SC as a driver can see go wrong. It looks at its descriptors whenever it likes.
 
 use r8169::regs::{cr, isr};
-use udrv_driver::MacAddress;
+use udrv_driver_tests::{BUS, Bus, MAC, Window};
 
-pub(crate) const MAC: MacAddress = MacAddress([0x52, 0x54, 0, 0x12, 0x34, 0x56]);
-/// Bus address of the first piece of memory; the next begins as far behind.
-pub(crate) const BUS: u32 = 0x10_0000;
 /// An RTL8169SC.
 pub(crate) const VERSION: u32 = 0x1800_0000;
 
@@ -17,40 +14,35 @@ pub(crate) const WHOLE: u32 = 3 << 28;
 /// What can be wrong with it.
 #[derive(Default)]
 pub(crate) struct Trouble {
-    pub(crate) gone: bool,
     pub(crate) reset_hangs: bool,
     pub(crate) phy_hangs: bool,
-    /// Accesses that go well before the bus refuses one, once.
-    pub(crate) fails_after: Option<u32>,
 }
 
 pub(crate) struct Chip {
-    pub(crate) registers: [u8; 256],
+    pub(crate) registers: Window,
     pub(crate) version: u32,
     pub(crate) phy: [u16; 32],
     pub(crate) trouble: Trouble,
-    pub(crate) dma: Vec<Vec<u8>>,
+    pub(crate) bus: Bus,
     /// Where it is in its rings.
     rx: u32,
     tx: u32,
     reset_reads: u32,
     phy_reads: u32,
-    pub(crate) writes: Vec<(u16, u32)>,
 }
 
 impl Chip {
     pub(crate) fn new() -> Chip {
         let mut chip = Chip {
-            registers: [0; 256],
+            registers: Window::new(256),
             version: VERSION,
             phy: [0; 32],
             trouble: Trouble::default(),
-            dma: Vec::new(),
+            bus: Bus::default(),
             rx: 0,
             tx: 0,
             reset_reads: 0,
             phy_reads: 0,
-            writes: Vec::new(),
         };
         chip.registers[..6].copy_from_slice(&MAC.0);
         chip.registers[0x6c] = 0x13;
@@ -59,12 +51,11 @@ impl Chip {
     }
 
     pub(crate) fn get(&self, offset: u16, width: u8) -> u32 {
-        let bytes = &self.registers[offset.into()..][..width.into()];
-        bytes.iter().rev().fold(0, |value, byte| value << 8 | u32::from(*byte))
+        self.registers.get(offset, width)
     }
 
     pub(crate) fn set(&mut self, offset: u16, width: u8, value: u32) {
-        self.registers[offset.into()..][..width.into()].copy_from_slice(&value.to_le_bytes()[..width.into()]);
+        self.registers.set(offset, width, value);
     }
 
     pub(crate) fn is_on(&self, bits: u8) -> bool {
@@ -73,7 +64,7 @@ impl Chip {
 
     /// How often it was told to reset itself.
     pub(crate) fn resets(&self) -> usize {
-        self.writes.iter().filter(|(offset, value)| *offset == 0x37 && *value as u8 & cr::RST != 0).count()
+        self.bus.writes.iter().filter(|(offset, value)| *offset == 0x37 && *value as u8 & cr::RST != 0).count()
     }
 
     pub(crate) fn raise(&mut self, causes: u16) {
@@ -81,9 +72,6 @@ impl Chip {
     }
 
     pub(crate) fn read(&mut self, offset: u16, width: u8) -> u32 {
-        if self.trouble.gone {
-            return u32::MAX >> (32 - 8 * u32::from(width));
-        }
         match offset {
             0x37 => {
                 if self.reset_reads > 0 && !self.trouble.reset_hangs {
@@ -103,8 +91,7 @@ impl Chip {
     }
 
     pub(crate) fn write(&mut self, offset: u16, width: u8, value: u32) {
-        self.writes.push((offset, value));
-        if self.trouble.gone || self.reset_reads > 0 {
+        if self.reset_reads > 0 {
             return;
         }
         match offset {
@@ -147,12 +134,12 @@ impl Chip {
     }
 
     pub(crate) fn word(&self, at: u32) -> u32 {
-        let bytes = &self.dma[0][at as usize..][..4];
+        let bytes = &self.bus.dma[0][at as usize..][..4];
         u32::from_le_bytes(bytes.try_into().unwrap())
     }
 
     pub(crate) fn set_word(&mut self, at: u32, value: u32) {
-        self.dma[0][at as usize..][..4].copy_from_slice(&value.to_le_bytes());
+        self.bus.dma[0][at as usize..][..4].copy_from_slice(&value.to_le_bytes());
     }
 
     fn rx_place(&self) -> u32 {
@@ -180,7 +167,7 @@ impl Chip {
         }
         assert_eq!((before & 0x3fff, self.word(at + 4), self.word(at + 12)), (2048, 0, 0));
         let buffer = (self.word(at + 8) - BUS) as usize;
-        self.dma[0][buffer..buffer + 2048].fill(fill);
+        self.bus.dma[0][buffer..buffer + 2048].fill(fill);
         self.set_word(at, word & !(OWN | EOR) | before & EOR);
         self.rx = if before & EOR != 0 { 0 } else { self.rx + 1 };
         assert!(self.rx < 256, "it ran behind the ring");

@@ -1,346 +1,189 @@
-//! The chip behind `Services`, with commit and rollback.
+//! The small chip as the tests that are the same for every driver know it.
 
-use std::cell::RefCell;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
-use r8169::{R8169, State, regs};
+use r8169::R8169;
+use r8169::regs::{cr, cr9346, isr};
+use udrv_driver::Link;
 use udrv_driver::abi::Request;
-use udrv_driver::{
-    Buffer, Cx, Error, Events, InjectedFault, Injection, Kind, NetDriver, Point, RegisterInfo, Services, TxFrame,
-};
+use udrv_driver_tests::{Bus, Came, Random, every_driver_test};
+pub(crate) use udrv_driver_tests::{MAC, Versions, bus_address, frame};
 
-pub(crate) use crate::chip::MAC;
-use crate::chip::{BUS, Chip};
-use crate::versions::Versions;
+use crate::chip::{Chip, WHOLE};
 
-/// What waits for the commit.
-enum Staged {
-    Doorbell(u16, u8, u32),
-    Word(u32, u32),
+pub(crate) type Fake = udrv_driver_tests::Fake<Chip>;
+
+pub(crate) fn with_all(test: impl Fn(Fake)) {
+    udrv_driver_tests::with_all(test);
 }
 
-/// The framework's side of the border.
-#[derive(Default)]
-pub(crate) struct Border {
-    // of the call
-    staged: Vec<Staged>,
-    undo: Vec<(u16, u8, u32)>,
-    acknowledged: u16,
-    commanded: bool,
-    kept_now: Vec<u32>,
-    completed_now: Vec<(u32, bool)>,
-    delivered_now: Vec<(usize, usize)>,
-    allocated_now: usize,
-    given: Option<u32>,
-    budget: u32,
-    /// Requests until the call is abandoned.
-    abandon_after: Option<u32>,
-    // for good
-    pub(crate) now: u64,
-    pub(crate) kept: Vec<u32>,
-    pub(crate) completed: Vec<(u32, bool)>,
-    pub(crate) delivered: Vec<Vec<u8>>,
-    pub(crate) armed: bool,
-    pub(crate) logs: Vec<u64>,
+pub(crate) fn with_both_polls(test: impl Fn(Fake)) {
+    udrv_driver_tests::with_both_polls(test);
 }
 
-pub(crate) struct Both {
-    pub(crate) chip: Chip,
-    pub(crate) border: Border,
-}
+every_driver_test!(Chip);
 
-pub(crate) struct Fake {
-    pub(crate) both: RefCell<Both>,
-    pub(crate) state: State,
-    pub(crate) versions: Versions,
-}
+impl udrv_driver_tests::Chip for Chip {
+    type Driver = R8169;
 
-fn kind(offset: u64, width: u64) -> Kind {
-    let declared = |r: &&RegisterInfo| width == u64::from(r.width) && u64::from(r.offset) == offset;
-    R8169::REGISTERS.iter().find(declared).unwrap_or_else(|| panic!("undeclared {offset:#x}/{width}")).kind
-}
+    const TX_ROOM: u32 = 64;
+    const RESET: u16 = 0x37;
+    /// Behind both rings.
+    const FRAMES_FROM: u32 = 8192;
+    const RESTORE_DROPS: bool = false;
+    /// The number behind the rings.
+    const REMEMBERED: Option<u64> = Some(5120);
+    const LINKS: &'static [Link] = &[
+        Link { up: true, speed: 1000, full_duplex: true },
+        Link { up: true, speed: 100, full_duplex: true },
+        Link { up: true, speed: 10, full_duplex: true },
+        Link { up: true, speed: 100, full_duplex: false },
+    ];
 
-impl Both {
-    /// Counts an access down to the one that the bus refuses.
-    fn access(&mut self) -> Result<(), Error> {
-        let left = self.chip.trouble.fails_after;
-        self.chip.trouble.fails_after = left.and_then(|left| left.checked_sub(1));
-        if left == Some(0) { Err(Error::Bus) } else { Ok(()) }
+    fn new() -> Chip {
+        Chip::new()
     }
 
-    fn service(&mut self, request: Request, w: [u64; 4]) -> Result<u64, Error> {
-        let (offset, width, value) = (w[0] as u16, w[1] as u8, w[2] as u32);
-        let at = w[1] as usize;
+    fn bus(&mut self) -> &mut Bus {
+        &mut self.bus
+    }
+
+    fn read(&mut self, offset: u16, width: u8) -> u32 {
+        Chip::read(self, offset, width)
+    }
+
+    fn write(&mut self, offset: u16, width: u8, value: u32) {
+        Chip::write(self, offset, width, value);
+    }
+
+    fn peek(&self, offset: u16, width: u8) -> u32 {
+        self.get(offset, width)
+    }
+
+    fn poke(&mut self, offset: u16, width: u8, value: u32) {
+        self.set(offset, width, value);
+    }
+
+    fn let_pass(&mut self, time: u64) {
+        Chip::let_pass(self, time);
+    }
+
+    fn assert_memory_access(request: Request, at: u64) {
+        assert!(at < 8192, "a descriptor");
         match request {
-            Request::RegisterRead => {
-                assert!(kind(w[0], w[1]) != Kind::WriteOnly);
-                self.access()?;
-                return Ok(self.chip.read(offset, width).into());
-            }
-            Request::RegisterWrite => match kind(w[0], w[1]) {
-                Kind::Doorbell => self.border.staged.push(Staged::Doorbell(offset, width, value)),
-                _ if self.access().is_err() => return Err(Error::Bus),
-                Kind::Config | Kind::DmaAddress | Kind::WriteOnly => {
-                    self.border.undo.push((offset, width, self.chip.get(offset, width)));
-                    self.chip.write(offset, width, value);
-                }
-                Kind::WriteOneClears => {
-                    self.border.acknowledged |= self.chip.get(offset, width) as u16 & value as u16;
-                    self.chip.write(offset, width, value);
-                }
-                Kind::Command => {
-                    self.border.commanded = true;
-                    self.chip.write(offset, width, value);
-                }
-                kind => panic!("write to {kind:?} register {offset:#x}"),
-            },
-            Request::DmaAllocate => {
-                assert!(w[1].is_power_of_two() && w[0] <= BUS.into());
-                self.chip.dma.push(vec![0; w[0] as usize]);
-                self.border.allocated_now += 1;
-                return Ok(self.chip.dma.len() as u64);
-            }
-            Request::DmaBusAddress => return Ok((BUS * w[0] as u32).into()),
-            Request::DmaRead32 => return Ok(self.chip.word(at as u32).into()),
-            Request::DmaRead64 => panic!("only first words are read"),
-            Request::DmaWrite32 => self.chip.set_word(at as u32, value),
-            Request::DmaWrite64 => {
-                assert!(at.is_multiple_of(8));
-                self.chip.dma[0][at..at + 8].copy_from_slice(&w[2].to_le_bytes());
-            }
-            Request::DmaHandOver32 => {
-                assert!(at.is_multiple_of(16), "the first word of a descriptor");
-                self.border.staged.push(Staged::Word(at as u32, value));
-            }
-            Request::Keep => {
-                assert_eq!(self.border.given, Some(w[0] as u32), "a buffer that is not of this call");
-                self.border.kept_now.push(w[0] as u32);
-            }
-            Request::Complete => {
-                let buffer = w[0] as u32;
-                assert!(self.border.kept.contains(&buffer), "buffer {buffer} is not kept");
-                assert!(self.border.completed_now.iter().all(|(b, _)| *b != buffer), "buffer {buffer} twice");
-                self.border.completed_now.push((buffer, w[1] != 0));
-            }
-            Request::Deliver => {
-                assert!((60..=1518).contains(&w[2]), "length {}", w[2]);
-                assert!(w[1] >= 8192 && (w[1] + w[2]) as usize <= self.chip.dma[0].len());
-                // what is there on commit is what goes up
-                self.border.delivered_now.push((at, w[2] as usize));
-                assert!(self.border.delivered_now.len() <= self.border.budget as usize, "over budget");
-            }
-            Request::Now => return Ok(self.border.now),
-            Request::Pause => {
-                self.border.now += w[0];
-                self.chip.let_pass(w[0]);
-            }
-            Request::Log => self.border.logs.push(w[0]),
-            Request::TakeInjection => {
-                if !std::mem::take(&mut self.border.armed) {
-                    return Err(Error::NotReady);
-                }
-            }
-            Request::InjectionTarget | Request::Posted => {}
-        }
-        Ok(0)
-    }
-
-    fn begin(&mut self) {
-        let border = &mut self.border;
-        border.staged.clear();
-        border.undo.clear();
-        border.kept_now.clear();
-        border.completed_now.clear();
-        border.delivered_now.clear();
-        (border.acknowledged, border.commanded, border.allocated_now) = (0, false, 0);
-    }
-
-    /// As the class does it: frames go up, then what was staged, in order.
-    fn commit(&mut self) {
-        for (at, length) in std::mem::take(&mut self.border.delivered_now) {
-            self.border.delivered.push(self.chip.dma[0][at..at + length].to_vec());
-        }
-        for staged in std::mem::take(&mut self.border.staged) {
-            match staged {
-                Staged::Doorbell(offset, width, value) => self.chip.write(offset, width, value),
-                Staged::Word(at, value) => self.chip.set_word(at, value),
-            }
-        }
-        let border = &mut self.border;
-        border.kept.append(&mut border.kept_now);
-        for (buffer, sent) in std::mem::take(&mut border.completed_now) {
-            border.kept.retain(|kept| *kept != buffer);
-            border.completed.push((buffer, sent));
+            Request::DmaRead32 | Request::DmaHandOver32 => assert!(at.is_multiple_of(16), "its first word"),
+            Request::DmaWrite32 => assert!(at % 16 == 4 || at == 5120, "its second word"),
+            Request::DmaWrite64 => assert!(at.is_multiple_of(8)),
+            other => panic!("this driver does not ask for {other:?}"),
         }
     }
 
-    fn abort(&mut self) -> bool {
-        for (offset, width, value) in std::mem::take(&mut self.border.undo).into_iter().rev() {
-            self.chip.write(offset, width, value);
-        }
-        let causes = std::mem::take(&mut self.border.acknowledged);
-        self.chip.raise(causes);
-        self.chip.dma.truncate(self.chip.dma.len() - self.border.allocated_now);
-        let commanded = self.border.commanded;
-        self.begin();
-        commanded
-    }
-}
-
-struct Gate<'a>(&'a RefCell<Both>);
-
-impl Services for Gate<'_> {
-    fn request(&self, request: Request, words: [u64; 4]) -> Result<u64, Error> {
-        let answer = self.0.borrow_mut().service(request, words);
-        let left = &mut self.0.borrow_mut().border.abandon_after;
-        match left {
-            Some(0) => {
-                *left = None;
-                panic!("injected");
-            }
-            Some(more) => *more -= 1,
-            None => {}
-        }
-        answer
-    }
-}
-
-impl Fake {
-    /// Just plugged in.
-    pub(crate) fn new() -> Fake {
-        let both = Both { chip: Chip::new(), border: Border::default() };
-        Fake { both: RefCell::new(both), state: R8169::new_state(), versions: Versions::default() }
+    fn assert_doorbell(offset: u16, value: u32) {
+        assert_eq!(value, if offset == 0x38 { 0x40 } else { 0 }, "{offset:#x}");
     }
 
-    /// Probed and open.
-    pub(crate) fn opened() -> Fake {
-        let mut fake = Fake::new();
-        assert_eq!(fake.call(R8169::probe), Ok(MAC));
-        assert_eq!(fake.call(R8169::open), Ok(()));
-        fake
+    fn set_reset_hangs(&mut self, hangs: bool) {
+        self.trouble.reset_hangs = hangs;
     }
 
-    pub(crate) fn chip(&mut self) -> &mut Chip {
-        &mut self.both.get_mut().chip
+    /// It loads its address itself, and an empty EEPROM is all ones.
+    fn lose_address(&mut self) {
+        self.registers[..6].fill(0xff);
     }
 
-    pub(crate) fn border(&mut self) -> &mut Border {
-        &mut self.both.get_mut().border
+    fn miss(&mut self, frames: u32) {
+        self.set(0x4c, 4, self.get(0x4c, 4) + frames);
     }
 
-    /// One call that commits, whatever it returns; the state is then one that may be.
-    pub(crate) fn call<T>(&mut self, entry: impl FnOnce(&mut Cx<'_, State>) -> Result<T, Error>) -> Result<T, Error> {
-        self.both.get_mut().begin();
-        let result = entry(&mut Cx::new(&mut self.state, &Gate(&self.both), None));
-        assert_eq!(R8169::check(&self.state), Ok(()), "after a call that gives {:?}", result.as_ref().err());
-        self.both.get_mut().commit();
-        result
+    fn mac(&self) -> [u8; 6] {
+        self.registers[..6].try_into().unwrap()
     }
 
-    /// One call that is abandoned at `point`; false if it did not come there. Undone, and restored where need be.
-    pub(crate) fn abandon<T>(
-        &mut self,
-        point: Point,
-        entry: impl FnOnce(&mut Cx<'_, State>) -> Result<T, Error>,
-    ) -> bool {
-        self.border().armed = true;
-        let injection = Some(Injection { fault: InjectedFault::Panic, point });
-        let faulted = self.fault(injection, entry);
-        let reached = !std::mem::take(&mut self.border().armed);
-        assert_eq!(reached, faulted, "panicked elsewhere, or not where armed");
-        self.mend();
-        reached
+    fn is_quiet(&self) -> bool {
+        (self.registers[0x37], self.get(0x3c, 2)) == (0, 0)
     }
 
-    /// One call that is abandoned when request number `after` has been served; false if it makes fewer.
-    pub(crate) fn abandon_after<T>(
-        &mut self,
-        after: u32,
-        entry: impl FnOnce(&mut Cx<'_, State>) -> Result<T, Error>,
-    ) -> bool {
-        self.border().abandon_after = Some(after);
-        let faulted = self.fault(None, entry);
-        let spent = self.border().abandon_after.take().is_none();
-        assert_eq!(spent, faulted, "panicked elsewhere");
-        self.mend();
-        faulted
+    fn assert_set_up(&self) {
+        assert!(self.is_on(cr::RE | cr::TE));
+        assert_eq!(self.get(0x3c, 2), isr::CAUSES.into());
+        assert_eq!(self.registers[0x50], cr9346::LOCKED);
     }
 
-    fn fault<T>(
-        &mut self,
-        injection: Option<Injection>,
-        entry: impl FnOnce(&mut Cx<'_, State>) -> Result<T, Error>,
-    ) -> bool {
-        self.both.get_mut().begin();
-        let before = self.state;
-        let (state, gate) = (&mut self.state, Gate(&self.both));
-        let outcome = catch_unwind(AssertUnwindSafe(|| {
-            let _ = entry(&mut Cx::new(state, &gate, injection));
-        }));
-        self.state = before;
-        outcome.is_err()
+    fn assert_usual(&self) {
+        assert_eq!(self.get(0x44, 4), 0xe70a);
     }
 
-    fn mend(&mut self) {
-        if self.both.get_mut().abort() {
-            assert_eq!(self.call(R8169::restore), Ok(()));
+    fn change_link(&mut self, link: Link) {
+        let speed = match link.speed {
+            0 => 0,
+            10 => 0x04,
+            100 => 0x08,
+            _ => 0x10,
+        };
+        self.registers[0x6c] = u8::from(link.full_duplex) | u8::from(link.up) << 1 | speed;
+        self.raise(isr::LINKCHG);
+    }
+
+    fn has_to_send(&mut self) -> bool {
+        Chip::has_to_send(self)
+    }
+
+    fn send_well(&mut self) -> (u32, u32) {
+        self.send()
+    }
+
+    fn bring(&mut self, length: u32, fill: u8) -> bool {
+        self.receive(length, fill)
+    }
+
+    fn bring_malformed(&mut self, which: u32) -> Option<&'static str> {
+        let (what, word) = *[
+            ("no bytes", WHOLE),
+            ("less than a CRC", WHOLE | 3),
+            ("truncated", WHOLE | 63),
+            ("oversize", WHOLE | 1523),
+            ("longer than its buffer", WHOLE | 2049),
+            ("as long as the field", WHOLE | 0x3fff),
+            ("RWT", WHOLE | 1 << 22 | 100),
+            ("RES", WHOLE | 1 << 21 | 100),
+            ("RUNT", WHOLE | 1 << 20 | 100),
+            ("CRC", WHOLE | 1 << 19 | 100),
+            ("its beginning alone", 1 << 29 | 2048),
+            ("its middle alone", 2048),
+            ("its end alone", 1 << 28 | 100),
+        ]
+        .get(which as usize)?;
+        assert!(self.receive_as(0xee, word));
+        Some(what)
+    }
+
+    /// A good frame, a bad one, or a piece of a long one.
+    fn bring_any(&mut self, random: &mut Random, fill: u8) -> Came {
+        let (length, kind) = (60 + random.below(1459), random.below(8));
+        let (word, came, fill) = match kind {
+            0 => (WHOLE | 1 << 19 | length, Came::Bad, 0xee),
+            1 => (1 << 29 | 2048, Came::Bad, 0xee),
+            _ => (WHOLE | (length + 4), Came::Frame, fill),
+        };
+        if self.receive_as(fill, word) { came } else { Came::Nothing }
+    }
+
+    fn could_say(random: &mut Random, offset: u16) -> Vec<u32> {
+        let any = random.number() as u32;
+        match offset {
+            0x37 => vec![0, 0, 0, 0x0c, 0x10],
+            0x3e => vec![1, 5, any & 0xff, any],
+            0x40 => vec![0x1800_0700, 0x3800_0700, 0x3000_0000, 0x3c00_0000],
+            0x4c => vec![0, 0, 3, any & 0x00ff_ffff],
+            0x60 => vec![1 << 31 | 0x1140, 0x1140, 1 << 31, 0],
+            0x6c => vec![0x13, 0x0b, 0, any & 0x7f],
+            _ => vec![any],
         }
     }
 
-    /// Sends `length` bytes in `buffer`.
-    pub(crate) fn transmit(&mut self, buffer: u32, length: u32) -> Result<(), Error> {
-        self.border().given = Some(buffer);
-        let (transmit, frame) = (self.versions.transmit(), frame(buffer, length));
-        self.call(|cx| transmit(cx, frame))
+    /// The first word of a descriptor.
+    fn could_write(random: &mut Random) -> u64 {
+        let length = 64 + random.below(1470);
+        let any = random.number() as u32;
+        let words = [WHOLE | length, WHOLE | length, 1 << 29 | 2048, 1 << 31, any, any & 0x3000_ffff];
+        random.of(&words).into()
     }
-
-    pub(crate) fn poll(&mut self, budget: u32) -> Result<u32, Error> {
-        self.border().budget = budget;
-        let poll = self.versions.poll();
-        self.call(|cx| poll(cx, budget))
-    }
-
-    pub(crate) fn interrupt(&mut self) -> Events {
-        self.call(R8169::interrupt).unwrap()
-    }
-
-    pub(crate) fn stats(&mut self) -> udrv_driver::Stats {
-        self.call(R8169::get_stats).unwrap()
-    }
-
-    /// For calls that are abandoned: what `transmit` and `poll` above set.
-    pub(crate) fn allow(&mut self, buffer: u32, budget: u32) {
-        (self.border().given, self.border().budget) = (Some(buffer), budget);
-    }
-
-    /// It sends and receives, and the chip is set up as the state says.
-    pub(crate) fn assert_works(&mut self) {
-        let (mut delivered, mut completed) = (self.border().delivered.len(), self.border().completed.len());
-        for i in 0..9 {
-            assert_eq!(self.transmit(100 + i, 60 + i), Ok(()));
-            assert_eq!(self.chip().send(), (bus_address(100 + i), 60 + i));
-            assert!(self.chip().receive(60 + i, i as u8));
-            assert!(self.interrupt().has(Events::POLL));
-            assert_eq!(self.poll(16), Ok(1));
-            (delivered, completed) = (delivered + 1, completed + 1);
-            let border = self.border();
-            assert_eq!(border.delivered.len(), delivered);
-            assert_eq!(border.delivered.last(), Some(&vec![i as u8; 60 + i as usize]));
-            assert_eq!(border.completed.len(), completed);
-            assert_eq!(border.completed.last(), Some(&(100 + i, true)));
-        }
-        let chip = self.chip();
-        assert_eq!(chip.get(0x3c, 2), regs::isr::CAUSES.into());
-        assert_eq!(chip.registers[0x50], regs::cr9346::LOCKED);
-        assert_eq!(chip.registers[..6], MAC.0);
-        assert!(self.border().kept.is_empty());
-    }
-}
-
-pub(crate) fn bus_address(buffer: u32) -> u32 {
-    0x4000_0000 + 2048 * buffer
-}
-
-pub(crate) fn frame(buffer: u32, length: u32) -> TxFrame {
-    TxFrame { buffer: Buffer(buffer.into()), length, bus_address: bus_address(buffer), ..TxFrame::default() }
 }

@@ -1,10 +1,10 @@
 //! Frames both ways, and who owns a descriptor when.
 
+use r8169::R8169;
 use udrv_driver::Error;
 
 use crate::chip::WHOLE;
-use crate::fake::{Fake, bus_address, frame};
-use crate::versions::{with_all, with_both_polls};
+use crate::fake::{Fake, bus_address, frame, with_all, with_both_polls};
 
 #[test]
 fn all_descriptors_are_used_and_in_turn() {
@@ -39,17 +39,17 @@ fn what_is_left_is_rung_for_again() {
         for buffer in 0..3 {
             assert_eq!(fake.transmit(buffer, 60), Ok(()));
         }
-        fake.chip().writes.clear();
+        fake.chip().bus.writes.clear();
         assert_eq!(fake.poll(8), Ok(0));
-        assert_eq!(fake.chip().writes, [], "nothing was sent: it is at work, or has a time-out coming");
+        assert_eq!(fake.chip().bus.writes, [], "nothing was sent: it is at work, or has a time-out coming");
         fake.chip().send();
         assert_eq!(fake.poll(8), Ok(0));
-        assert_eq!(fake.chip().writes, [(0x38, 0x40)]);
+        assert_eq!(fake.chip().bus.writes, [(0x38, 0x40)]);
         fake.chip().send();
         fake.chip().send();
-        fake.chip().writes.clear();
+        fake.chip().bus.writes.clear();
         assert_eq!(fake.poll(8), Ok(0));
-        assert_eq!(fake.chip().writes, []);
+        assert_eq!(fake.chip().bus.writes, []);
     });
 }
 
@@ -117,7 +117,7 @@ fn bad_frames_are_dropped_and_counted() {
 #[test]
 fn a_transmit_that_fails_hands_nothing_over() {
     with_all(|mut fake| {
-        let transmit = fake.versions.transmit();
+        let transmit = fake.versions.transmit::<R8169>();
         for round in 0..70_u32 {
             for after in 0.. {
                 fake.allow(round, 0);
@@ -139,7 +139,7 @@ fn a_transmit_that_fails_hands_nothing_over() {
 #[test]
 fn a_poll_that_fails_gives_nothing_back() {
     with_both_polls(|mut fake| {
-        let poll = fake.versions.poll();
+        let poll = fake.versions.poll::<R8169>();
         let mut number = 0_u32;
         for round in 0..100 {
             let came = 1 + round % 5;
@@ -148,13 +148,13 @@ fn a_poll_that_fails_gives_nothing_back() {
             }
             assert_eq!(fake.transmit(1, 60), Ok(()));
             fake.chip().send();
-            let before = fake.chip().dma[0][..8192].to_vec();
+            let before = fake.chip().bus.dma[0][..8192].to_vec();
             for after in 0.. {
                 fake.allow(0, 64);
                 if !fake.abandon_after(after, |cx| poll(cx, 64)) {
                     break;
                 }
-                assert!(fake.chip().dma[0][..8192] == before, "after {after}");
+                assert!(fake.chip().bus.dma[0][..8192] == before, "after {after}");
             }
             assert_eq!(fake.poll(64), Ok(came));
             number += came;

@@ -3,8 +3,7 @@
 use rtl8139::{Rtl8139, regs};
 use udrv_driver::{Error, Events, NetDriver};
 
-use crate::fake::Fake;
-use crate::versions::with_both_polls;
+use crate::fake::{Fake, with_both_polls};
 
 use regs::isr::{FOVW, ROK, RXOVW};
 
@@ -12,18 +11,17 @@ use regs::isr::{FOVW, ROK, RXOVW};
 fn several_frames_and_one_capr() {
     with_both_polls(|mut fake| {
         for i in 1..=5 {
-            fake.chip.get_mut().receive(59 + u32::from(i), i);
+            fake.chip().receive(59 + u32::from(i), i);
         }
-        fake.chip.get_mut().writes.clear();
+        fake.chip().bus.writes.clear();
         assert_eq!(fake.poll(64), Ok(5));
-        let chip = fake.chip.get_mut();
-        for (i, frame) in (1..=5_u8).zip(&chip.delivered) {
+        for (i, frame) in (1..=5_u8).zip(&fake.border().delivered) {
             assert_eq!(frame, &vec![i; 59 + usize::from(i)]);
         }
         // 4 + 64 = 68 for the first, 4 + 65..68 rounded up = 72 for the others, less 16
-        assert_eq!(chip.writes, [(regs::CAPR.offset(), 68 + 4 * 72 - 16)]);
+        assert_eq!(fake.chip().bus.writes, [(regs::CAPR.offset(), 68 + 4 * 72 - 16)]);
         assert_eq!(fake.poll(64), Ok(0));
-        assert_eq!(fake.chip.get_mut().writes.len(), 1, "nothing consumed, nothing written");
+        assert_eq!(fake.chip().bus.writes.len(), 1, "nothing consumed, nothing written");
         assert_eq!(fake.stats().rx_frames, 5);
     });
 }
@@ -32,7 +30,7 @@ fn several_frames_and_one_capr() {
 fn the_budget_is_kept() {
     with_both_polls(|mut fake| {
         for i in 0..10 {
-            fake.chip.get_mut().receive(60, i);
+            fake.chip().receive(60, i);
         }
         assert_eq!(fake.poll(0), Ok(0));
         assert_eq!([fake.poll(4), fake.poll(4), fake.poll(4)], [Ok(4), Ok(4), Ok(2)]);
@@ -45,12 +43,11 @@ fn around_the_end_in_one_piece() {
     with_both_polls(|mut fake| {
         let mut crossed = 0;
         for length in (60..=1518).chain((60..=1518).rev()) {
-            let before = fake.chip.get_mut().get(regs::CAPR.offset(), 2);
-            fake.chip.get_mut().receive(length, length as u8);
+            let before = fake.chip().get(regs::CAPR.offset(), 2);
+            fake.chip().receive(length, length as u8);
             assert_eq!(fake.poll(1), Ok(1));
-            let chip = fake.chip.get_mut();
-            assert_eq!(chip.delivered.pop(), Some(vec![length as u8; length as usize]));
-            crossed += u32::from((chip.get(regs::CAPR.offset(), 2) + 16) % 0x8000 < (before + 16) % 0x8000);
+            assert_eq!(fake.border().delivered.pop(), Some(vec![length as u8; length as usize]));
+            crossed += u32::from((fake.chip().get(regs::CAPR.offset(), 2) + 16) % 0x8000 < (before + 16) % 0x8000);
         }
         assert!(crossed > 60);
     });
@@ -64,18 +61,18 @@ fn no_header_panics_or_delivers_what_is_outside() {
             // the length says nothing any more when the status is bad; 0xfff0 is a multiple of 15
             let step = if status & 0x3f == 1 { 1 } else { 15 };
             for length in (0..=0xffff_u32).step_by(step) {
-                fake.chip.get_mut().receive_as(1518, 1, length << 16 | status);
+                fake.chip().receive_as(1518, 1, length << 16 | status);
                 let good = status & 0x3f == 1 && (64..=1522).contains(&length);
                 assert_eq!(fake.serve(1), good.into(), "{status:#x} {length}");
                 if good {
                     delivered += 1;
-                    assert_eq!(fake.chip.get_mut().delivered.pop().map(|f| f.len()), Some(length as usize - 4));
+                    assert_eq!(fake.border().delivered.pop().map(|f| f.len()), Some(length as usize - 4));
                 }
                 if good || length == 0xfff0 {
                     // what follows a header that lied, or waits, is another test
                     assert_eq!(fake.call(Rtl8139::restore), Ok(()));
                 }
-                fake.chip.get_mut().writes.clear();
+                fake.chip().bus.writes.clear();
             }
         }
         assert_eq!(delivered, 4 * 1459);
@@ -89,15 +86,15 @@ fn no_header_panics_or_delivers_what_is_outside() {
 #[test]
 fn what_is_still_being_written_waits() {
     with_both_polls(|mut fake| {
-        fake.chip.get_mut().receive(100, 1);
-        fake.chip.get_mut().receive_as(200, 2, 0xfff0_0000);
+        fake.chip().receive(100, 1);
+        fake.chip().receive_as(200, 2, 0xfff0_0000);
         assert_eq!(fake.poll(8), Ok(1));
         assert_eq!(fake.poll(8), Ok(0));
         assert_eq!(fake.stats().rx_resets, 0);
         // 4 + 104 behind the start
-        fake.chip.get_mut().dma[0][108..112].copy_from_slice(&(204_u32 << 16 | 1).to_le_bytes());
+        fake.chip().bus.dma[0][108..112].copy_from_slice(&(204_u32 << 16 | 1).to_le_bytes());
         assert_eq!(fake.poll(8), Ok(1));
-        assert_eq!(fake.chip.get_mut().delivered[1], vec![2; 200]);
+        assert_eq!(fake.border().delivered[1], vec![2; 200]);
     });
 }
 
@@ -106,21 +103,21 @@ fn what_is_still_being_written_waits() {
 fn nonsense_behind_good_frames_waits_for_the_next_poll() {
     with_both_polls(|mut fake| {
         assert_eq!(fake.transmit(7, 60), Ok(()));
-        fake.chip.get_mut().receive(100, 1);
-        fake.chip.get_mut().receive(100, 2);
-        fake.chip.get_mut().receive_as(100, 3, 0xdead_beef);
-        fake.chip.get_mut().receive(100, 4);
-        fake.chip.get_mut().writes.clear();
+        fake.chip().receive(100, 1);
+        fake.chip().receive(100, 2);
+        fake.chip().receive_as(100, 3, 0xdead_beef);
+        fake.chip().receive(100, 4);
+        fake.chip().bus.writes.clear();
         assert_eq!(fake.poll(8), Ok(2));
-        assert!(fake.chip.get_mut().writes.iter().all(|(offset, _)| *offset == regs::CAPR.offset()));
+        assert!(fake.chip().bus.writes.iter().all(|(offset, _)| *offset == regs::CAPR.offset()));
         assert_eq!(fake.serve(8), 0);
         let stats = fake.stats();
         assert_eq!((stats.rx_errors, stats.rx_resets), (1, 1));
         if fake.versions.alternate_poll {
-            assert_eq!(fake.chip.get_mut().completed, [(7, false)], "restore sets up the transmitter too");
+            assert_eq!(fake.border().completed, [(7, false)], "restore sets up the transmitter too");
         } else {
-            assert_eq!(fake.chip.get_mut().kept, [7], "the transmitter goes on");
-            fake.chip.get_mut().send(regs::tsd::TOK);
+            assert_eq!(fake.border().kept, [7], "the transmitter goes on");
+            fake.chip().send(regs::tsd::TOK);
             assert_eq!(fake.poll(8), Ok(0));
         }
         fake.assert_works();
@@ -132,13 +129,13 @@ fn nonsense_behind_good_frames_waits_for_the_next_poll() {
 fn what_is_written_for_ever_is_nonsense() {
     for header in [0xfff0_0000, 1000 << 16 | 1, 0xfff0_0001] {
         with_both_polls(|mut fake| {
-            fake.chip.get_mut().now = 77;
-            fake.chip.get_mut().receive_as(60, 2, header);
+            fake.border().now = 77;
+            fake.chip().receive_as(60, 2, header);
             for _ in 0..100 {
                 assert_eq!(fake.poll(8), Ok(0));
             }
             assert_eq!(fake.stats().rx_resets, 0);
-            fake.chip.get_mut().now += 10_001;
+            fake.border().now += 10_001;
             assert_eq!(fake.serve(8), 0);
             assert_eq!(fake.stats().rx_resets, 1);
             fake.assert_works();
@@ -151,12 +148,12 @@ fn what_is_written_for_ever_is_nonsense() {
 fn frames_that_come_slowly_are_no_nonsense() {
     with_both_polls(|mut fake| {
         for fill in 0..5 {
-            fake.chip.get_mut().now += 100;
-            let at = fake.chip.get_mut().receive_as(60, fill, 0xfff0_0000);
+            fake.border().now += 100;
+            let at = fake.chip().receive_as(60, fill, 0xfff0_0000);
             assert_eq!(fake.poll(8), Ok(0));
-            fake.chip.get_mut().now += 9_000;
+            fake.border().now += 9_000;
             assert_eq!(fake.poll(8), Ok(0));
-            fake.chip.get_mut().dma[0][at..at + 4].copy_from_slice(&(64_u32 << 16 | 1).to_le_bytes());
+            fake.chip().bus.dma[0][at..at + 4].copy_from_slice(&(64_u32 << 16 | 1).to_le_bytes());
             assert_eq!(fake.poll(8), Ok(1));
         }
         assert_eq!(fake.stats().rx_resets, 0);
@@ -169,10 +166,10 @@ fn old_frames_behind_the_last_are_not_delivered_again() {
     with_both_polls(|mut fake| {
         for round in 0..3 {
             for i in 0..8 {
-                fake.chip.get_mut().receive(100, i);
+                fake.chip().receive(100, i);
             }
             assert_eq!(fake.call(Rtl8139::restore), Ok(()));
-            fake.chip.get_mut().receive(100, round);
+            fake.chip().receive(100, round);
             assert_eq!(fake.poll(64), Ok(1));
             assert_eq!(fake.poll(64), Ok(0));
         }
@@ -185,12 +182,12 @@ fn a_ring_that_is_never_empty_delivers_nothing_old() {
     with_both_polls(|mut fake| {
         let header = (1020_u32 << 16 | 1).to_le_bytes();
         for at in (0..0x8000).step_by(1024) {
-            fake.chip.get_mut().dma[0][at..at + 4].copy_from_slice(&header);
+            fake.chip().bus.dma[0][at..at + 4].copy_from_slice(&header);
         }
-        fake.chip.get_mut().trouble.never_empty = true;
+        fake.chip().trouble.never_empty = true;
         for _ in 0..10 {
             assert_eq!(fake.serve(1000), 0);
-            fake.chip.get_mut().now += 5_000;
+            fake.border().now += 5_000;
         }
         assert!(fake.stats().rx_resets >= 1);
     });
@@ -203,12 +200,12 @@ fn no_cbr_leads_outside() {
         let header = (1020_u32 << 16 | 1).to_le_bytes();
         for cbr in 0..=0xffff_u32 {
             for at in (0..0x8000).step_by(1024) {
-                fake.chip.get_mut().dma[0][at..at + 4].copy_from_slice(&header);
+                fake.chip().bus.dma[0][at..at + 4].copy_from_slice(&header);
             }
-            fake.chip.get_mut().point_cbr(cbr);
+            fake.chip().point_cbr(cbr);
             assert!(fake.serve(1000) <= 31);
-            fake.chip.get_mut().delivered.clear();
-            fake.chip.get_mut().writes.clear();
+            fake.border().delivered.clear();
+            fake.chip().bus.writes.clear();
         }
     });
 }
@@ -217,24 +214,24 @@ fn no_cbr_leads_outside() {
 fn an_overflow_is_cleared_after_capr() {
     for cause in [RXOVW, FOVW, RXOVW | FOVW] {
         with_both_polls(|mut fake| {
-            fake.chip.get_mut().receive(100, 1);
-            fake.chip.get_mut().raise(cause);
-            let pending = |fake: &Fake| fake.chip.borrow().get(regs::ISR.offset(), 2) as u16;
+            fake.chip().receive(100, 1);
+            fake.chip().raise(cause);
+            let pending = |fake: &mut Fake| fake.chip().get(regs::ISR.offset(), 2) as u16;
 
             assert!(fake.interrupt().has(Events::POLL));
-            assert_eq!(pending(&fake), cause, "ROK is acknowledged, the overflow is not yet");
+            assert_eq!(pending(&mut fake), cause, "ROK is acknowledged, the overflow is not yet");
             assert!(fake.interrupt().has(Events::POLL));
-            assert_eq!(pending(&fake), cause, "nor by another interrupt before poll");
+            assert_eq!(pending(&mut fake), cause, "nor by another interrupt before poll");
             assert_eq!(fake.poll(8), Ok(1));
             assert!(fake.interrupt().has(Events::POLL));
-            assert_eq!(pending(&fake), 0);
+            assert_eq!(pending(&mut fake), 0);
             assert_eq!(fake.poll(8), Ok(0));
             assert_eq!(fake.interrupt(), Events::NONE);
 
             // the next one is a new one
-            fake.chip.get_mut().raise(cause | ROK);
+            fake.chip().raise(cause | ROK);
             fake.interrupt();
-            assert_eq!(pending(&fake), cause);
+            assert_eq!(pending(&mut fake), cause);
         });
     }
 }
@@ -242,7 +239,7 @@ fn an_overflow_is_cleared_after_capr() {
 #[test]
 fn an_overflow_with_an_empty_ring_is_no_storm() {
     with_both_polls(|mut fake| {
-        fake.chip.get_mut().raise(RXOVW);
+        fake.chip().raise(RXOVW);
         assert!(fake.interrupt().has(Events::POLL));
         assert_eq!(fake.poll(8), Ok(0));
         assert!(fake.interrupt().has(Events::POLL));
@@ -253,8 +250,8 @@ fn an_overflow_with_an_empty_ring_is_no_storm() {
 #[test]
 fn a_receiver_that_does_not_stop_is_a_timeout() {
     let mut fake = Fake::opened();
-    fake.chip.get_mut().receive_as(100, 1, 0);
+    fake.chip().receive_as(100, 1, 0);
     // writes of CR have no effect while a reset hangs
-    fake.chip.get_mut().trouble.reset_hangs = true;
+    fake.chip().trouble.reset_hangs = true;
     assert!(matches!(fake.call(Rtl8139::restore), Err(Error::Timeout { .. })));
 }
