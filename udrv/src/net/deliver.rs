@@ -28,7 +28,8 @@ impl<D: NetDriver> NetDevice<D> {
         let (endpoint, traffic) = (&mut *self.endpoint, &mut self.traffic);
         // what the chip says of checksums counts only if that is left to it
         let left_to_chip = self.offloads.rx_checksum;
-        let frames = self.host.delivered.drain(..).map(|frame| Delivered { checked: frame.checked && left_to_chip, ..frame });
+        let frames =
+            self.host.delivered.drain(..).map(|frame| Delivered { checked: frame.checked && left_to_chip, ..frame });
         if endpoint.takes_merged() {
             self.merger.merge(region, frames, |up| match up {
                 Up::Frame(frame) => send_frame(endpoint, region, frame, traffic),

@@ -53,7 +53,15 @@ const RTL8139: Peer = Peer { device: "rtl8139", module: "8139cp" };
 
 /// All of them.
 pub(crate) const CARDS: &[Card] = &[
-    Card { name: "rtl8139", make: Make::Qemu, devices: &["rtl8139"], module: "8139cp", jumbo: None, vlan: false, peer: E1000 },
+    Card {
+        name: "rtl8139",
+        make: Make::Qemu,
+        devices: &["rtl8139"],
+        module: "8139cp",
+        jumbo: None,
+        vlan: false,
+        peer: E1000,
+    },
     // 82540EM, 82545EM (copper) and 82544GC; 8139cp has 4096
     Card {
         name: "e1000",
