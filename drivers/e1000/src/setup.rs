@@ -29,10 +29,13 @@ pub(crate) fn halt(cx: &Cx<'_, State>) -> Result<(), Error> {
     cx.regs.write(regs::IMC, u32::MAX)?;
     cx.regs.write(regs::RCTL, 0)?;
     cx.regs.write(regs::TCTL, 0)?;
+    // what is written during a reset that a call has left behind is lost
+    let is_over = |value| value & ctrl::RST == 0;
+    cx.regs.wait(regs::CTRL, RESET_DEADLINE, is_over)?;
     // the reset lets it count
     cx.regs.write(regs::PBA, fifo(cx.state))?;
     cx.regs.write(regs::CTRL, ctrl::RST)?;
-    cx.regs.wait(regs::CTRL, RESET_DEADLINE, |value| value & ctrl::RST == 0)?;
+    cx.regs.wait(regs::CTRL, RESET_DEADLINE, is_over)?;
     // what the EEPROM loads would go over what is written here
     eeprom::acquire(cx)?;
     eeprom::release(cx)?;

@@ -246,5 +246,5 @@ pub fn every_call_leaves_a_state_that_may_be<C: Chip>() {
         delivered += garbage.borrow().delivered;
     }
     assert!(well.iter().all(|times| *times > 100), "{well:?}");
-    assert!(completed > 5_000 && delivered > 5_000, "{completed} {delivered}");
+    assert!(completed > 5_000 && delivered > 4_000, "{completed} {delivered}");
 }

@@ -117,6 +117,7 @@ impl udrv_driver_tests::Chip for Chip {
     fn assert_usual(&self) {
         assert_eq!(self.get(regs::RCTL), regs::rctl::RUN);
         assert_eq!(self.get(regs::TCTL), regs::tctl::RUN_FULL);
+        assert_eq!(self.get(regs::PBA), regs::pba::USUAL);
         assert_eq!(self.get(regs::CTRL) & regs::ctrl::VME, 0);
     }
 
