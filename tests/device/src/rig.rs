@@ -260,12 +260,13 @@ impl<S: Subject> Default for Rig<S> {
 }
 
 impl<S: Subject> Hand<S> {
-    /// Starts a device.
+    /// Starts a device. Nobody waits for interrupts here, so none is held back.
     ///
     /// # Panics
     /// When it does not start.
     #[must_use]
     pub fn new(options: Options, config: Config<S>) -> Hand<S> {
+        let options = Options { interrupt_interval: Some(Duration::ZERO), ..options };
         let (device, around) = build(turn(), options, config, |_| {}, |card| card).expect("the device starts");
         Hand { around, device }
     }
