@@ -11,12 +11,13 @@ const POINTS: [&str; 3] = ["start", "middle", "end"];
 /// Entry points that traffic calls by itself.
 const BY_TRAFFIC: [&str; 3] = ["transmit", "interrupt", "poll"];
 /// Those that are called by command, with the values in force.
-const BY_COMMAND: [&str; 11] = [
+const BY_COMMAND: [&str; 12] = [
     "link",
     "get_stats",
     "get_ringparam",
     "set_rx_mode",
     "set_mac",
+    "configure",
     "tx_timeout",
     "stop",
     "open",

@@ -10,13 +10,14 @@ const POINTS: [&str; 3] = ["start", "middle", "end"];
 /// Entry points that traffic goes through.
 const BY_TRAFFIC: [&str; 3] = ["transmit", "interrupt", "poll"];
 /// Entry points that are called on request.
-const BY_CALL: [&str; 11] = [
+const BY_CALL: [&str; 12] = [
     "probe",
     "open",
     "stop",
     "link",
     "set_mac",
     "set_rx_mode",
+    "configure",
     "get_ringparam",
     "get_stats",
     "tx_timeout",
