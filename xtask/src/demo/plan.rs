@@ -73,13 +73,13 @@ mod tests {
         let mut all = plan(7);
         assert_eq!(all, plan(7));
         assert_ne!(all, plan(8));
-        assert_eq!(all.len(), 54 + 66);
+        assert_eq!(all.len(), 54 + 72);
         all.sort_by_key(|i| rank(i.entry, i.point, i.fault));
         let names: Vec<_> = all.iter().map(|i| (i.entry, i.point, i.fault)).collect();
         let mut unique = names.clone();
         unique.dedup();
         assert_eq!(names, unique);
         assert_eq!(names[0], ("transmit", "start", "null-write"));
-        assert_eq!(names[119], ("restore", "middle", "panic"));
+        assert_eq!(names[125], ("restore", "middle", "panic"));
     }
 }
