@@ -70,7 +70,7 @@ ip netns exec far udrv-judge count-frames "$peer" --to "$peer_mac" > /results/fr
 counter1=$!
 ip netns exec near udrv-judge count-frames udrv0 --to "$ours_mac" > /results/frames-received.json &
 counter2=$!
-ip netns exec near udrv-judge transfer 10.77.0.2:7000 --mib 32 --until /tmp/storm-is-over > /results/transfer.json &
+ip netns exec near udrv-judge transfer 10.77.0.2:7000 --mib 8 --until /tmp/storm-is-over > /results/transfer.json &
 transfer=$!
 ip netns exec near udrv-judge send-frames udrv0 --to "$peer_mac" --until /tmp/transfer-is-over > /results/sender1.json &
 sender1=$!
