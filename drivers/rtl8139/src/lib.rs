@@ -102,6 +102,7 @@ impl NetDriver for Rtl8139 {
         if cx.state.ring == Dma::NONE {
             cx.state.ring = cx.dma.allocate(ring::SIZE + ring::SLACK, ring::ALIGNMENT)?;
         }
+        setup::aim(cx)?;
         cx.point(Point::End);
         Ok(mac)
     }

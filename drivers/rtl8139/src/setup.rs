@@ -3,7 +3,7 @@
 //! The one known state is that after a software reset (CR.RST, section 5.4): receiver and transmitter off, ring empty,
 //! the turn at slot 0, causes and mask clear. Everything starts from there, so `restore` has nothing to find out.
 
-use udrv_driver::{Cx, Error, Micros};
+use udrv_driver::{Cx, Dma, Error, Micros};
 
 use crate::regs::{self, cr, cr9346, isr, rcr, tcr};
 use crate::ring;
@@ -25,15 +25,22 @@ fn wait_cr(cx: &Cx<'_, State>, ready: impl Fn(u8) -> bool) -> Result<(), Error> 
 ///
 /// CR goes to 0 first, for a chip whose reset hangs: then it has at least been told to stop.
 ///
-/// What holds bus addresses is written afterwards though the reset has cleared it (section 5.4): the framework does not
-/// know that, and would go on taking its shadow for what the chip holds.
+/// TSAD is written afterwards though the reset has cleared it (section 5.4): the framework does not know that, and would
+/// go on taking its shadow for what the chip holds. RBSTART is not, see [`aim`].
 pub(crate) fn halt(cx: &Cx<'_, State>) -> Result<(), Error> {
     cx.regs.write(regs::IMR, 0)?;
     cx.regs.write(regs::CR, 0)?;
     cx.regs.write(regs::CR, cr::RST)?;
     wait_cr(cx, |value| value & cr::RST == 0)?;
-    cx.regs.write(regs::RBSTART, 0)?;
     regs::TSAD.into_iter().try_for_each(|address| cx.regs.write(address, 0))
+}
+
+/// RBSTART from the state, with the receiver off: from `probe` on it is never anything else. A call that has switched the
+/// receiver on and fails is undone, but for CR and RCR, which nobody can undo: until `restore` comes the chip goes on
+/// receiving, to what RBSTART held before.
+pub(crate) fn aim(cx: &Cx<'_, State>) -> Result<(), Error> {
+    let address = cx.dma.bus_address(cx.state.ring)?;
+    cx.regs.write(regs::RBSTART, address)
 }
 
 /// Halts the chip and gives every kept buffer back as lost. What the chip has counted is taken first: a reset
@@ -41,6 +48,9 @@ pub(crate) fn halt(cx: &Cx<'_, State>) -> Result<(), Error> {
 pub(crate) fn shut_down(cx: &mut Cx<'_, State>) -> Result<(), Error> {
     take_missed(cx)?;
     halt(cx)?;
+    if cx.state.ring != Dma::NONE {
+        aim(cx)?;
+    }
     cx.state.tx.ring.lose_all(cx.net, &mut cx.state.stats)?;
     cx.state.tx.reset();
     (cx.state.cursor, cx.state.waiting) = (0, 0);
@@ -82,10 +92,9 @@ pub(crate) fn restart_receiver(cx: &mut Cx<'_, State>) -> Result<(), Error> {
 /// The first header is wiped: should the chip say that there is a frame before there is one, the old one is not taken
 /// for it. CAPR is a doorbell and arrives on commit; until then it says the same by the reset.
 fn write_ring(cx: &mut Cx<'_, State>) -> Result<(), Error> {
-    let address = cx.dma.bus_address(cx.state.ring)?;
     cx.dma.write_u32(cx.state.ring, 0, 0)?;
     cx.state.cursor = 0;
-    cx.regs.write(regs::RBSTART, address)?;
+    aim(cx)?;
     cx.regs.write(regs::CAPR, ring::to_capr(0))
 }
 

@@ -67,6 +67,8 @@ pub struct Border {
     /// Of frames that may go up: see [`crate::Fake::configure`].
     pub(crate) lengths: Lengths,
     carry: HashMap<u16, u32>,
+    /// Of registers that are written back, by offset.
+    shadow: HashMap<u16, u32>,
     /// Microseconds since the start.
     pub now: u64,
     /// Buffers that the driver keeps.
@@ -228,6 +230,11 @@ impl<C: Chip> Both<C> {
             Kind::WriteOneClears => {
                 self.border.acknowledged.push((offset, width, self.chip.peek(offset, width) & value));
             }
+            // what it was told last, or has by itself: a reset that the driver asks for changes only the chip
+            Kind::Config | Kind::DmaAddress => {
+                let old = self.border.shadow.insert(offset, value).unwrap_or_else(|| self.chip.peek(offset, width));
+                self.border.undo.push((offset, width, old));
+            }
             _ => self.border.undo.push((offset, width, self.chip.peek(offset, width))),
         }
         self.write(offset, width, value);
@@ -274,6 +281,9 @@ impl<C: Chip> Both<C> {
     /// Undoes the call; says whether `restore` is needed.
     pub(crate) fn abort(&mut self) -> bool {
         for (offset, width, value) in std::mem::take(&mut self.border.undo).into_iter().rev() {
+            if let Some(shadow) = self.border.shadow.get_mut(&offset) {
+                *shadow = value;
+            }
             self.write(offset, width, value);
         }
         for (offset, width, causes) in std::mem::take(&mut self.border.acknowledged) {

@@ -130,6 +130,10 @@ impl Chip {
                     self.set(0x38, 2, 0xfff0);
                 }
             }
+            0x30 => {
+                assert!(value != 0 || !self.enabled(cr::RE), "the receiver is on and would write at 0");
+                self.set(0x30, 4, value);
+            }
             0x3e => self.set(0x3e, 2, self.get(0x3e, 2) & !value),
             0x4c => self.set(0x4c, 4, 0),
             0x00 | 0x04 if self.registers[0x50] != cr9346::CONFIG_WRITE => panic!("IDR while locked"),
