@@ -83,6 +83,7 @@ impl NetDriver for R8169 {
         if cx.state.memory == Dma::NONE {
             cx.state.memory = cx.dma.allocate(ring::BYTES, ring::ALIGNMENT)?;
         }
+        setup::aim(cx)?;
         cx.point(Point::End);
         Ok(cx.state.mac)
     }

@@ -5,7 +5,7 @@
 //! where the state has it: see [`is_in_step`].
 
 use udrv_driver::ring::TxRing;
-use udrv_driver::{Cx, Error, Micros};
+use udrv_driver::{Cx, Dma, Error, Micros};
 
 use crate::regs::{self, cpcr, cr, cr9346, etthr, isr, mitigate, rcr, tcr, tppoll};
 use crate::ring;
@@ -24,16 +24,25 @@ const MPC_MASK: u32 = 0x00ff_ffff;
 /// CR goes to 0 first, for a chip whose reset hangs: then it has at least been told to stop.
 ///
 /// What the framework has a shadow of is written afterwards though the reset has cleared it: the framework does not
-/// know that, and would go on taking its shadow for what the chip holds.
+/// know that, and would go on taking its shadow for what the chip holds. The rings' addresses are not, see [`aim`].
 pub(crate) fn halt(cx: &Cx<'_, State>) -> Result<(), Error> {
     cx.regs.write(regs::IMR, 0)?;
     cx.regs.write(regs::CR, 0)?;
     cx.regs.write(regs::CR, cr::RST)?;
     cx.regs.wait(regs::CR, RESET_DEADLINE, |value| value & cr::RST == 0)?;
     cx.regs.write(regs::IMR, 0)?;
-    cx.regs.write(regs::RMS, 0)?;
-    let addresses = [regs::TNPDS_HIGH, regs::TNPDS_LOW, regs::RDSAR_HIGH, regs::RDSAR_LOW];
-    addresses.into_iter().try_for_each(|register| cx.regs.write(register, 0))
+    cx.regs.write(regs::RMS, 0)
+}
+
+/// The rings' addresses from the state, with the chip off: from `probe` on they are never others. A call that has
+/// switched the chip on and fails is undone, but for CR and RCR, which nobody can undo: until `restore` comes the chip
+/// looks for descriptors where it was told to before.
+pub(crate) fn aim(cx: &Cx<'_, State>) -> Result<(), Error> {
+    let base = cx.dma.bus_address(cx.state.memory)?;
+    cx.regs.write(regs::TNPDS_HIGH, 0)?;
+    cx.regs.write(regs::TNPDS_LOW, base + ring::TX_PLACE)?;
+    cx.regs.write(regs::RDSAR_HIGH, 0)?;
+    cx.regs.write(regs::RDSAR_LOW, base)
 }
 
 /// Halts the chip and gives every kept buffer back: as sent where its descriptor says so, else as lost. What the chip has
@@ -41,6 +50,9 @@ pub(crate) fn halt(cx: &Cx<'_, State>) -> Result<(), Error> {
 pub(crate) fn shut_down(cx: &mut Cx<'_, State>) -> Result<(), Error> {
     take_missed(cx)?;
     halt(cx)?;
+    if cx.state.memory != Dma::NONE {
+        aim(cx)?;
+    }
     // rings that were written anew say nothing of these
     if cx.state.tx.used() != 0 && has_turn(cx)? {
         traffic::give_back_sent(cx)?;
@@ -127,10 +139,7 @@ fn write_rings(cx: &mut Cx<'_, State>) -> Result<(), Error> {
     for index in 0..ring::TX as usize {
         cx.dma.write_u64(memory, ring::tx_place(index), ring::unused(index).into())?;
     }
-    cx.regs.write(regs::TNPDS_HIGH, 0)?;
-    cx.regs.write(regs::TNPDS_LOW, base + ring::TX_PLACE)?;
-    cx.regs.write(regs::RDSAR_HIGH, 0)?;
-    cx.regs.write(regs::RDSAR_LOW, base)
+    aim(cx)
 }
 
 /// IDR from the state, if there is an address.

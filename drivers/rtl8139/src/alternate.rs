@@ -6,8 +6,8 @@
 //! may follow the other at any call, with frames under way in both directions.
 //!
 //! No code is shared with the first versions, for what shares code shares its faults: only the state, with the
-//! framework's transmit ring in it, and `regs.rs`, which is the datasheet. So there is arithmetic here that is also in `ring.rs` and `tx.rs`; that is meant, and a test
-//! sees that it stays so.
+//! framework's transmit ring in it, and `regs.rs`, which is the datasheet. So there is arithmetic here that is also in
+//! `ring.rs` and `tx.rs`; that is meant, and a test sees that it stays so.
 //!
 //! No places to inject faults: those are in the first versions. A fault that is armed there stays armed while these
 //! run, which is what shows that they do not run into it.

@@ -108,6 +108,10 @@ impl Chip {
                 self.set(0x44, 4, value);
             }
             0x4c => self.set(0x4c, 4, 0),
+            0xe4 => {
+                assert!(value != 0 || !self.is_on(cr::RE), "the receiver is on and would look for descriptors at 0");
+                self.set(0xe4, 4, value);
+            }
             0x60 => {
                 assert_eq!(self.phy_reads, 0, "an access before the last has ended");
                 let register = (value >> 16 & 31) as usize;
