@@ -144,6 +144,8 @@ fn wrpkru_pair() -> Measure {
 // bench_switch(top of the other stack, function): the least that a call on another stack must do, which is to keep
 // what the ABI says a callee keeps (floating point control words included), change rsp, call, and undo that.
 global_asm!(
+    // another unit of generated code calls it
+    ".globl bench_switch",
     "bench_switch:",
     "push rbp",
     "push rbx",

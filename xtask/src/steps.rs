@@ -1,7 +1,7 @@
 //! Named steps, run one after the other, with a verdict at the end: what `check` and `test` are made of.
 //!
 //! A step that fails does not stop the ones behind it. Each is followed by a line with its verdict and its duration;
-//! for a failed one that line, printed again at the end, names the command that runs this step alone.
+//! for a failed one the reason is printed again at the end, with the command that runs this step alone.
 
 use std::{
     io,
@@ -115,7 +115,7 @@ pub(crate) fn run(command: &str, steps: &[Step], only: Option<&str>) -> ExitCode
             }
             Err(failure) => {
                 println!("== {name}: failed after {seconds:.1} s: {failure}");
-                failures.push(format!("failed: {name}; again, alone: {command} --only {name}"));
+                failures.push(format!("failed: {name}: {failure}\n  again, alone: {command} --only {name}"));
             }
         }
     }

@@ -4,10 +4,11 @@
 use std::time::{Duration, Instant};
 
 use model_wire::Rng;
+use udrv::net::Options;
 use udrv::report::{FaultReport, Rung};
 use udrv_driver::{Entry, InjectedFault, Point};
 use udrv_tests::frames::{Judge, Way};
-use udrv_tests::rig::{Rig, is_emulated};
+use udrv_tests::rig::{Rig, is_emulated, quick};
 use udrv_tests::subject::{Rtl8139, Subject};
 use udrv_tests::{PATIENCE, every_subject, wait_until};
 
@@ -312,25 +313,63 @@ fn streams_under<S: Subject>(rig: &Rig<S>, faults: u64, mut step: impl FnMut(u64
     streams
 }
 
-/// Faults that nobody has ordered, among those that are kept.
-fn not_injected<S: Subject>(rig: &Rig<S>) -> String {
-    let strays = rig.faults(0).into_iter().filter(|r| r.injected.is_none());
-    strays.map(|r| r.to_string()).collect::<Vec<_>>().join("\n")
+/// Faults that nobody has ordered. The device keeps only the last reports: these are looked through as they come.
+#[derive(Default)]
+struct Strays {
+    /// Reports that were looked at.
+    seen: u64,
+    found: Vec<String>,
+}
+
+impl Strays {
+    /// Looks at what is new, every some faults.
+    fn look<S: Subject>(&mut self, rig: &Rig<S>, faults: u64) {
+        /// Fewer than are kept.
+        const EVERY: u64 = 50;
+        if faults < self.seen + EVERY {
+            return;
+        }
+        self.look_now(rig);
+    }
+
+    fn look_now<S: Subject>(&mut self, rig: &Rig<S>) {
+        for report in rig.faults(self.seen) {
+            self.seen = report.number;
+            if report.injected.is_none() {
+                self.found.push(report.to_string());
+            }
+        }
+    }
+
+    /// There were as many faults as were ordered.
+    fn expect_none<S: Subject>(mut self, rig: &Rig<S>, ordered: u64) {
+        self.look_now(rig);
+        assert_eq!(rig.status().faults, ordered, "not ordered: {}", self.found.join("\n"));
+    }
+}
+
+/// A device that allows a call more time than usual. Where the processor is virtual, time that another machine takes from
+/// it is CPU time of whoever runs: among thousands of calls one would overrun a short deadline through no fault of its own.
+fn unhurried<S: Subject>() -> Rig<S> {
+    let options = Options { deadline: 6 * Options::default().deadline, ..quick() };
+    Rig::start(options, S::config(), |_| {}).expect("the device starts")
 }
 
 fn thousands_of_faults_under_two_streams_cost_no_frame<S: Subject>() {
     const ENTRIES: [Entry; 3] = [Entry::Transmit, Entry::Interrupt, Entry::Poll];
     let count = if is_emulated() { 300 } else { 2000 };
-    let rig = Rig::<S>::new();
+    let rig = unhurried::<S>();
     let mut dice = Rng::new(0x0dd5);
     let mut throw = |n: usize| dice.below(n as u64) as usize;
-    let mut streams = streams_under(&rig, count, |_| {
+    let mut strays = Strays::default();
+    let mut streams = streams_under(&rig, count, |done| {
+        strays.look(&rig, done);
         let (fault, point) = (InjectedFault::ALL[throw(6)], Point::ALL[throw(3)]);
         rig.inject(ENTRIES[throw(3)], fault, point, 1);
     });
     streams.expect_all(&rig, "after the storm");
     let status = rig.status();
-    assert_eq!(status.faults, count, "{}", not_injected(&rig));
+    strays.expect_none(&rig, count);
     assert!(status.canary_intact);
     let t = status.traffic;
     assert_eq!((t.tx_lost, t.tx_dropped, t.rx_dropped, t.restores), (0, 0, 0, 0), "{t:?}");
@@ -344,11 +383,13 @@ fn thousands_of_faults_under_two_streams_cost_no_frame<S: Subject>() {
 fn faults_that_need_a_restore_lose_only_what_was_in_flight<S: Subject>() {
     let count = if is_emulated() { 100 } else { 300 };
     const ENTRIES: [Entry; 4] = [Entry::SetMac, Entry::SetRxMode, Entry::TxTimeout, Entry::Restore];
-    let rig = Rig::<S>::new();
+    let rig = unhurried::<S>();
     let mut streams = Streams::new();
     let mut dice = Rng::new(0x0dd6);
     let mut throw = |n: usize| dice.below(n as u64) as usize;
-    for _ in 0..count {
+    let mut strays = Strays::default();
+    for done in 0..count {
+        strays.look(&rig, done);
         for _ in 0..8 {
             streams.send_down(&rig);
             streams.send_up(&rig);
@@ -358,7 +399,7 @@ fn faults_that_need_a_restore_lose_only_what_was_in_flight<S: Subject>() {
         rig.call(entry).expect("works the second time");
         streams.take(&rig);
     }
-    assert_eq!(rig.status().faults, count, "{}", not_injected(&rig));
+    strays.expect_none(&rig, count);
     // the last of each direction: what was sent before has arrived or is lost
     let quiet = Duration::from_millis(20);
     wait_until("both directions flow", || {
