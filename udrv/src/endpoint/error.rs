@@ -26,32 +26,42 @@ pub enum EndpointError {
     NoTunPermission,
     /// The interface may not be created or attached.
     #[error(
-        "no permission to use the TAP '{name}': CAP_NET_ADMIN is needed, or as root once: \
-         ip tuntap add dev {name} mode tap user {user}"
+        "no permission to use the {kind} '{name}': CAP_NET_ADMIN is needed, or as root once: \
+         ip tuntap add dev {name} mode {mode} user {user}"
     )]
     NoTapPermission {
         /// The interface.
         name: String,
+        /// TAP or TUN.
+        kind: &'static str,
+        /// As `ip tuntap` takes it.
+        mode: &'static str,
         /// Numeric id of who we are.
         user: u32,
     },
     /// Another process is attached.
     #[error(
-        "the TAP '{name}' is in use by another process (which: grep -l 'iff:.*{name}' /proc/[0-9]*/fdinfo/*); end that \
+        "the {kind} '{name}' is in use by another process (which: grep -l 'iff:.*{name}' /proc/[0-9]*/fdinfo/*); end that \
          process, or choose another name"
     )]
     Taken {
         /// The interface.
         name: String,
+        /// TAP or TUN.
+        kind: &'static str,
     },
     /// An interface of another kind has the name.
     #[error(
-        "the interface '{name}' exists and is not a TAP with one queue (see: ip -d link show dev {name}); choose another \
-         name, or have it made as: ip tuntap add dev {name} mode tap"
+        "the interface '{name}' exists and is not a {wanted} with one queue (see: ip -d link show dev {name}); choose another \
+         name, or have it made as: ip tuntap add dev {name} mode {mode}"
     )]
-    NotATap {
+    WrongKind {
         /// The interface.
         name: String,
+        /// TAP or TUN.
+        wanted: &'static str,
+        /// As `ip tuntap` takes it.
+        mode: &'static str,
     },
     /// An attribute may not be changed.
     #[error("no permission for {what} of '{name}': CAP_NET_ADMIN is needed")]

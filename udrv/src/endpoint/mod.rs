@@ -9,6 +9,7 @@
 
 mod error;
 mod if_ioctl;
+mod interface;
 mod socket;
 mod tap;
 mod vnet;
@@ -17,8 +18,9 @@ mod watch;
 use std::os::fd::BorrowedFd;
 
 pub use error::EndpointError;
+pub use interface::TapPrior;
 pub use socket::SocketEndpoint;
-pub use tap::{Tap, TapPrior};
+pub use tap::Tap;
 
 use udrv_driver::{Offload, Offloads};
 

@@ -3,8 +3,15 @@
 use std::process::id;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::net::UnixDatagram;
+
+use libc::{IFF_NO_PI, IFF_TAP, c_int, c_short};
+
 use super::*;
 use crate::dma::DmaRegion;
+use crate::endpoint::interface::{attach_error, check_name, control, open_error};
 
 /// A name that no other test and no other run uses: at most 15 bytes.
 fn unique() -> String {
@@ -28,7 +35,7 @@ fn permitted(name: &str) -> Option<Tap> {
 
 /// Makes the TAP outlive its descriptor, or not any more.
 fn persist(tap: &Tap, on: bool) {
-    persist_file(&tap.file, on);
+    persist_file(&tap.interface.file, on);
 }
 
 #[allow(unsafe_code)] // only tests need this ioctl
@@ -90,7 +97,7 @@ fn host_side_of(name: &str, ether_type: u16) -> Option<UnixDatagram> {
 /// Frames of the kernel's own (IPv6 neighbour discovery) come in between; ours has a type nobody else uses.
 fn next_of_ours(tap: &mut Tap, receive: impl Fn(&mut Tap) -> (Received, Vec<u8>)) -> Vec<u8> {
     loop {
-        let mut poll = [nix::poll::PollFd::new(tap.file.as_fd(), nix::poll::PollFlags::POLLIN)];
+        let mut poll = [nix::poll::PollFd::new(tap.interface.file.as_fd(), nix::poll::PollFlags::POLLIN)];
         assert!(nix::poll::poll(&mut poll, 5000u16).unwrap() > 0, "no frame within 5 s");
         match receive(tap) {
             (Received::Frame(_), frame) if frame[12..14] == [0x88, 0xb5] => return frame,
@@ -112,7 +119,8 @@ fn names_are_checked_before_the_kernel_sees_them() {
 
 #[test]
 fn errno_becomes_advice() {
-    let attach = |errno, existed| attach_error("tap9", existed, io::Error::from_raw_os_error(errno)).to_string();
+    let attach =
+        |errno, existed| attach_error("tap9", Kind::Tap, existed, io::Error::from_raw_os_error(errno)).to_string();
     assert!(attach(libc::EPERM, true).contains("ip tuntap add dev tap9 mode tap user"));
     assert!(attach(libc::EBUSY, true).starts_with("the TAP 'tap9' is in use by another process"));
     assert!(attach(libc::EINVAL, true).contains("exists and is not a TAP"));
@@ -127,7 +135,7 @@ fn errno_becomes_advice() {
 #[test]
 fn another_kind_of_interface_is_told() {
     let Some(_probe) = permitted(&unique()) else { return };
-    assert!(matches!(Tap::open("lo"), Err(EndpointError::NotATap { .. })));
+    assert!(matches!(Tap::open("lo"), Err(EndpointError::WrongKind { .. })));
 }
 
 #[test]
@@ -248,7 +256,7 @@ fn a_persistent_interface_of_another_kind_is_told() {
     for flags in [libc::IFF_TUN | IFF_NO_PI, IFF_TAP | IFF_NO_PI | libc::IFF_MULTI_QUEUE] {
         let Some(name) = made_before(flags) else { return };
         let refused = Tap::open(&name);
-        assert!(matches!(refused, Err(EndpointError::NotATap { .. })), "{flags:#x}: {refused:?}");
+        assert!(matches!(refused, Err(EndpointError::WrongKind { .. })), "{flags:#x}: {refused:?}");
         assert!(exists(&name), "it is left as it was");
         unmake(&name, flags);
     }
