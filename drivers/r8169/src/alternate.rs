@@ -38,7 +38,10 @@ pub(crate) fn transmit(cx: &mut Cx<'_, State>, frame: TxFrame) -> Result<(), Err
     let index = cx.state.tx.next() as u32;
     let place = SEND + 16 * index;
     let end = if index == 63 { 0x4000_0000 } else { 0 };
-    cx.dma.write_u32(cx.state.memory, place + 4, 0)?;
+    // TAGC, and the tag in the order of the wire
+    let [high, low] = (cx.state.vlan as u16).to_be_bytes();
+    let tag = if cx.state.vlan == 0 { 0 } else { u32::from_le_bytes([high, low, 2, 0]) };
+    cx.dma.write_u32(cx.state.memory, place + 4, tag)?;
     cx.dma.write_u64(cx.state.memory, place + 8, frame.bus_address.into())?;
     cx.net.keep(frame)?;
     cx.state.tx.claim(frame.buffer);
@@ -70,17 +73,23 @@ pub(crate) fn poll(cx: &mut Cx<'_, State>, budget: u32) -> Result<u32, Error> {
     let (mut received, mut looked) = (0, 0);
     while received < budget && looked < 256 {
         let index = cx.state.next % 256;
-        let word = cx.dma.read_u32(cx.state.memory, 16 * index)?;
+        let words = cx.dma.read_u64(cx.state.memory, 16 * index)?;
+        let (word, [high, low, flags, _]) = (words as u32, ((words >> 32) as u32).to_le_bytes());
         if word >> 31 != 0 {
             break;
         }
         let length = word % 0x4000;
-        // both FS and LS; none of RWT, RES, RUNT and CRC
-        if word >> 28 & 3 == 3 && word >> 19 & 0xf == 0 && (64..=1522).contains(&length) {
+        let (vlan, shortest) = if cx.state.vlan == 0 { (0, 64) } else { (cx.state.vlan, 60) };
+        let is_whole = word >> 28 & 3 == 3;
+        // none of RWT, RES, RUNT and CRC
+        if !is_whole || word >> 19 & 0xf != 0 || !(shortest..=1522).contains(&length) {
+            cx.state.stats.rx_errors += 1;
+        } else if vlan == 0 || flags & 1 != 0 && u32::from(u16::from_be_bytes([high, low]) % 4096) == vlan {
             cx.net.deliver(cx.state.memory, ROOM + 2048 * index, length - 4)?;
             received += 1;
-        } else {
-            cx.state.stats.rx_errors += 1;
+        }
+        if vlan != 0 {
+            cx.dma.hand_over(cx.state.memory, 16 * index + 4, 0)?;
         }
         let back = if index == 255 { 0xc000_0800 } else { 0x8000_0800 };
         cx.dma.hand_over(cx.state.memory, 16 * index, back)?;

@@ -2,7 +2,7 @@
 //! controllers.
 //!
 //! `version.rs` has the exact revisions; others with the same PCI ids are refused. 64 transmit and 256 receive
-//! descriptors. Not here: checksum offloads, segmentation, jumbo frames, VLAN tags (tags pass as they are), the
+//! descriptors. One VLAN whose tags the host does not see. Not here: checksum offloads, segmentation, jumbo frames, the
 //! high-priority ring, the counter dump, wake-up, EEPROM, forced media.
 //!
 //! Register names and meanings are written without a datasheet at hand. A model that was written apart from it, and
@@ -26,8 +26,8 @@
 #![forbid(unsafe_code)]
 
 use udrv_driver::{
-    Alternates, Cx, Dma, Error, Events, Level, Link, MacAddress, NetDriver, Point, RegisterInfo, RingParam, RxMode,
-    Stats, TxFrame,
+    Alternates, Cx, Dma, Error, Events, Features, Level, Link, MacAddress, NetDriver, Point, RegisterInfo, RingParam,
+    RxMode, Settings, Stats, TxFrame,
 };
 
 mod alternate;
@@ -55,7 +55,8 @@ impl NetDriver for R8169 {
     /// does not. BAR 0 has them in I/O space.
     const BARS: &'static [u8] = &[2, 1];
     const REGISTERS: &'static [RegisterInfo] = regs::REGISTERS;
-    const STATE_VERSION: u32 = 1;
+    const STATE_VERSION: u32 = 2;
+    const FEATURES: Features = Features { vlan: true, ..Features::NONE };
     const ALTERNATES: Alternates<State> =
         Alternates { transmit: Some(alternate::transmit), poll: Some(alternate::poll) };
     type State = State;
@@ -124,7 +125,7 @@ impl NetDriver for R8169 {
         let index = cx.state.tx.free().ok_or(Error::Busy)?;
         // nothing here can fail any more: a descriptor without a buffer would be completed some day
         let (memory, place) = (cx.state.memory, ring::tx_place(index));
-        cx.dma.write_u32(memory, place + 4, 0)?;
+        cx.dma.write_u32(memory, place + 4, ring::tag(cx.state.vlan))?;
         cx.dma.write_u64(memory, place + 8, frame.bus_address.into())?;
         cx.net.keep(frame)?;
         cx.state.tx.claim(frame.buffer);
@@ -207,6 +208,18 @@ impl NetDriver for R8169 {
         let after = setup::receive_mode(cx.state);
         if cx.state.opened != 0 && before != after {
             cx.regs.write(regs::RCR, after)?;
+        }
+        cx.point(Point::End);
+        Ok(())
+    }
+
+    fn configure(cx: &mut Cx<'_, State>, settings: Settings) -> Result<(), Error> {
+        cx.point(Point::Start);
+        Self::FEATURES.allow(settings)?;
+        cx.state.vlan = settings.vlan.into();
+        cx.point(Point::Middle);
+        if cx.state.opened != 0 {
+            setup::write_settings(cx)?;
         }
         cx.point(Point::End);
         Ok(())

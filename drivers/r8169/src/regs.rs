@@ -155,6 +155,8 @@ pub mod phystatus {
 pub mod cpcr {
     /// PCI memory read and write multiple.
     pub const MULRW: u16 = 1 << 3;
+    /// VLAN tags are taken out of received frames.
+    pub const RXVLAN: u16 = 1 << 6;
     /// Undocumented; the RTL8169S and RTL8110S want it.
     pub const S_CHIPS: u16 = 1 << 14;
 }

@@ -7,8 +7,8 @@
 //!  | receive   | transmit  | turn | unused  | buffer 0 | buffer 1 | ...          |
 //! ```
 //!
-//! A descriptor is 16 bytes: a first word with OWN, flags and length, a second for VLAN tags (always 0 here), and a bus
-//! address of 64 bits. Receive descriptor n has buffer n for good.
+//! A descriptor is 16 bytes: a first word with OWN, flags and length, a second for a VLAN tag, and a bus address of 64
+//! bits. Receive descriptor n has buffer n for good.
 //!
 //! # Whose a descriptor is
 //!
@@ -19,7 +19,8 @@
 //! - **Transmit.** Address and second word at once; first word with OWN on commit; then TPPOLL. A call that fails leaves
 //!   a descriptor without OWN, which the next fills again. Without OWN and in use, it was sent.
 //! - **Receive.** A descriptor without OWN has a frame. It is given back with OWN on commit, after the frame has gone
-//!   up. If the call fails nothing is written, and the retry finds the frame where it was.
+//!   up. If the call fails nothing is written, and the retry finds the frame where it was. That goes for the tag in its
+//!   second word too, which is wiped on commit.
 //!
 //! While the chip is off (reset, no addresses, CR 0) it owns nothing whatever stands there: `setup.rs` writes whole
 //! rings at once then, and turning the chip on is what hands them over.
@@ -54,6 +55,8 @@ pub(crate) const ALIGNMENT: u32 = 4096;
 
 /// Shortest frame with CRC: IEEE 802.3. RCR lets no shorter ones pass.
 const SHORTEST: u32 = 64;
+/// A VLAN tag.
+const TAG: u32 = 4;
 /// Longest frame with CRC: 1518, and 4 for a VLAN tag.
 const LONGEST: u32 = 1522;
 /// CRC behind a frame, bytes.
@@ -73,6 +76,13 @@ const LS: u32 = 1 << 28;
 const ERRORS: u32 = 0b1111 << 19;
 /// First word of a received frame: its length with CRC.
 const LENGTH: u32 = 0x3fff;
+
+/// Second word of a transmit descriptor: TAGC, the tag in the lower half is put in.
+const TAGC: u32 = 1 << 17;
+/// Second word of a receive descriptor: TAVA, a tag was taken out and is in the lower half.
+const TAVA: u32 = 1 << 16;
+/// Of a tag, which VLAN: the rest is priority.
+const VLAN: u32 = 0xfff;
 
 /// Where receive descriptor `index` is.
 pub(crate) fn rx_place(index: u32) -> u32 {
@@ -109,6 +119,17 @@ pub(crate) fn unused(index: usize) -> u32 {
     if index as u32 == TX - 1 { EOR } else { 0 }
 }
 
+/// Second word of a transmit descriptor for a frame to `vlan`. The bytes of the tag are in the order of the wire.
+pub(crate) fn tag(vlan: u32) -> u32 {
+    if vlan == 0 { 0 } else { TAGC | u32::from((vlan as u16).swap_bytes()) }
+}
+
+/// Whether the frame whose receive descriptor has this second word is of `vlan`. Without one all are: tags are the
+/// host's affair.
+pub(crate) fn is_of_vlan(word: u32, vlan: u32) -> bool {
+    vlan == 0 || word & TAVA != 0 && u32::from((word as u16).swap_bytes()) & VLAN == vlan
+}
+
 /// Whether the chip is done with the transmit descriptor with this first word. It does not say how it went: these chips
 /// try until they have sent, or report TER.
 pub(crate) fn is_sent(word: u32) -> bool {
@@ -126,12 +147,13 @@ pub(crate) enum Received {
     Bad,
 }
 
-/// Reads it.
-pub(crate) fn received(word: u32) -> Received {
+/// Reads it. Where the chip takes tags out (`vlan` is not 0) a frame may be shorter.
+pub(crate) fn received(word: u32, vlan: u32) -> Received {
     let length = word & LENGTH;
+    let shortest = if vlan == 0 { SHORTEST } else { SHORTEST - TAG };
     if word & OWN != 0 {
         Received::Nothing
-    } else if word & (FS | LS) == FS | LS && word & ERRORS == 0 && (SHORTEST..=LONGEST).contains(&length) {
+    } else if word & (FS | LS) == FS | LS && word & ERRORS == 0 && (shortest..=LONGEST).contains(&length) {
         Received::Frame(length)
     } else {
         Received::Bad
@@ -159,26 +181,36 @@ mod tests {
     fn no_word_leads_outside() {
         let mut frames = 0;
         for flags in 0..1_u32 << 18 {
-            for length in [0, 4, 63, 64, 65, 1522, 1523, 2048, 2049, 0x3fff] {
+            for length in [0, 4, 59, 60, 63, 64, 65, 1522, 1523, 2048, 2049, 0x3fff] {
                 let word = flags << 14 | length;
                 let good = word & 0xb000_0000 == 0x3000_0000 && word & 0x0078_0000 == 0;
-                let expected = match word >> 31 {
-                    1 => Received::Nothing,
-                    _ if good && (64..=1522).contains(&length) => Received::Frame(length),
-                    _ => Received::Bad,
-                };
-                assert_eq!(received(word), expected, "{word:#x}");
-                frames += u32::from(matches!(expected, Received::Frame(_)));
+                for (vlan, shortest) in [(0, 64), (5, 60)] {
+                    let expected = match word >> 31 {
+                        1 => Received::Nothing,
+                        _ if good && (shortest..=1522).contains(&length) => Received::Frame(length),
+                        _ => Received::Bad,
+                    };
+                    assert_eq!(received(word, vlan), expected, "{word:#x}");
+                    frames += u32::from(matches!(expected, Received::Frame(_)));
+                }
             }
         }
         assert!(frames > 0);
     }
 
     #[test]
+    fn tags_are_in_the_order_of_the_wire() {
+        assert_eq!([tag(0), tag(5), tag(0x123)], [0, 0x2_0500, 0x2_2301]);
+        assert!(is_of_vlan(0, 0) && is_of_vlan(u32::MAX, 0));
+        assert!(is_of_vlan(0x1_2301, 0x123) && is_of_vlan(0x1_23e1, 0x123), "whatever its priority");
+        assert!(!is_of_vlan(0x1_2301, 0x124) && !is_of_vlan(0x2301, 0x123) && !is_of_vlan(0x1_0000, 0x123));
+    }
+
+    #[test]
     fn only_the_last_ends_the_ring() {
         for index in 0..RX {
             assert_eq!(empty(index) & EOR != 0, index == 255);
-            assert_eq!(received(empty(index)), Received::Nothing);
+            assert_eq!(received(empty(index), 0), Received::Nothing);
         }
         for index in 0..TX as usize {
             assert_eq!(send(index, 60) & EOR != 0, index == 63);

@@ -74,12 +74,8 @@ pub(crate) fn start(cx: &mut Cx<'_, State>) -> Result<(), Error> {
     write_multicast(cx)?;
     write_rings(cx)?;
     cx.regs.write(regs::CR9346, cr9346::CONFIG_WRITE)?;
-    let (command, moderation) = match version.bus {
-        Bus::Pci if version.is_s => (cpcr::MULRW | cpcr::S_CHIPS, mitigate::NONE),
-        Bus::Pci => (cpcr::MULRW, mitigate::NONE),
-        Bus::Pcie => (0, mitigate::FEW),
-    };
-    cx.regs.write(regs::CPCR, command)?;
+    let moderation = if version.bus == Bus::Pci { mitigate::NONE } else { mitigate::FEW };
+    write_settings(cx)?;
     cx.regs.write(regs::INTRMITIGATE, moderation)?;
     cx.regs.write(regs::RMS, ring::BUFFER as u16)?;
     cx.regs.write(regs::ETTHR, etthr::WHOLE)?;
@@ -88,6 +84,15 @@ pub(crate) fn start(cx: &mut Cx<'_, State>) -> Result<(), Error> {
     cx.regs.write(regs::TCR, tcr::RUN)?;
     cx.regs.write(regs::RCR, receive_mode(cx.state))?;
     cx.regs.write(regs::IMR, isr::CAUSES)
+}
+
+/// What `configure` has put into the state, as far as it may change while the chip is on. CPCR needs no lock.
+pub(crate) fn write_settings(cx: &Cx<'_, State>) -> Result<(), Error> {
+    let version = cx.state.version().ok_or(Error::NotReady)?;
+    let bus = if version.bus == Bus::Pci { cpcr::MULRW } else { 0 };
+    let chip = if version.is_s { cpcr::S_CHIPS } else { 0 };
+    let tags = if cx.state.vlan != 0 { cpcr::RXVLAN } else { 0 };
+    cx.regs.write(regs::CPCR, bus | chip | tags)
 }
 
 /// From the state after a reset to where the state says that the chip is.
@@ -117,6 +122,7 @@ fn has_turn(cx: &Cx<'_, State>) -> Result<bool, Error> {
 pub(crate) fn set_right(cx: &Cx<'_, State>) -> Result<(), Error> {
     write_mac(cx)?;
     write_multicast(cx)?;
+    write_settings(cx)?;
     cx.regs.write(regs::RCR, receive_mode(cx.state))?;
     cx.regs.write(regs::IMR, isr::CAUSES)?;
     if cx.state.tx.used() != 0 {

@@ -7,7 +7,7 @@
 
 use udrv_driver::ring::TxRing;
 use udrv_driver::zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
-use udrv_driver::{Dma, MacAddress, Stats, holds};
+use udrv_driver::{Dma, MAX_VLAN, MacAddress, Stats, holds};
 
 use crate::ring;
 use crate::version::{VERSIONS, Version};
@@ -37,9 +37,11 @@ pub struct State {
     pub(crate) stuck: u32,
     /// Which chip it is, one more than its number among the versions; 0 before probe.
     pub(crate) chip: u32,
+    /// The VLAN; 0: none.
+    pub(crate) vlan: u32,
     /// The station address in use; zeros if the chip has none and none was set.
     pub(crate) mac: MacAddress,
-    reserved: [u8; 6],
+    reserved: [u8; 2],
 }
 
 impl State {
@@ -56,8 +58,9 @@ impl State {
             promiscuous: 0,
             stuck: 0,
             chip: 0,
+            vlan: 0,
             mac: MacAddress([0; 6]),
-            reserved: [0; 6],
+            reserved: [0; 2],
         }
     }
 
@@ -83,8 +86,9 @@ impl State {
         holds(self.stuck <= 1, "stuck: no flag")?;
         holds(self.chip as usize <= VERSIONS.len(), "chip: none that is driven")?;
         holds(self.chip != 0 || !probed, "chip: none, after probe")?;
+        holds(self.vlan <= MAX_VLAN.into(), "vlan: none has this number")?;
         holds(self.mac.is_station() || self.mac.0 == [0; 6], "mac: no station address")?;
-        holds(self.reserved == [0; 6], "reserved: not zero")
+        holds(self.reserved == [0; 2], "reserved: not zero")
     }
 }
 
@@ -121,8 +125,9 @@ mod tests {
         broken("stuck: no flag", State { stuck: 2, ..busy() });
         broken("chip: none that is driven", State { chip: 8, ..busy() });
         broken("chip: none, after probe", State { chip: 0, ..busy() });
+        broken("vlan: none has this number", State { vlan: 4095, ..busy() });
         broken("mac: no station address", State { mac: MacAddress([0xff; 6]), ..busy() });
-        broken("reserved: not zero", State { reserved: [0, 1, 0, 0, 0, 0], ..busy() });
+        broken("reserved: not zero", State { reserved: [0, 1], ..busy() });
     }
 
     /// A wild write of all ones or of a pointer's bytes into any word but those that may be any number.

@@ -79,7 +79,7 @@ pub(crate) const CARDS: &[Card] = &[
         devices: &["r8169-rtl8169sc", "r8169-rtl8168be"],
         module: "r8169",
         jumbo: None,
-        vlan: false,
+        vlan: true,
         peer: E1000,
     },
 ];
