@@ -2,8 +2,9 @@
 //! controllers.
 //!
 //! `version.rs` has the exact revisions; others with the same PCI ids are refused. 64 transmit and 256 receive
-//! descriptors. One VLAN whose tags the host does not see. Not here: checksum offloads, segmentation, jumbo frames, the
-//! high-priority ring, the counter dump, wake-up, EEPROM, forced media.
+//! descriptors. Frames of up to 7 KiB on PCI and 4 KiB on PCIe; one VLAN whose tags the host does not see. Not here:
+//! checksum offloads (on PCIe they would have to be off for long frames), segmentation, the high-priority ring, the
+//! counter dump, wake-up, EEPROM, forced media.
 //!
 //! Register names and meanings are written without a datasheet at hand. A model that was written apart from it, and
 //! that Linux's driver takes for the chip, has judged them (`docs/fidelity.md`); no chip has.
@@ -26,8 +27,8 @@
 #![forbid(unsafe_code)]
 
 use udrv_driver::{
-    Alternates, Cx, Dma, Error, Events, Features, Level, Link, MacAddress, NetDriver, Point, RegisterInfo, RingParam,
-    RxMode, Settings, Stats, TxFrame,
+    AROUND_MTU, Alternates, Cx, Dma, Error, Events, Features, Level, Link, MacAddress, NetDriver, Point, RegisterInfo,
+    RingParam, RxMode, Settings, Stats, TxFrame, USUAL_MTU,
 };
 
 mod alternate;
@@ -56,13 +57,18 @@ impl NetDriver for R8169 {
     const BARS: &'static [u8] = &[2, 1];
     const REGISTERS: &'static [RegisterInfo] = regs::REGISTERS;
     const STATE_VERSION: u32 = 2;
-    const FEATURES: Features = Features { vlan: true, ..Features::NONE };
+    const FEATURES: Features = Features { max_mtu: version::MAX_MTU, vlan: true, moderation: None };
     const ALTERNATES: Alternates<State> =
         Alternates { transmit: Some(alternate::transmit), poll: Some(alternate::poll) };
     type State = State;
 
     fn new_state() -> State {
         State::new()
+    }
+
+    fn features(state: &State) -> Features {
+        let max_mtu = state.version().map_or(version::MAX_MTU, |version| version.max_mtu);
+        Features { max_mtu, ..Self::FEATURES }
     }
 
     fn check(state: &State) -> Result<(), &'static str> {
@@ -119,7 +125,7 @@ impl NetDriver for R8169 {
         if cx.state.opened == 0 {
             return Err(Error::NotReady);
         }
-        if frame.length > ring::LONGEST_SENT {
+        if frame.length > cx.state.mtu + AROUND_MTU {
             return Err(Error::Unsupported);
         }
         let index = cx.state.tx.free().ok_or(Error::Busy)?;
@@ -215,22 +221,33 @@ impl NetDriver for R8169 {
 
     fn configure(cx: &mut Cx<'_, State>, settings: Settings) -> Result<(), Error> {
         cx.point(Point::Start);
-        Self::FEATURES.allow(settings)?;
-        cx.state.vlan = settings.vlan.into();
+        Self::features(cx.state).allow(settings)?;
+        let mtu = settings.mtu.max(USUAL_MTU);
+        let (opened, anew) = (cx.state.opened != 0, setup::is_set_up_anew(cx.state, mtu));
+        if anew && opened {
+            setup::shut_down(cx)?;
+        }
         cx.point(Point::Middle);
-        if cx.state.opened != 0 {
-            setup::write_settings(cx)?;
+        (cx.state.mtu, cx.state.vlan) = (mtu, settings.vlan.into());
+        if anew {
+            // the ring may have fewer
+            cx.state.next = 0;
+        }
+        match (opened, anew) {
+            (true, true) => setup::resume(cx)?,
+            (true, false) => setup::write_settings(cx)?,
+            (false, _) => {}
         }
         cx.point(Point::End);
         Ok(())
     }
 
-    /// They are what they are: the chip has no register that tells.
+    /// As the MTU has them: the chip has no register that tells.
     fn get_ringparam(cx: &mut Cx<'_, State>) -> Result<RingParam, Error> {
         cx.point(Point::Start);
         cx.point(Point::Middle);
         cx.point(Point::End);
-        Ok(RingParam { rx: ring::RX, tx: ring::TX })
+        Ok(RingParam { rx: cx.state.room().count(), tx: ring::TX })
     }
 
     fn get_stats(cx: &mut Cx<'_, State>) -> Result<Stats, Error> {

@@ -2,7 +2,7 @@
 //!
 //! Not here: registers that this driver does not touch. They are left out on purpose, so that an access to one is a
 //! fault. Among them are DTCCR (MPC is all that is counted by the chip and asked for), THPDS (nothing goes by the
-//! high-priority ring, and its doorbell is never rung), CONFIG0 to 5 (wake-up stays as the EEPROM says) and the timer.
+//! high-priority ring, and its doorbell is never rung), the other CONFIG registers (wake-up stays as the EEPROM says) and the timer.
 //! What a kind means for each is said where it is not obvious.
 
 use udrv_driver::register_map;
@@ -41,6 +41,9 @@ register_map! {
     /// 9346CR: here only the lock of IDR and the CONFIG registers. A command, so that an abort with the lock open runs
     /// `restore`, which closes it.
     CR9346: u8 = 0x50, Command;
+    /// Configuration register 4, of which a chip on PCIe wants one bit. A command, because the EEPROM has loaded the
+    /// others, and because it takes what is written while the lock is open only.
+    CONFIG4: u8 = 0x55, Command;
     /// PHY access register.
     PHYAR: u32 = 0x60, Command;
     /// PHY status register.
@@ -127,6 +130,12 @@ pub mod cr9346 {
     pub const CONFIG_WRITE: u8 = 0xc0;
     /// They cannot.
     pub const LOCKED: u8 = 0;
+}
+
+/// Bits of CONFIG4.
+pub mod config4 {
+    /// Undocumented; an RTL8168B but the first wants it for an MTU above the usual.
+    pub const JUMBO: u8 = 1 << 0;
 }
 
 /// Bits of PHYAR.

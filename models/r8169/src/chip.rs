@@ -14,7 +14,7 @@ use crate::kept::Kept;
 use crate::misbehave::Switches;
 use crate::pci;
 use crate::phy::Phy;
-use crate::regs::{cpcr, cr, isr};
+use crate::regs::{config4, cpcr, cr, isr};
 use crate::ring::Ring;
 use crate::rx::Empty;
 use crate::stats::Stats;
@@ -178,6 +178,12 @@ impl R8169 {
         if whole { address } else { address & 0xffff_ffff }
     }
 
+    /// Whether the chip is set up for a frame of this length without CRC, as far as that hangs on CONFIG4.
+    pub(crate) const fn is_set_up_for(&self, length: usize) -> bool {
+        let jumbo = self.configs[4] & config4::JUMBO != 0;
+        length <= USUAL_LENGTH || jumbo || !self.config.variant.has_jumbo_bit()
+    }
+
     /// What the chip does about an access that nobody answered.
     pub(crate) fn system_error(&mut self) {
         self.isr |= isr::SERR;
@@ -188,6 +194,9 @@ impl R8169 {
         self.isr | self.parts.trouble.on.isr_stuck
     }
 }
+
+/// The usual longest frame, bytes without CRC: with a VLAN tag.
+const USUAL_LENGTH: usize = 1518;
 
 /// The byte lanes of an access.
 fn lanes(offset: u32, width: Width) -> u8 {

@@ -203,6 +203,12 @@ pub mod eecr {
     pub const EEDO: u8 = 1 << 0;
 }
 
+/// Bits of CONFIG4.
+pub mod config4 {
+    /// The RTL8168B but the first, undocumented: frames above the usual length.
+    pub const JUMBO: u8 = 1 << 0;
+}
+
 /// Bits of PHYAR, EPHYAR and CSIAR.
 pub mod phyar {
     /// Written 1 to write, and 0 when done; written 0 to read, and 1 when done.

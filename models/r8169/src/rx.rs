@@ -96,7 +96,7 @@ impl R8169 {
             }
             status |= rxd::RUNT | rxd::RES;
         }
-        let too_long = length > usize::from(self.rms);
+        let too_long = length > usize::from(self.rms) || !self.is_set_up_for(frame.len());
         if !fcs_ok || too_long {
             self.isr |= isr::RER;
             self.stats.rx_errors = self.stats.rx_errors.wrapping_add(1);

@@ -188,6 +188,9 @@ impl R8169 {
 
     fn send_packet(&mut self, bytes: &mut Vec<u8>, word: u32, options: u32) -> bool {
         if word & txd::LGSEN == 0 {
+            if !self.is_set_up_for(bytes.len()) {
+                return false;
+            }
             offload::insert(bytes, word);
             self.send(bytes, options);
             return true;

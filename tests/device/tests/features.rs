@@ -37,6 +37,11 @@ fn has_jumbo<S: Subject>() -> bool {
     has::<S>("MTU above 1500", |features| features.max_mtu > 1500)
 }
 
+/// Whether the driver has packet buffers of the longest frames whatever the options ask for: it cuts packets.
+fn has_long_buffers<S: Subject>() -> bool {
+    S::Driver::OFFLOADS.segments()
+}
+
 /// Starts a device that must not start: why.
 fn refused<S: Subject>(options: Options) -> String {
     match Rig::<S>::start(options, S::config(), |_| {}) {
@@ -83,6 +88,9 @@ fn long_frames_go_both_ways<S: Subject>() {
     }
     let most = S::Driver::FEATURES.max_mtu;
     for by_option in [true, false] {
+        if !by_option && !has_long_buffers::<S>() {
+            continue;
+        }
         for mtu in [1501, 4000, 7000, 9000, most].into_iter().filter(|mtu| *mtu <= most) {
             let options = Options { mtu: by_option.then_some(mtu), ..quick() };
             let rig = Rig::<S>::start(options, S::config(), |_| {}).expect("starts");

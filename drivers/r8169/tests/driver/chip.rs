@@ -97,7 +97,9 @@ impl Chip {
         match offset {
             0x37 if value as u8 & cr::RST != 0 => {
                 self.reset_reads = 3;
-                self.registers[0x20..0x60].fill(0);
+                self.registers[0x20..0x51].fill(0);
+                // not the CONFIG registers
+                self.registers[0x57..0x60].fill(0);
                 self.registers[0xda..0xed].fill(0);
                 (self.rx, self.tx) = (0, 0);
             }
@@ -125,6 +127,7 @@ impl Chip {
                 }
                 self.phy_reads = 2;
             }
+            0x55 if self.registers[0x50] != 0xc0 => panic!("CONFIG4 while locked"),
             0x00 | 0x04 if self.registers[0x50] != 0xc0 => panic!("IDR while locked"),
             _ => self.set(offset, width, value),
         }
@@ -169,9 +172,10 @@ impl Chip {
             self.raise(isr::RDU);
             return false;
         }
-        assert_eq!((before & 0x3fff, self.word(at + 4), self.word(at + 12)), (2048, 0, 0));
+        let size = before & 0x3fff;
+        assert_eq!((size, self.word(at + 4), self.word(at + 12)), (self.get(0xda, 2), 0, 0));
         let buffer = (self.word(at + 8) - BUS) as usize;
-        self.bus.dma[0][buffer..buffer + 2048].fill(fill);
+        self.bus.dma[0][buffer..buffer + size as usize].fill(fill);
         self.set_word(at, word & !(OWN | EOR) | before & EOR);
         self.rx = if before & EOR != 0 { 0 } else { self.rx + 1 };
         assert!(self.rx < 256, "it ran behind the ring");
