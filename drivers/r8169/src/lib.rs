@@ -27,8 +27,8 @@
 #![forbid(unsafe_code)]
 
 use udrv_driver::{
-    AROUND_MTU, Alternates, Cx, Dma, Error, Events, Features, Level, Link, MacAddress, NetDriver, Point, RegisterInfo,
-    RingParam, RxMode, Settings, Stats, TxFrame, USUAL_MTU,
+    AROUND_MTU, Alternates, Cx, Dma, Error, Events, Features, Level, Link, MacAddress, Micros, Moderation, NetDriver,
+    Point, RegisterInfo, RingParam, RxMode, Settings, Stats, TxFrame, USUAL_MTU,
 };
 
 mod alternate;
@@ -42,7 +42,7 @@ mod version;
 
 pub use state::State;
 
-use regs::{isr, tppoll};
+use regs::{isr, mitigate, tppoll};
 
 /// The driver. It has no values: what it remembers is [`State`].
 #[derive(Debug)]
@@ -57,7 +57,12 @@ impl NetDriver for R8169 {
     const BARS: &'static [u8] = &[2, 1];
     const REGISTERS: &'static [RegisterInfo] = regs::REGISTERS;
     const STATE_VERSION: u32 = 2;
-    const FEATURES: Features = Features { max_mtu: version::MAX_MTU, vlan: true, moderation: None };
+    /// Interrupts come at once where nobody asks for more: these chips would hold back the first after a pause as well.
+    const FEATURES: Features = Features {
+        max_mtu: version::MAX_MTU,
+        vlan: true,
+        moderation: Some(Moderation { longest: Micros(mitigate::LONGEST), usual: Micros(0) }),
+    };
     const ALTERNATES: Alternates<State> =
         Alternates { transmit: Some(alternate::transmit), poll: Some(alternate::poll) };
     type State = State;
@@ -184,12 +189,19 @@ impl NetDriver for R8169 {
         Ok(received)
     }
 
+    /// What the timer of interrupts counts hangs on the speed.
     fn link(cx: &mut Cx<'_, State>) -> Result<Link, Error> {
         cx.point(Point::Start);
-        let status = cx.regs.read_present(regs::PHYSTATUS)?;
+        let link = phy::link(cx.regs.read_present(regs::PHYSTATUS)?);
         cx.point(Point::Middle);
+        if link.up && link.speed != cx.state.speed {
+            cx.state.speed = link.speed;
+            if cx.state.opened != 0 && cx.state.interval != 0 {
+                setup::write_settings(cx)?;
+            }
+        }
         cx.point(Point::End);
-        Ok(phy::link(status))
+        Ok(link)
     }
 
     fn set_mac(cx: &mut Cx<'_, State>, mac: MacAddress) -> Result<(), Error> {
@@ -229,6 +241,7 @@ impl NetDriver for R8169 {
         }
         cx.point(Point::Middle);
         (cx.state.mtu, cx.state.vlan) = (mtu, settings.vlan.into());
+        cx.state.interval = settings.interrupt_interval.0 as u32;
         if anew {
             // the ring may have fewer
             cx.state.next = 0;

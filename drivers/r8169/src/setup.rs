@@ -74,9 +74,7 @@ pub(crate) fn start(cx: &mut Cx<'_, State>) -> Result<(), Error> {
     write_multicast(cx)?;
     write_rings(cx)?;
     cx.regs.write(regs::CR9346, cr9346::CONFIG_WRITE)?;
-    let moderation = if version.bus == Bus::Pci { mitigate::NONE } else { mitigate::FEW };
     write_settings(cx)?;
-    cx.regs.write(regs::INTRMITIGATE, moderation)?;
     cx.regs.write(regs::RMS, cx.state.room().size() as u16)?;
     if version.has_jumbo_bit {
         let others = cx.regs.read(regs::CONFIG4)? & !config4::JUMBO;
@@ -103,13 +101,15 @@ fn is_jumbo(mtu: u32) -> bool {
     mtu > USUAL_MTU
 }
 
-/// What `configure` has put into the state, as far as it may change while the chip is on. CPCR needs no lock.
+/// What `configure` has put into the state, as far as it may change while the chip is on. Neither register needs the lock.
 pub(crate) fn write_settings(cx: &Cx<'_, State>) -> Result<(), Error> {
     let version = cx.state.version().ok_or(Error::NotReady)?;
     let bus = if version.bus == Bus::Pci { cpcr::MULRW } else { 0 };
     let chip = if version.is_s { cpcr::S_CHIPS } else { 0 };
     let tags = if cx.state.vlan != 0 { cpcr::RXVLAN } else { 0 };
-    cx.regs.write(regs::CPCR, bus | chip | tags)
+    let (intt, mitigation) = mitigate::of(version.bus == Bus::Pcie, cx.state.speed, cx.state.interval.into());
+    cx.regs.write(regs::CPCR, bus | chip | tags | (intt * cpcr::INTT))?;
+    cx.regs.write(regs::INTRMITIGATE, mitigation)
 }
 
 /// From the state after a reset to where the state says that the chip is.

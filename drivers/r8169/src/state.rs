@@ -9,6 +9,7 @@ use udrv_driver::ring::TxRing;
 use udrv_driver::zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 use udrv_driver::{Dma, MAX_VLAN, MacAddress, Stats, USUAL_MTU, holds};
 
+use crate::regs::mitigate;
 use crate::ring::{self, Room};
 use crate::version::{MAX_MTU, VERSIONS, Version};
 
@@ -41,6 +42,10 @@ pub struct State {
     pub(crate) mtu: u32,
     /// The VLAN; 0: none.
     pub(crate) vlan: u32,
+    /// Time between interrupts, at least, microseconds; 0: each comes at once.
+    pub(crate) interval: u32,
+    /// The speed of the last link, Mbit/s: what the chip's timer for that counts hangs on it.
+    pub(crate) speed: u32,
     /// The station address in use; zeros if the chip has none and none was set.
     pub(crate) mac: MacAddress,
     reserved: [u8; 6],
@@ -62,6 +67,8 @@ impl State {
             chip: 0,
             mtu: USUAL_MTU,
             vlan: 0,
+            interval: 0,
+            speed: 1000,
             mac: MacAddress([0; 6]),
             reserved: [0; 6],
         }
@@ -96,6 +103,8 @@ impl State {
         holds(self.chip as usize <= VERSIONS.len(), "chip: none that is driven")?;
         holds(self.chip != 0 || !probed, "chip: none, after probe")?;
         holds(self.vlan <= MAX_VLAN.into(), "vlan: none has this number")?;
+        holds(u64::from(self.interval) <= mitigate::LONGEST, "interval: too long")?;
+        holds(matches!(self.speed, 10 | 100 | 1000), "speed: of no link")?;
         holds(self.mac.is_station() || self.mac.0 == [0; 6], "mac: no station address")?;
         holds(self.reserved == [0; 6], "reserved: not zero")
     }
@@ -139,6 +148,8 @@ mod tests {
         broken("chip: none that is driven", State { chip: 8, ..busy() });
         broken("chip: none, after probe", State { chip: 0, ..busy() });
         broken("vlan: none has this number", State { vlan: 4095, ..busy() });
+        broken("interval: too long", State { interval: 154, ..busy() });
+        broken("speed: of no link", State { speed: 0, ..busy() });
         broken("mac: no station address", State { mac: MacAddress([0xff; 6]), ..busy() });
         broken("reserved: not zero", State { reserved: [0, 1, 0, 0, 0, 0], ..busy() });
     }

@@ -13,6 +13,7 @@ use model_card::dma::MasterAbort;
 
 use crate::checksum::{ADDRESSES, TAG_TYPE};
 use crate::chip::R8169;
+use crate::mitigation::SENT;
 use crate::offload::{self, LargeSend};
 use crate::regs::{cr, desc, isr, tcr, tppoll, txd};
 use crate::ring::Ring;
@@ -104,6 +105,7 @@ impl R8169 {
                 Ok(Step::Fragment) => {}
                 Ok(Step::Done(cause)) => {
                     self.isr |= if silent { 0 } else { cause };
+                    self.mitigation.note(SENT);
                     self.tx[queue].running = !pauses;
                 }
                 Ok(Step::Empty) => {

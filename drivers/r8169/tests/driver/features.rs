@@ -1,7 +1,8 @@
-//! MTU and VLAN.
+//! MTU, VLAN and the distance of interrupts.
 
 use r8169::R8169;
-use udrv_driver::{Error, Micros, NetDriver, Settings};
+use udrv_driver::{Error, Link, Micros, NetDriver, Settings};
+use udrv_driver_tests::Chip;
 
 use crate::fake::{Fake, Versions, bus_address, with_all, with_both_polls};
 
@@ -13,6 +14,10 @@ fn vlan(vlan: u16) -> Settings {
 
 fn mtu(mtu: u32) -> Settings {
     Settings { mtu, ..USUAL }
+}
+
+fn interval(us: u64) -> Settings {
+    Settings { interrupt_interval: Micros(us), ..USUAL }
 }
 
 /// Bytes that tell each frame, and each place in it, from the others.
@@ -37,8 +42,7 @@ fn what_the_chip_does_not_have_is_refused_and_changes_nothing() {
     for opened in [false, true] {
         let mut fake = if opened { Fake::opened() } else { Fake::new() };
         let before = fake.chip().bus.writes.len();
-        for wrong in [vlan(4095), mtu(7147), mtu(u32::MAX), Settings { interrupt_interval: Micros(u64::MAX), ..USUAL }]
-        {
+        for wrong in [vlan(4095), mtu(7147), mtu(u32::MAX), interval(154), interval(u64::MAX)] {
             assert_eq!(fake.configure(wrong), Err(Error::Unsupported), "{wrong:?}");
         }
         assert_eq!(fake.chip().bus.writes.len(), before);
@@ -49,7 +53,8 @@ fn what_the_chip_does_not_have_is_refused_and_changes_nothing() {
 #[test]
 fn what_is_set_reaches_the_chip() {
     for (xid, cpcr) in [(0x1800_0000, 8), (0x0400_0000, 0x4008), (0x3800_0000, 0)] {
-        for (settings, bits) in [(USUAL, 0), (vlan(0x64), 0x40)] {
+        let (intt, timers) = if xid == 0x3800_0000 { (1, 0x4040) } else { (3, 0xf0f0) };
+        for (settings, bits, mitigation) in [(USUAL, 0, 0), (vlan(0x64), 0x40, 0), (interval(153), intt, timers)] {
             for before_open in [false, true] {
                 let mut fake = Fake::new();
                 fake.chip().version = xid;
@@ -61,19 +66,20 @@ fn what_is_set_reaches_the_chip() {
                 if !before_open {
                     assert_eq!(fake.configure(settings), Ok(()));
                 }
-                assert_eq!(fake.chip().get(0xe0, 2), cpcr | bits, "{settings:?} {before_open}");
+                let found = |fake: &mut Fake| (fake.chip().get(0xe0, 2), fake.chip().get(0xe2, 2));
+                assert_eq!(found(&mut fake), (cpcr | bits, mitigation), "{settings:?} {before_open}");
                 // whatever becomes of the register, or of the chip
                 for reset in [false, true] {
-                    fake.chip().set(0xe0, 2, 0xffff);
+                    fake.chip().set(0xe0, 4, u32::MAX);
                     if reset {
                         fake.chip().registers[0x37] = 0;
                     }
                     assert_eq!(fake.call(R8169::restore), Ok(()));
-                    assert_eq!(fake.chip().get(0xe0, 2), cpcr | bits, "{settings:?} {reset}");
+                    assert_eq!(found(&mut fake), (cpcr | bits, mitigation), "{settings:?} {reset}");
                 }
                 // and back
                 assert_eq!(fake.configure(USUAL), Ok(()));
-                assert_eq!(fake.chip().get(0xe0, 2), cpcr);
+                assert_eq!(found(&mut fake), (cpcr, 0));
                 fake.assert_works();
             }
         }
@@ -261,4 +267,32 @@ fn the_chips_on_pcie_but_the_first_are_told() {
             fake.assert_works();
         }
     }
+}
+
+/// The steps of the timer hang on the speed, so they follow the link; one that is away has none.
+#[test]
+fn the_distance_of_interrupts_follows_the_speed() {
+    let mut fake = Fake::opened();
+    assert_eq!(fake.configure(interval(50)), Ok(()));
+    let found = |fake: &mut Fake| (fake.chip().get(0xe0, 2), fake.chip().get(0xe2, 2));
+    assert_eq!(found(&mut fake), (8 | 2, 0xa0a0));
+    for (speed, expected) in [
+        (100, (8 | 1, 0x2020)),
+        (0, (8 | 1, 0x2020)),
+        (10, (8, 0x1010)),
+        (1000, (8 | 2, 0xa0a0)),
+        (100, (8 | 1, 0x2020)),
+    ] {
+        let link = Link { up: speed != 0, speed, full_duplex: speed != 0 };
+        fake.chip().change_link(link);
+        assert_eq!((fake.call(R8169::link), found(&mut fake)), (Ok(link), expected), "{speed}");
+    }
+    assert_eq!(fake.call(R8169::tx_timeout), Ok(()));
+    assert_eq!(found(&mut fake), (8 | 1, 0x2020), "and stays so");
+    // where nobody asked for a distance there is nothing to write
+    assert_eq!(fake.configure(USUAL), Ok(()));
+    fake.chip().bus.writes.clear();
+    fake.chip().change_link(Link { up: true, speed: 1000, full_duplex: true });
+    assert!(fake.call(R8169::link).is_ok());
+    assert_eq!(fake.chip().bus.writes, []);
 }
