@@ -1,7 +1,7 @@
 //! Realtek RTL8169S, RTL8110S, RTL8169SB, RTL8110SB, RTL8169SC, RTL8110SC (PCI) and RTL8168B (PCIe) gigabit Ethernet
 //! controllers.
 //!
-//! `version.rs` has the exact revisions; others with the same PCI ids are refused. 64 transmit and 256 receive
+//! `version.rs` has the exact revisions; others with the same PCI ids are refused. 64 transmit and up to 256 receive
 //! descriptors. Frames of up to 7 KiB on PCI and 4 KiB on PCIe; one VLAN whose tags the host does not see. Not here:
 //! checksum offloads (on PCIe they would have to be off for long frames), segmentation, the high-priority ring, the
 //! counter dump, wake-up, EEPROM, forced media.

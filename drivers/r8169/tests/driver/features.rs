@@ -296,3 +296,20 @@ fn the_distance_of_interrupts_follows_the_speed() {
     assert!(fake.call(R8169::link).is_ok());
     assert_eq!(fake.chip().bus.writes, []);
 }
+
+/// A `stop` that has failed leaves the place in the ring where it was; a ring with fewer descriptors may not have it.
+#[test]
+fn the_mtu_changes_after_a_stop_that_has_failed() {
+    let mut fake = Fake::opened();
+    for n in 0..200 {
+        assert!(fake.chip().receive(60, n));
+        assert_eq!(fake.poll(8), Ok(1));
+    }
+    fake.chip().trouble.reset_hangs = true;
+    assert!(matches!(fake.call(R8169::stop), Err(Error::Timeout { .. })));
+    fake.chip().trouble.reset_hangs = false;
+    assert_eq!(fake.configure(mtu(7000)), Ok(()));
+    assert_eq!(fake.call(R8169::open), Ok(()));
+    fake.border().delivered.clear();
+    fake.assert_works();
+}
