@@ -29,7 +29,7 @@ pub(crate) fn transmit(cx: &mut Cx<'_, State>, frame: TxFrame) -> Result<(), Err
     if cx.state.opened == 0 {
         return Err(Error::NotReady);
     }
-    if frame.length > 1518 {
+    if frame.length > cx.state.mtu + 18 {
         return Err(Error::Unsupported);
     }
     if cx.state.tx.used() != 0 {
@@ -38,7 +38,10 @@ pub(crate) fn transmit(cx: &mut Cx<'_, State>, frame: TxFrame) -> Result<(), Err
     let index = cx.state.tx.next() as u32;
     let place = SEND + 16 * index;
     let end = if index == 63 { 0x4000_0000 } else { 0 };
-    cx.dma.write_u32(cx.state.memory, place + 4, 0)?;
+    // TAGC, and the tag in the order of the wire
+    let [high, low] = (cx.state.vlan as u16).to_be_bytes();
+    let tag = if cx.state.vlan == 0 { 0 } else { u32::from_le_bytes([high, low, 2, 0]) };
+    cx.dma.write_u32(cx.state.memory, place + 4, tag)?;
     cx.dma.write_u64(cx.state.memory, place + 8, frame.bus_address.into())?;
     cx.net.keep(frame)?;
     cx.state.tx.claim(frame.buffer);
@@ -68,23 +71,36 @@ pub(crate) fn poll(cx: &mut Cx<'_, State>, budget: u32) -> Result<u32, Error> {
         cx.regs.write(regs::TPPOLL, 0x40)?;
     }
     let (mut received, mut looked) = (0, 0);
-    while received < budget && looked < 256 {
-        let index = cx.state.next % 256;
-        let word = cx.dma.read_u32(cx.state.memory, 16 * index)?;
+    let longest = cx.state.mtu + 22;
+    // buffers, and bytes of each
+    let (count, size) = match longest {
+        0..=2048 => (256, 2048),
+        2049..=4096 => (128, 4096),
+        _ => (64, 8192),
+    };
+    while received < budget && looked < count {
+        let index = cx.state.next % count;
+        let words = cx.dma.read_u64(cx.state.memory, 16 * index)?;
+        let (word, [high, low, flags, _]) = (words as u32, ((words >> 32) as u32).to_le_bytes());
         if word >> 31 != 0 {
             break;
         }
         let length = word % 0x4000;
-        // both FS and LS; none of RWT, RES, RUNT and CRC
-        if word >> 28 & 3 == 3 && word >> 19 & 0xf == 0 && (64..=1522).contains(&length) {
-            cx.net.deliver(cx.state.memory, ROOM + 2048 * index, length - 4)?;
-            received += 1;
-        } else {
+        let (vlan, shortest) = if cx.state.vlan == 0 { (0, 64) } else { (cx.state.vlan, 60) };
+        let is_whole = word >> 28 & 3 == 3;
+        // none of RWT, RES, RUNT and CRC
+        if !is_whole || word >> 19 & 0xf != 0 || !(shortest..=longest).contains(&length) {
             cx.state.stats.rx_errors += 1;
+        } else if vlan == 0 || flags & 1 != 0 && u32::from(u16::from_be_bytes([high, low]) % 4096) == vlan {
+            cx.net.deliver(cx.state.memory, ROOM + size * index, length - 4)?;
+            received += 1;
         }
-        let back = if index == 255 { 0xc000_0800 } else { 0x8000_0800 };
+        if vlan != 0 {
+            cx.dma.hand_over(cx.state.memory, 16 * index + 4, 0)?;
+        }
+        let back = if index == count - 1 { 0xc000_0000 | size } else { 0x8000_0000 | size };
         cx.dma.hand_over(cx.state.memory, 16 * index, back)?;
-        cx.state.next = (index + 1) % 256;
+        cx.state.next = (index + 1) % count;
         looked += 1;
     }
     cx.state.stats.rx_frames += u64::from(received);

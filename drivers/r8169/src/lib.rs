@@ -1,9 +1,10 @@
 //! Realtek RTL8169S, RTL8110S, RTL8169SB, RTL8110SB, RTL8169SC, RTL8110SC (PCI) and RTL8168B (PCIe) gigabit Ethernet
 //! controllers.
 //!
-//! `version.rs` has the exact revisions; others with the same PCI ids are refused. 64 transmit and 256 receive
-//! descriptors. Not here: checksum offloads, segmentation, jumbo frames, VLAN tags (tags pass as they are), the
-//! high-priority ring, the counter dump, wake-up, EEPROM, forced media.
+//! `version.rs` has the exact revisions; others with the same PCI ids are refused. 64 transmit and up to 256 receive
+//! descriptors. Frames of up to 7 KiB on PCI and 4 KiB on PCIe; one VLAN whose tags the host does not see. Not here:
+//! checksum offloads (on PCIe they would have to be off for long frames), segmentation, the high-priority ring, the
+//! counter dump, wake-up, EEPROM, forced media.
 //!
 //! Register names and meanings are written without a datasheet at hand. A model that was written apart from it, and
 //! that Linux's driver takes for the chip, has judged them (`docs/fidelity.md`); no chip has.
@@ -26,8 +27,8 @@
 #![forbid(unsafe_code)]
 
 use udrv_driver::{
-    Alternates, Cx, Dma, Error, Events, Level, Link, MacAddress, NetDriver, Point, RegisterInfo, RingParam, RxMode,
-    Stats, TxFrame,
+    AROUND_MTU, Alternates, Cx, Dma, Error, Events, Features, Level, Link, MacAddress, Micros, Moderation, NetDriver,
+    Point, RegisterInfo, RingParam, RxMode, Settings, Stats, TxFrame, USUAL_MTU,
 };
 
 mod alternate;
@@ -41,7 +42,7 @@ mod version;
 
 pub use state::State;
 
-use regs::{isr, tppoll};
+use regs::{isr, mitigate, tppoll};
 
 /// The driver. It has no values: what it remembers is [`State`].
 #[derive(Debug)]
@@ -55,13 +56,24 @@ impl NetDriver for R8169 {
     /// does not. BAR 0 has them in I/O space.
     const BARS: &'static [u8] = &[2, 1];
     const REGISTERS: &'static [RegisterInfo] = regs::REGISTERS;
-    const STATE_VERSION: u32 = 1;
+    const STATE_VERSION: u32 = 2;
+    /// Interrupts come at once where nobody asks for more: these chips would hold back the first after a pause as well.
+    const FEATURES: Features = Features {
+        max_mtu: version::MAX_MTU,
+        vlan: true,
+        moderation: Some(Moderation { longest: Micros(mitigate::LONGEST), usual: Micros(0) }),
+    };
     const ALTERNATES: Alternates<State> =
         Alternates { transmit: Some(alternate::transmit), poll: Some(alternate::poll) };
     type State = State;
 
     fn new_state() -> State {
         State::new()
+    }
+
+    fn features(state: &State) -> Features {
+        let max_mtu = state.version().map_or(version::MAX_MTU, |version| version.max_mtu);
+        Features { max_mtu, ..Self::FEATURES }
     }
 
     fn check(state: &State) -> Result<(), &'static str> {
@@ -118,13 +130,13 @@ impl NetDriver for R8169 {
         if cx.state.opened == 0 {
             return Err(Error::NotReady);
         }
-        if frame.length > ring::LONGEST_SENT {
+        if frame.length > cx.state.mtu + AROUND_MTU {
             return Err(Error::Unsupported);
         }
         let index = cx.state.tx.free().ok_or(Error::Busy)?;
         // nothing here can fail any more: a descriptor without a buffer would be completed some day
         let (memory, place) = (cx.state.memory, ring::tx_place(index));
-        cx.dma.write_u32(memory, place + 4, 0)?;
+        cx.dma.write_u32(memory, place + 4, ring::tag(cx.state.vlan))?;
         cx.dma.write_u64(memory, place + 8, frame.bus_address.into())?;
         cx.net.keep(frame)?;
         cx.state.tx.claim(frame.buffer);
@@ -177,12 +189,19 @@ impl NetDriver for R8169 {
         Ok(received)
     }
 
+    /// What the timer of interrupts counts hangs on the speed.
     fn link(cx: &mut Cx<'_, State>) -> Result<Link, Error> {
         cx.point(Point::Start);
-        let status = cx.regs.read_present(regs::PHYSTATUS)?;
+        let link = phy::link(cx.regs.read_present(regs::PHYSTATUS)?);
         cx.point(Point::Middle);
+        if link.up && link.speed != cx.state.speed {
+            cx.state.speed = link.speed;
+            if cx.state.opened != 0 && cx.state.interval != 0 {
+                setup::write_settings(cx)?;
+            }
+        }
         cx.point(Point::End);
-        Ok(phy::link(status))
+        Ok(link)
     }
 
     fn set_mac(cx: &mut Cx<'_, State>, mac: MacAddress) -> Result<(), Error> {
@@ -212,12 +231,36 @@ impl NetDriver for R8169 {
         Ok(())
     }
 
-    /// They are what they are: the chip has no register that tells.
+    fn configure(cx: &mut Cx<'_, State>, settings: Settings) -> Result<(), Error> {
+        cx.point(Point::Start);
+        Self::features(cx.state).allow(settings)?;
+        let mtu = settings.mtu.max(USUAL_MTU);
+        let (opened, anew) = (cx.state.opened != 0, setup::is_set_up_anew(cx.state, mtu));
+        if anew && opened {
+            setup::shut_down(cx)?;
+        }
+        cx.point(Point::Middle);
+        (cx.state.mtu, cx.state.vlan) = (mtu, settings.vlan.into());
+        cx.state.interval = settings.interrupt_interval.0 as u32;
+        if anew {
+            // the ring may have fewer
+            cx.state.next = 0;
+        }
+        match (opened, anew) {
+            (true, true) => setup::resume(cx)?,
+            (true, false) => setup::write_settings(cx)?,
+            (false, _) => {}
+        }
+        cx.point(Point::End);
+        Ok(())
+    }
+
+    /// As the MTU has them: the chip has no register that tells.
     fn get_ringparam(cx: &mut Cx<'_, State>) -> Result<RingParam, Error> {
         cx.point(Point::Start);
         cx.point(Point::Middle);
         cx.point(Point::End);
-        Ok(RingParam { rx: ring::RX, tx: ring::TX })
+        Ok(RingParam { rx: cx.state.room().count(), tx: ring::TX })
     }
 
     fn get_stats(cx: &mut Cx<'_, State>) -> Result<Stats, Error> {

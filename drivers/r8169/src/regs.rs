@@ -2,7 +2,7 @@
 //!
 //! Not here: registers that this driver does not touch. They are left out on purpose, so that an access to one is a
 //! fault. Among them are DTCCR (MPC is all that is counted by the chip and asked for), THPDS (nothing goes by the
-//! high-priority ring, and its doorbell is never rung), CONFIG0 to 5 (wake-up stays as the EEPROM says) and the timer.
+//! high-priority ring, and its doorbell is never rung), the other CONFIG registers (wake-up stays as the EEPROM says) and the timer.
 //! What a kind means for each is said where it is not obvious.
 
 use udrv_driver::register_map;
@@ -41,15 +41,18 @@ register_map! {
     /// 9346CR: here only the lock of IDR and the CONFIG registers. A command, so that an abort with the lock open runs
     /// `restore`, which closes it.
     CR9346: u8 = 0x50, Command;
+    /// Configuration register 4, of which a chip on PCIe wants one bit. A command, because the EEPROM has loaded the
+    /// others, and because it takes what is written while the lock is open only.
+    CONFIG4: u8 = 0x55, Command;
     /// PHY access register.
     PHYAR: u32 = 0x60, Command;
     /// PHY status register.
     PHYSTATUS: u8 = 0x6c, ReadOnly;
     /// Receive packet maximum size, bytes with CRC.
     RMS: u16 = 0xda, Config;
-    /// C+ command register. Which of its bits read as written differs between the chips, so it is not compared.
+    /// C+ command register, and how long the steps of INTRMITIGATE are. Which of its bits read as written differs between the chips, so it is not compared.
     CPCR: u16 = 0xe0, WriteOnly;
-    /// Interrupt mitigation. Undocumented on the PCI chips, so it is not compared.
+    /// Interrupt mitigation. Undocumented, so it is not compared.
     INTRMITIGATE: u16 = 0xe2, WriteOnly;
     /// Receive descriptor start address: bus address, a multiple of 256.
     RDSAR_LOW: u32 = 0xe4, DmaAddress;
@@ -129,6 +132,12 @@ pub mod cr9346 {
     pub const LOCKED: u8 = 0;
 }
 
+/// Bits of CONFIG4.
+pub mod config4 {
+    /// Undocumented; an RTL8168B but the first wants it for an MTU above the usual.
+    pub const JUMBO: u8 = 1 << 0;
+}
+
 /// Bits of PHYAR.
 pub mod phyar {
     /// Written 1 to write, and 0 when done; written 0 to read, and 1 when done.
@@ -155,6 +164,10 @@ pub mod phystatus {
 pub mod cpcr {
     /// PCI memory read and write multiple.
     pub const MULRW: u16 = 1 << 3;
+    /// The lowest bit of the field of two that says how long a step of INTRMITIGATE is: INTT.
+    pub const INTT: u16 = 1 << 0;
+    /// VLAN tags are taken out of received frames.
+    pub const RXVLAN: u16 = 1 << 6;
     /// Undocumented; the RTL8169S and RTL8110S want it.
     pub const S_CHIPS: u16 = 1 << 14;
 }
@@ -165,10 +178,66 @@ pub mod etthr {
     pub const WHOLE: u8 = 0x3f;
 }
 
-/// Values of INTRMITIGATE: four fields of four bits, transmit timer, transmit frames, receive timer, receive frames.
+/// Values of INTRMITIGATE: four fields of four bits, transmit timer, transmit frames, receive timer, receive frames. An
+/// interrupt waits for its timer to run down from the first frame on. No frames: it waits for nothing else.
+///
+/// Numbers are those of Linux's driver; no datasheet that we know of has them.
 pub mod mitigate {
-    /// Every cause at once.
-    pub const NONE: u16 = 0;
-    /// An interrupt after a few frames, or some 25 us at 1 Gbit/s.
-    pub const FEW: u16 = 0x5151;
+    /// Steps of a timer, at most.
+    const STEPS: u64 = 15;
+    /// How much longer a step is at each INTT.
+    const LONGER: [u64; 4] = [1, 8, 16, 32];
+    /// Nanoseconds of the shortest step of a PCI chip at 1 Gbit/s: none is shorter.
+    const SHORTEST: u64 = 320;
+
+    /// The longest distance that every chip has at every speed, microseconds.
+    pub const LONGEST: u64 = STEPS * SHORTEST * LONGER[3] / 1000;
+
+    /// INTT and the register for so many microseconds, up to [`LONGEST`]: the nearest that the chip has, and not 0.
+    #[must_use]
+    pub fn of(is_pcie: bool, speed: u32, microseconds: u64) -> (u16, u16) {
+        let step = match speed {
+            10 => 40_960,
+            100 => 2_560,
+            _ if is_pcie => 5_000,
+            _ => SHORTEST,
+        };
+        let wanted = microseconds.min(LONGEST) * 1000;
+        if wanted == 0 {
+            return (0, 0);
+        }
+        // the shortest steps that reach so far are the finest
+        let intt = LONGER.iter().position(|longer| wanted <= STEPS * step * longer).unwrap_or(LONGER.len() - 1);
+        let step = step * LONGER[intt];
+        let steps = ((wanted + step / 2) / step).clamp(1, STEPS) as u16;
+        (intt as u16, steps << 12 | steps << 4)
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+
+        #[test]
+        fn the_nearest_that_the_chip_has() {
+            for (is_pcie, speed, microseconds, setting) in [
+                (false, 1000, 0, (0, 0)),
+                (false, 1000, 1, (0, 0x3030)),
+                (false, 1000, 4, (0, 0xd0d0)),
+                (false, 1000, 5, (1, 0x2020)),
+                (false, 1000, 50, (2, 0xa0a0)),
+                (false, 1000, 153, (3, 0xf0f0)),
+                (true, 1000, 1, (0, 0x1010)),
+                (true, 1000, 50, (0, 0xa0a0)),
+                (true, 1000, 153, (1, 0x4040)),
+                (true, 100, 50, (1, 0x2020)),
+                (false, 100, 38, (0, 0xf0f0)),
+                (false, 10, 1, (0, 0x1010)),
+                (false, 10, 153, (0, 0x4040)),
+                (false, 1000, u64::MAX, (3, 0xf0f0)),
+            ] {
+                assert_eq!(of(is_pcie, speed, microseconds), setting, "{is_pcie} {speed} {microseconds}");
+            }
+            assert_eq!(LONGEST, 153);
+        }
+    }
 }

@@ -5,9 +5,9 @@
 //! where the state has it: see [`is_in_step`].
 
 use udrv_driver::ring::TxRing;
-use udrv_driver::{Cx, Dma, Error, Micros};
+use udrv_driver::{Cx, Dma, Error, Micros, USUAL_MTU};
 
-use crate::regs::{self, cpcr, cr, cr9346, etthr, isr, mitigate, rcr, tcr, tppoll};
+use crate::regs::{self, config4, cpcr, cr, cr9346, etthr, isr, mitigate, rcr, tcr, tppoll};
 use crate::ring;
 use crate::state::State;
 use crate::traffic;
@@ -74,20 +74,42 @@ pub(crate) fn start(cx: &mut Cx<'_, State>) -> Result<(), Error> {
     write_multicast(cx)?;
     write_rings(cx)?;
     cx.regs.write(regs::CR9346, cr9346::CONFIG_WRITE)?;
-    let (command, moderation) = match version.bus {
-        Bus::Pci if version.is_s => (cpcr::MULRW | cpcr::S_CHIPS, mitigate::NONE),
-        Bus::Pci => (cpcr::MULRW, mitigate::NONE),
-        Bus::Pcie => (0, mitigate::FEW),
-    };
-    cx.regs.write(regs::CPCR, command)?;
-    cx.regs.write(regs::INTRMITIGATE, moderation)?;
-    cx.regs.write(regs::RMS, ring::BUFFER as u16)?;
+    write_settings(cx)?;
+    cx.regs.write(regs::RMS, cx.state.room().size() as u16)?;
+    if version.has_jumbo_bit {
+        let others = cx.regs.read(regs::CONFIG4)? & !config4::JUMBO;
+        let jumbo = if is_jumbo(cx.state.mtu) { config4::JUMBO } else { 0 };
+        cx.regs.write(regs::CONFIG4, others | jumbo)?;
+    }
     cx.regs.write(regs::ETTHR, etthr::WHOLE)?;
     cx.regs.write(regs::CR9346, cr9346::LOCKED)?;
     cx.regs.write(regs::CR, cr::TE | cr::RE)?;
     cx.regs.write(regs::TCR, tcr::RUN)?;
     cx.regs.write(regs::RCR, receive_mode(cx.state))?;
     cx.regs.write(regs::IMR, isr::CAUSES)
+}
+
+/// Whether another MTU asks for another ring, or for what is said before the chip is turned on: then the chip has to
+/// be reset, which ends what is in flight.
+pub(crate) fn is_set_up_anew(state: &State, mtu: u32) -> bool {
+    let size = ring::Room::of(mtu, state.vlan).size();
+    size != state.room().size() || is_jumbo(mtu) != is_jumbo(state.mtu)
+}
+
+/// Above the usual.
+fn is_jumbo(mtu: u32) -> bool {
+    mtu > USUAL_MTU
+}
+
+/// What `configure` has put into the state, as far as it may change while the chip is on. Neither register needs the lock.
+pub(crate) fn write_settings(cx: &Cx<'_, State>) -> Result<(), Error> {
+    let version = cx.state.version().ok_or(Error::NotReady)?;
+    let bus = if version.bus == Bus::Pci { cpcr::MULRW } else { 0 };
+    let chip = if version.is_s { cpcr::S_CHIPS } else { 0 };
+    let tags = if cx.state.vlan != 0 { cpcr::RXVLAN } else { 0 };
+    let (intt, mitigation) = mitigate::of(version.bus == Bus::Pcie, cx.state.speed, cx.state.interval.into());
+    cx.regs.write(regs::CPCR, bus | chip | tags | (intt * cpcr::INTT))?;
+    cx.regs.write(regs::INTRMITIGATE, mitigation)
 }
 
 /// From the state after a reset to where the state says that the chip is.
@@ -117,6 +139,7 @@ fn has_turn(cx: &Cx<'_, State>) -> Result<bool, Error> {
 pub(crate) fn set_right(cx: &Cx<'_, State>) -> Result<(), Error> {
     write_mac(cx)?;
     write_multicast(cx)?;
+    write_settings(cx)?;
     cx.regs.write(regs::RCR, receive_mode(cx.state))?;
     cx.regs.write(regs::IMR, isr::CAUSES)?;
     if cx.state.tx.used() != 0 {
@@ -131,10 +154,11 @@ fn write_rings(cx: &mut Cx<'_, State>) -> Result<(), Error> {
     // in memory at once: if this call fails, the state has the old one
     cx.state.turn = u64::from(cx.dma.read_u32(memory, ring::TURN)?.wrapping_add(1));
     cx.dma.write_u32(memory, ring::TURN, cx.state.turn as u32)?;
-    for index in 0..ring::RX {
+    let room = cx.state.room();
+    for index in 0..room.count() {
         let place = ring::rx_place(index);
-        cx.dma.write_u64(memory, place, ring::empty(index).into())?;
-        cx.dma.write_u64(memory, place + 8, u64::from(base) + u64::from(ring::rx_buffer(index)))?;
+        cx.dma.write_u64(memory, place, room.empty(index).into())?;
+        cx.dma.write_u64(memory, place + 8, u64::from(base) + u64::from(room.buffer(index)))?;
     }
     for index in 0..ring::TX as usize {
         cx.dma.write_u64(memory, ring::tx_place(index), ring::unused(index).into())?;

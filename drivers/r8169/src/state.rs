@@ -7,10 +7,11 @@
 
 use udrv_driver::ring::TxRing;
 use udrv_driver::zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
-use udrv_driver::{Dma, MacAddress, Stats, holds};
+use udrv_driver::{Dma, MAX_VLAN, MacAddress, Stats, USUAL_MTU, holds};
 
-use crate::ring;
-use crate::version::{VERSIONS, Version};
+use crate::regs::mitigate;
+use crate::ring::{self, Room};
+use crate::version::{MAX_MTU, VERSIONS, Version};
 
 /// What one failed call can spoil and one rollback mends.
 #[derive(Debug, Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
@@ -37,6 +38,14 @@ pub struct State {
     pub(crate) stuck: u32,
     /// Which chip it is, one more than its number among the versions; 0 before probe.
     pub(crate) chip: u32,
+    /// The MTU, bytes.
+    pub(crate) mtu: u32,
+    /// The VLAN; 0: none.
+    pub(crate) vlan: u32,
+    /// Time between interrupts, at least, microseconds; 0: each comes at once.
+    pub(crate) interval: u32,
+    /// The speed of the last link, Mbit/s: what the chip's timer for that counts hangs on it.
+    pub(crate) speed: u32,
     /// The station address in use; zeros if the chip has none and none was set.
     pub(crate) mac: MacAddress,
     reserved: [u8; 6],
@@ -56,6 +65,10 @@ impl State {
             promiscuous: 0,
             stuck: 0,
             chip: 0,
+            mtu: USUAL_MTU,
+            vlan: 0,
+            interval: 0,
+            speed: 1000,
             mac: MacAddress([0; 6]),
             reserved: [0; 6],
         }
@@ -67,6 +80,11 @@ impl State {
         self.turn as u32
     }
 
+    /// How the receive buffers are laid out, and what may be in them.
+    pub(crate) fn room(&self) -> Room {
+        Room::of(self.mtu, self.vlan)
+    }
+
     /// Which chip it is; `None` before `probe`.
     pub(crate) fn version(&self) -> Option<Version> {
         VERSIONS.get((self.chip as usize).checked_sub(1)?).copied()
@@ -76,13 +94,17 @@ impl State {
     pub(crate) fn check(&self) -> Result<(), &'static str> {
         self.tx.check()?;
         let probed = self.memory != Dma::NONE;
-        holds(self.next < ring::RX, "next: no descriptor")?;
+        holds((USUAL_MTU..=MAX_MTU).contains(&self.mtu), "mtu: out of range")?;
+        holds(self.next < self.room().count(), "next: no descriptor")?;
         holds(self.opened <= 1, "opened: no flag")?;
         holds(self.opened == 0 || probed, "opened: without rings")?;
         holds(self.promiscuous <= 1, "promiscuous: no flag")?;
         holds(self.stuck <= 1, "stuck: no flag")?;
         holds(self.chip as usize <= VERSIONS.len(), "chip: none that is driven")?;
         holds(self.chip != 0 || !probed, "chip: none, after probe")?;
+        holds(self.vlan <= MAX_VLAN.into(), "vlan: none has this number")?;
+        holds(u64::from(self.interval) <= mitigate::LONGEST, "interval: too long")?;
+        holds(matches!(self.speed, 10 | 100 | 1000), "speed: of no link")?;
         holds(self.mac.is_station() || self.mac.0 == [0; 6], "mac: no station address")?;
         holds(self.reserved == [0; 6], "reserved: not zero")
     }
@@ -114,13 +136,20 @@ mod tests {
     #[test]
     fn each_clause_names_its_field() {
         let broken = |what: &str, state: State| assert_eq!(state.check(), Err(what).map_err(|w| w as _));
+        broken("mtu: out of range", State { mtu: 1499, ..busy() });
+        broken("mtu: out of range", State { mtu: 7147, ..busy() });
         broken("next: no descriptor", State { next: 256, ..busy() });
+        broken("next: no descriptor", State { next: 128, mtu: 4000, ..busy() });
+        broken("next: no descriptor", State { next: 64, mtu: 7000, ..busy() });
         broken("opened: no flag", State { opened: 2, ..busy() });
         broken("opened: without rings", State { memory: Dma::NONE, ..busy() });
         broken("promiscuous: no flag", State { promiscuous: 2, ..busy() });
         broken("stuck: no flag", State { stuck: 2, ..busy() });
         broken("chip: none that is driven", State { chip: 8, ..busy() });
         broken("chip: none, after probe", State { chip: 0, ..busy() });
+        broken("vlan: none has this number", State { vlan: 4095, ..busy() });
+        broken("interval: too long", State { interval: 154, ..busy() });
+        broken("speed: of no link", State { speed: 0, ..busy() });
         broken("mac: no station address", State { mac: MacAddress([0xff; 6]), ..busy() });
         broken("reserved: not zero", State { reserved: [0, 1, 0, 0, 0, 0], ..busy() });
     }

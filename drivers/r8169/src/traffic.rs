@@ -28,24 +28,29 @@ pub(crate) fn give_back_sent(cx: &mut Cx<'_, State>) -> Result<u32, Error> {
 
 /// Delivers at most `budget` frames and gives their descriptors back. Bad frames are dropped on the way.
 pub(crate) fn receive(cx: &mut Cx<'_, State>, budget: u32) -> Result<u32, Error> {
-    let mut received = 0;
+    let (mut received, room, vlan) = (0, cx.state.room(), cx.state.vlan);
     // no further than once around: what is given back reads as it was until the commit
-    for _ in 0..ring::RX {
+    for _ in 0..room.count() {
         if received == budget {
             break;
         }
-        let index = cx.state.next % ring::RX;
-        let word = cx.dma.read_u32(cx.state.memory, ring::rx_place(index))?;
-        match ring::received(word) {
+        let index = room.bounded(cx.state.next);
+        // both at once: the tag is of the same frame as the length
+        let words = cx.dma.read_u64(cx.state.memory, ring::rx_place(index))?;
+        match room.received(words as u32) {
             Received::Nothing => break,
+            Received::Frame(_) if !ring::is_of_vlan((words >> 32) as u32, vlan) => {}
             Received::Frame(length) => {
-                cx.net.deliver(cx.state.memory, ring::rx_buffer(index), length - ring::CRC)?;
+                cx.net.deliver(cx.state.memory, room.buffer(index), length - ring::CRC)?;
                 received += 1;
             }
             Received::Bad => cx.state.stats.rx_errors += 1,
         }
-        cx.dma.hand_over(cx.state.memory, ring::rx_place(index), ring::empty(index))?;
-        cx.state.next = ring::next(index);
+        if vlan != 0 {
+            cx.dma.hand_over(cx.state.memory, ring::rx_place(index) + 4, 0)?;
+        }
+        cx.dma.hand_over(cx.state.memory, ring::rx_place(index), room.empty(index))?;
+        cx.state.next = room.next(index);
     }
     Ok(received)
 }

@@ -4,6 +4,10 @@
 //! early steppings, and other needs), the RTL8110SCe (0x98000000), and everything from the RTL8168C on, which wants
 //! tables of PHY and bus settings, and firmware.
 
+use udrv_driver::AROUND_MTU;
+
+use crate::ring::CRC;
+
 /// A chip that is driven. Its number is in the state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Version {
@@ -15,7 +19,14 @@ pub(crate) struct Version {
     pub(crate) is_s: bool,
     /// An overflow of the FIFO stops its receiver for good.
     pub(crate) overflow_stops: bool,
+    /// The largest MTU, bytes: frames of 7 KiB with tag and CRC on PCI, of 4 KiB on PCIe.
+    pub(crate) max_mtu: u32,
+    /// CONFIG4 has a bit for an MTU above the usual.
+    pub(crate) has_jumbo_bit: bool,
 }
+
+/// The largest MTU of all of them.
+pub(crate) const MAX_MTU: u32 = 7 * 1024 - AROUND_MTU - CRC;
 
 /// What it sits on, from which most other differences follow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,11 +41,13 @@ const PCI: u32 = 0xfc80_0000;
 const PCIE: u32 = 0x7cf0_0000;
 
 const fn pci(id: u32, name: &'static str, is_s: bool) -> Version {
-    Version { mask: PCI, id, name, bus: Bus::Pci, is_s, overflow_stops: false }
+    let (bus, max_mtu) = (Bus::Pci, MAX_MTU);
+    Version { mask: PCI, id, name, bus, is_s, overflow_stops: false, max_mtu, has_jumbo_bit: false }
 }
 
-const fn pcie(id: u32, name: &'static str, overflow_stops: bool) -> Version {
-    Version { mask: PCIE, id, name, bus: Bus::Pcie, is_s: false, overflow_stops }
+const fn pcie(id: u32, name: &'static str, is_first: bool) -> Version {
+    let (bus, max_mtu) = (Bus::Pcie, 4 * 1024 - AROUND_MTU - CRC);
+    Version { mask: PCIE, id, name, bus, is_s: false, overflow_stops: is_first, max_mtu, has_jumbo_bit: !is_first }
 }
 
 /// All of them.

@@ -2,6 +2,8 @@
 //!
 //! What the registers do is in `access`; transmission, reception, PHY, timer and EEPROM have files of their own.
 
+use std::time::Instant;
+
 use model_card::dma::{Dma, RANGES_64};
 use model_card::eeprom::Eeprom;
 use model_card::{Chip, Costs, Parts, Variants};
@@ -12,9 +14,10 @@ use crate::config::{Config, Variant};
 use crate::eeprom;
 use crate::kept::Kept;
 use crate::misbehave::Switches;
+use crate::mitigation::{self, Mitigation};
 use crate::pci;
 use crate::phy::Phy;
-use crate::regs::{cpcr, cr, isr};
+use crate::regs::{self, config4, cpcr, cr, isr};
 use crate::ring::Ring;
 use crate::rx::Empty;
 use crate::stats::Stats;
@@ -46,6 +49,7 @@ pub struct R8169 {
     pub(crate) reset_left: Option<u32>,
     pub(crate) imr: u16,
     pub(crate) isr: u16,
+    pub(crate) mitigation: Mitigation,
     pub(crate) tcr: u32,
     pub(crate) rcr: u32,
     pub(crate) timer: Timer,
@@ -93,6 +97,7 @@ impl R8169 {
             reset_left: None,
             imr: 0,
             isr: 0,
+            mitigation: Mitigation::default(),
             tcr: 0,
             rcr: 0,
             timer: Timer::new(config.clock, config.variant),
@@ -134,6 +139,7 @@ impl R8169 {
         self.enables = 0;
         self.dtccr = 0;
         (self.imr, self.isr) = (0, 0);
+        self.mitigation = Mitigation::default();
         (self.tcr, self.rcr) = (0, 0);
         self.timer.set_limit(0);
         self.timer.restart();
@@ -178,6 +184,12 @@ impl R8169 {
         if whole { address } else { address & 0xffff_ffff }
     }
 
+    /// Whether the chip is set up for a frame of this length without CRC, as far as that hangs on CONFIG4.
+    pub(crate) const fn is_set_up_for(&self, length: usize) -> bool {
+        let jumbo = self.configs[4] & config4::JUMBO != 0;
+        length <= USUAL_LENGTH || jumbo || !self.config.variant.has_jumbo_bit()
+    }
+
     /// What the chip does about an access that nobody answered.
     pub(crate) fn system_error(&mut self) {
         self.isr |= isr::SERR;
@@ -188,6 +200,9 @@ impl R8169 {
         self.isr | self.parts.trouble.on.isr_stuck
     }
 }
+
+/// The usual longest frame, bytes without CRC: with a VLAN tag.
+const USUAL_LENGTH: usize = 1518;
 
 /// The byte lanes of an access.
 fn lanes(offset: u32, width: Width) -> u8 {
@@ -248,7 +263,16 @@ impl Chip for R8169 {
         if self.timer.expired() {
             self.isr |= isr::TIMEOUT;
         }
-        self.causes() & self.imr != 0
+        // beside CPCR
+        let fields = (self.kept.read(regs::CPCR) >> 16) as u16;
+        let step = mitigation::step(self.config.variant, self.phy.status(), self.cpcr);
+        self.mitigation.pass(self.causes(), fields, step, Instant::now) & self.imr != 0
+    }
+
+    const CLOCK: bool = true;
+
+    fn wakes_at(&self) -> Option<Instant> {
+        self.mitigation.due()
     }
 
     fn resume(&mut self) {

@@ -83,6 +83,11 @@ impl Variant {
         matches!(self, Variant::Rtl8168B)
     }
 
+    /// Frames above the usual length need a bit in CONFIG4.
+    pub(crate) const fn has_jumbo_bit(self) -> bool {
+        matches!(self, Variant::Rtl8168Be)
+    }
+
     /// Ticks of TCTR in a microsecond: the bus clock.
     pub(crate) const fn ticks_per_us(self) -> u128 {
         if self.is_pcie() { 125 } else { 33 }

@@ -1,4 +1,4 @@
-//! Registers that keep what is written and do nothing.
+//! Registers that keep what is written, and do nothing by themselves.
 
 use std::ops::Range;
 

@@ -74,6 +74,10 @@
 //! - **Too few receive buffers** for all of a frame: it is lost, RDU, and MPC. Until RDU is acknowledged FOVW is set
 //!   too; that stops the receiver of the first RTL8168B until CR.RST. The chip looks at the descriptor again with each
 //!   frame.
+//! - **IntrMitigate** holds the line back, not ISR, from the first frame on. In real time, whatever [`Clock`] the timer
+//!   has.
+//! - **CONFIG4 bit 0** of the RTL8168B but the first: while it is clear, frames of more than 1518 bytes without CRC are
+//!   errors both ways (TER, RWT). Drivers for the real chip set it; what it does without nobody says.
 //! - **RMS** counts the CRC. Longer frames are errors (RWT), and need AER; RMS 0 lets none pass, 0x4000 all.
 //! - **RER** is set for frames that are dropped for an error, too.
 //! - **AAP** accepts unicast to anyone, and nothing else.
@@ -92,12 +96,13 @@
 //!
 //! # Not modelled
 //!
+//! The size of the FIFOs, which bounds frames to some 7 KiB on PCI and 4 KiB on PCI Express;
 //! MSI (no capability appears; the chips have INTx as well); the effect of power states and of everything in the PCI
-//! Express capability; VPD; FIFOs, burst sizes and early transmission; interrupt mitigation and MULINT; the time that
-//! a frame takes; TCR.CRC (frames on the wire carry no FCS); half duplex and collisions; flow control (PAUSE frames are
+//! Express capability; VPD; FIFOs, burst sizes and early transmission; MULINT; the time that a frame
+//! takes; TCR.CRC (frames on the wire carry no FCS); half duplex and collisions; flow control (PAUSE frames are
 //! frames); wake-up; TBI; `CardBus` function events; flash; ERIAR and what else later chips have, which read 0.
-//! These keep what is written, without effect: FLASH, MULINT, 0x64 to 0x6b on PCI, PMCH, 0x7c, 0x84 to 0xd3, IntrMitigate,
-//! ETThr, 0xf0 to 0xff.
+//! These keep what is written, without effect: FLASH, MULINT, 0x64 to 0x6b on PCI, PMCH, 0x7c, 0x84 to 0xd3, ETThr,
+//! 0xf0 to 0xff.
 #![forbid(unsafe_code)]
 
 mod access;
@@ -108,6 +113,7 @@ mod eeprom;
 mod filter;
 mod kept;
 mod misbehave;
+mod mitigation;
 mod offload;
 mod pci;
 mod phy;

@@ -88,7 +88,7 @@ pub const WAKEUP_END: u8 = 0xd4;
 pub const RMS: u8 = 0xda;
 /// C+ command register, 16 bits.
 pub const CPCR: u8 = 0xe0;
-/// Interrupt mitigation, 16 bits: kept, without effect.
+/// Interrupt mitigation, 16 bits.
 pub const INTRMITIGATE: u8 = 0xe2;
 /// Receive descriptor start address, a multiple of 256.
 pub const RDSAR: u8 = 0xe4;
@@ -203,6 +203,12 @@ pub mod eecr {
     pub const EEDO: u8 = 1 << 0;
 }
 
+/// Bits of CONFIG4.
+pub mod config4 {
+    /// The RTL8168B but the first, undocumented: frames above the usual length.
+    pub const JUMBO: u8 = 1 << 0;
+}
+
 /// Bits of PHYAR, EPHYAR and CSIAR.
 pub mod phyar {
     /// Written 1 to write, and 0 when done; written 0 to read, and 1 when done.
@@ -239,6 +245,8 @@ pub mod cpcr {
     pub const DAC: u16 = 1 << 4;
     /// PCI memory read and write multiple.
     pub const MULRW: u16 = 1 << 3;
+    /// How long the steps of interrupt mitigation are.
+    pub const INTT: u16 = 3;
 }
 
 /// First word of every descriptor.

@@ -9,6 +9,7 @@ use model_card::dma::MasterAbort;
 use crate::checksum::{ADDRESSES, Ipv4, TAG, TAG_TYPE, TCP, UDP};
 use crate::chip::R8169;
 use crate::filter;
+use crate::mitigation::RECEIVED;
 use crate::regs::{cpcr, cr, desc, isr, rcr, rxd};
 
 /// CRC after each frame, bytes.
@@ -96,7 +97,7 @@ impl R8169 {
             }
             status |= rxd::RUNT | rxd::RES;
         }
-        let too_long = length > usize::from(self.rms);
+        let too_long = length > usize::from(self.rms) || !self.is_set_up_for(frame.len());
         if !fcs_ok || too_long {
             self.isr |= isr::RER;
             self.stats.rx_errors = self.stats.rx_errors.wrapping_add(1);
@@ -175,6 +176,7 @@ impl R8169 {
 
     fn note_received(&mut self, status: u32) {
         self.parts.counters.rx_frames += 1;
+        self.mitigation.note(RECEIVED);
         if status & rxd::RES != 0 {
             self.isr |= isr::RER;
             return;

@@ -13,6 +13,7 @@ use model_card::dma::MasterAbort;
 
 use crate::checksum::{ADDRESSES, TAG_TYPE};
 use crate::chip::R8169;
+use crate::mitigation::SENT;
 use crate::offload::{self, LargeSend};
 use crate::regs::{cr, desc, isr, tcr, tppoll, txd};
 use crate::ring::Ring;
@@ -104,6 +105,7 @@ impl R8169 {
                 Ok(Step::Fragment) => {}
                 Ok(Step::Done(cause)) => {
                     self.isr |= if silent { 0 } else { cause };
+                    self.mitigation.note(SENT);
                     self.tx[queue].running = !pauses;
                 }
                 Ok(Step::Empty) => {
@@ -188,6 +190,9 @@ impl R8169 {
 
     fn send_packet(&mut self, bytes: &mut Vec<u8>, word: u32, options: u32) -> bool {
         if word & txd::LGSEN == 0 {
+            if !self.is_set_up_for(bytes.len()) {
+                return false;
+            }
             offload::insert(bytes, word);
             self.send(bytes, options);
             return true;

@@ -3,12 +3,14 @@
 use std::time::Instant;
 
 use model_r8169::{BadDescriptor, Config, Switches, Variant, regs};
+use udrv::net::{Command, Options};
 use udrv_bus::Width;
-use udrv_tests::frames::Way;
+use udrv_tests::frames::{Judge, Way};
 use udrv_tests::rig::{Hand, Rig, quick};
 use udrv_tests::streams::Streams;
 use udrv_tests::subject::{R8169, Subject};
 use udrv_tests::traffic::{self, BOUND};
+use udrv_tests::{PATIENCE, wait_until};
 
 /// One chip of each bus.
 const TWO: [Variant; 2] = [Variant::Rtl8169S, Variant::Rtl8168Be];
@@ -72,6 +74,39 @@ fn a_reset_that_hangs_at_the_start_is_a_timeout() {
 fn a_phy_that_does_not_answer_is_a_timeout() {
     let error = Rig::<R8169>::start(quick(), R8169::config(), |m| m.phyar_hangs = true).err().expect("no device");
     assert!(error.to_string().contains("0x60"), "{error}");
+}
+
+/// The largest MTU of each chip, and no more: at the start, and at the interface.
+#[test]
+fn each_chip_has_an_mtu_of_its_own() {
+    for variant in Variant::ALL {
+        let most = if variant.is_pcie() { 4074 } else { 7146 };
+        let with = |mtu| Options { mtu: Some(mtu), ..quick() };
+        let start = |mtu| Rig::<R8169>::start(with(mtu), Config::of(variant), |_| {});
+        let error = start(most + 1).err().expect("refused").to_string();
+        assert!(error.contains(&format!("it can be 68 to {most}")) && error.contains("--mtu"), "{error}");
+        let rig = start(most).expect("starts");
+        let host = &rig.around.host;
+        let (mut down, mut up, mut frame) = (Judge::new(Way::Down), Judge::new(Way::Up), Vec::new());
+        let mut exchange = |number: u64, length: usize| {
+            Way::Down.write_long(number, length, &mut frame);
+            host.send(&frame);
+            assert_eq!(down.take(&rig.around.station.receive(PATIENCE).expect("down").data), Ok(number));
+            Way::Up.write_long(number, length, &mut frame);
+            rig.around.station.inject(&frame);
+            assert_eq!(up.take(&host.receive(PATIENCE).expect("up")), Ok(number));
+        };
+        for number in 0..300 {
+            exchange(number, if number % 2 == 0 { most as usize + 18 } else { 60 });
+        }
+        for wrong in [most + 1, 7147] {
+            host.administer(|wanted| wanted.mtu = wrong);
+            wait_until("the MTU is put back", || host.mtu() == most);
+        }
+        assert!(matches!(rig.ask(Command::Restart), Some(udrv::net::Answer::Done)));
+        exchange(300, most as usize + 18);
+        rig.stop().0.expect("stops");
+    }
 }
 
 /// More frames than there are buffers, before anyone looks: the first RTL8168B receives nothing more until it is reset,

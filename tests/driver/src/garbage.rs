@@ -204,7 +204,7 @@ fn call<C: Chip>(garbage: &RefCell<Garbage<C>>, state: &mut State<C>, entry: Ent
         }
         Entry::Configure => {
             let (settings, before) = (Lengths::of(with.settings), garbage.lengths);
-            let refused = C::Driver::FEATURES.allow(with.settings).is_err();
+            let refused = C::Driver::features(state).allow(with.settings).is_err();
             assert_eq!(result == Err(Error::Unsupported), refused, "{with:?} {result:?}");
             garbage.lengths = match result {
                 Ok(_) => settings,

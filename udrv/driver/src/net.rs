@@ -23,7 +23,7 @@ pub trait NetDriver: 'static {
     const STATE_VERSION: u32;
     /// What the chip does for the host; nothing by default.
     const OFFLOADS: Offloads = Offloads::NONE;
-    /// What the chip can be set to; nothing by default.
+    /// What the chip can be set to; nothing by default. Where the chips of a family differ, what the best of them can.
     const FEATURES: Features = Features::NONE;
     /// Second versions of entry points; none by default.
     const ALTERNATES: Alternates<Self::State> = Alternates::NONE;
@@ -32,6 +32,14 @@ pub trait NetDriver: 'static {
 
     /// The state before `probe`.
     fn new_state() -> Self::State;
+
+    /// What of [`NetDriver::FEATURES`] the chip has that `probe` has found; all of it by default. It has the same usual
+    /// settings.
+    #[must_use]
+    fn features(state: &Self::State) -> Features {
+        let _ = state;
+        Self::FEATURES
+    }
 
     /// What holds of the state between calls: indices within their rings, flags that are flags. Asked before and after
     /// each protected call, inside the transaction; so it is short, and looks at nothing but the state. What fails
@@ -66,12 +74,12 @@ pub trait NetDriver: 'static {
     fn set_mac(cx: &mut Cx<'_, Self::State>, mac: MacAddress) -> Result<(), Error>;
     /// Changes what is received.
     fn set_rx_mode(cx: &mut Cx<'_, Self::State>, mode: RxMode) -> Result<(), Error>;
-    /// Changes what [`NetDriver::FEATURES`] says that can be changed, before `open` or after it. Frames in flight may be
+    /// Changes what [`NetDriver::features`] says that can be changed, before `open` or after it. Frames in flight may be
     /// completed as failed. Before it is called all is as [`Features::usual`] has it, which without features is all that
     /// there is.
     fn configure(cx: &mut Cx<'_, Self::State>, settings: Settings) -> Result<(), Error> {
         cx.point(Point::Start);
-        Self::FEATURES.allow(settings)?;
+        Self::features(cx.state).allow(settings)?;
         cx.point(Point::Middle);
         cx.point(Point::End);
         Ok(())

@@ -57,7 +57,7 @@ impl Features {
 /// The last VLAN; the first is 1.
 pub const MAX_VLAN: u16 = 4094;
 
-/// What the chip is to be set to. The framework asks for nothing that is not in [`crate::NetDriver::FEATURES`].
+/// What the chip is to be set to. The framework asks for nothing that is not in [`crate::NetDriver::features`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settings {
     /// Bytes in a frame beside its headers, at least [`USUAL_MTU`]: a host that wants less sends less. Frames are up to

@@ -144,19 +144,20 @@ pub(super) struct Asked {
 }
 
 impl Asked {
-    /// What `options` ask of a driver, and the interface where they say nothing.
+    /// What `options` ask of a chip that has `features`, and the interface where they say nothing.
     ///
     /// # Errors
     /// [`DeviceError::Feature`]; what the endpoint says.
     pub(super) fn new<D: NetDriver>(
+        features: Features,
         options: &Options,
         endpoint: &dyn NetEndpoint,
         device: &str,
     ) -> Result<Asked, DeviceError> {
         let feature = |source| DeviceError::Feature { device: device.to_owned(), source };
-        let settings = settings(D::NAME, D::FEATURES, options, || endpoint.name()).map_err(feature)?;
+        let settings = settings(D::NAME, features, options, || endpoint.name()).map_err(feature)?;
         let offloads = offloads(D::NAME, D::OFFLOADS, &options.offloads).map_err(feature)?;
-        let most = D::FEATURES.max_mtu;
+        let most = features.max_mtu;
         let mtu = match (options.mtu, endpoint.mtu()?) {
             (Some(mtu), _) => mtu,
             // a TAP that was there before may have been given one

@@ -298,7 +298,7 @@ impl<D: NetDriver> NetDevice<D> {
         let quarantine = Quarantine::new(options.quarantine.clone(), Entry::ALL.len());
         identify::<D>(&mut *bus, &name)?;
         let (bar, info) = choose_bar::<D>(&mut *bus, &name)?;
-        let asked = Asked::new::<D>(&options, &*endpoint, &name)?;
+        let asked = Asked::new::<D>(D::FEATURES, &options, &*endpoint, &name)?;
         let in_bus = |source| DeviceError::Bus { device: name.clone(), source };
         set_command(&mut *bus, PCI_IO | PCI_MEMORY, PCI_BUS_MASTER | PCI_INTX_DISABLE).map_err(in_bus)?;
         let pool = Pool::new(&mut *bus, asked.longest_packet())
@@ -363,6 +363,7 @@ impl<D: NetDriver> NetDevice<D> {
     fn bring_up(&mut self) -> Result<(), DeviceError> {
         let valid = |mac: &MacAddress, _: &Host, _: &Ledger| mac.is_station() || *mac == MacAddress::default();
         self.permanent_mac = self.entry_checked(Entry::Probe, |cx| D::probe(cx), valid)?;
+        self.ask_of_this_chip()?;
         use std::os::fd::AsFd;
         let enabled = self.host.window.bus().enable_intx(self.irq.as_fd());
         enabled.map_err(|source| self.bus_error(source))?;
@@ -384,6 +385,16 @@ impl<D: NetDriver> NetDevice<D> {
         self.endpoint.set_offloads(self.offloads)?;
         self.update_link()?;
         tracing::info!(device = %self.name, driver = D::NAME, mac = %mac, endpoint = %self.endpoint.name(), "running");
+        Ok(())
+    }
+
+    /// The chip that `probe` has found may have less than the best of its family.
+    fn ask_of_this_chip(&mut self) -> Result<(), DeviceError> {
+        let features = self.features();
+        if features != D::FEATURES {
+            let asked = Asked::new::<D>(features, &self.options, &*self.endpoint, &self.name)?;
+            (self.recorded.settings, self.mtu) = (asked.settings, asked.mtu);
+        }
         Ok(())
     }
 

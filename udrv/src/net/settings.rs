@@ -67,7 +67,7 @@ impl<D: NetDriver> NetDevice<D> {
         if mtu == self.mtu {
             return Ok(());
         }
-        let most = max_mtu(D::FEATURES, self.host.pool.buffer_bytes());
+        let most = max_mtu(self.features(), self.host.pool.buffer_bytes());
         if mtu > most {
             self.refuse_mtu(mtu, most);
             return Ok(());
@@ -87,7 +87,8 @@ impl<D: NetDriver> NetDevice<D> {
 
     fn refuse_mtu(&mut self, mtu: u32, most: u32) {
         let before = self.mtu;
-        let way_out = if mtu > D::FEATURES.max_mtu { "" } else { "; start with --mtu for packet buffers of that size" };
+        let way_out =
+            if mtu > self.features().max_mtu { "" } else { "; start with --mtu for packet buffers of that size" };
         tracing::warn!(
             device = %self.name,
             "MTU {mtu} is not possible here: with {} it can be {MIN_MTU} to {most}{way_out}. Set back to {before}",
@@ -100,6 +101,11 @@ impl<D: NetDriver> NetDevice<D> {
         if let Err(error) = self.endpoint.set_mtu(self.mtu) {
             tracing::warn!(device = %self.name, %error, "longer frames will be dropped");
         }
+    }
+
+    /// What the chip that was found can be set to.
+    pub(super) fn features(&self) -> Features {
+        D::features(&self.domain.state())
     }
 
     /// Has the chip set to `settings`.

@@ -72,14 +72,14 @@ pub(crate) const CARDS: &[Card] = &[
         vlan: true,
         peer: RTL8139,
     },
-    // one chip on PCI, one on PCI Express
+    // one chip on PCI, one on PCI Express, which has 4074
     Card {
         name: "r8169",
         make: Make::Model,
         devices: &["r8169-rtl8169sc", "r8169-rtl8168be"],
         module: "r8169",
-        jumbo: None,
-        vlan: false,
+        jumbo: Some(4000),
+        vlan: true,
         peer: E1000,
     },
 ];

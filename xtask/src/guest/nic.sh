@@ -40,10 +40,12 @@ netns_add far
 peer=$(pci_interface "$PEER") || exit 1
 netns_take far "$peer" 10.77.0.2/24
 
-/usr/local/bin/ip netns exec near udrvd run "$DEVICE" --tap udrv0 --deadline 100 > /results/udrvd.log 2>&1 &
+/usr/local/bin/ip netns exec near udrvd run "$DEVICE" --tap udrv0 ${JUMBO:+--mtu "$JUMBO"} --deadline 100 > /results/udrvd.log 2>&1 &
 udrvd=$!
 answers() { udrvctl status > /dev/null 2>&1; }
 within 20 answers || { cat /results/udrvd.log; fail "udrvd does not answer"; }
+# packet buffers are large enough for what comes later, and it begins with the usual
+ip -n near link set udrv0 mtu 1500 || fail "no MTU of 1500"
 ip -n near addr add 10.77.0.1/24 dev udrv0 && ip -n near link set udrv0 up || fail "no address for udrv0"
 wait_link near udrv0 10
 wait_link far "$peer" 10

@@ -1,6 +1,6 @@
 //! A small chip: as much of an RTL8169SC as a driver can see go wrong. It looks at its descriptors whenever it likes.
 
-use r8169::regs::{cr, isr};
+use r8169::regs::{self, cr, isr};
 use udrv_driver_tests::{BUS, Bus, MAC, Window};
 
 /// An RTL8169SC.
@@ -97,7 +97,9 @@ impl Chip {
         match offset {
             0x37 if value as u8 & cr::RST != 0 => {
                 self.reset_reads = 3;
-                self.registers[0x20..0x60].fill(0);
+                self.registers[0x20..0x51].fill(0);
+                // not the CONFIG registers
+                self.registers[0x57..0x60].fill(0);
                 self.registers[0xda..0xed].fill(0);
                 (self.rx, self.tx) = (0, 0);
             }
@@ -125,6 +127,7 @@ impl Chip {
                 }
                 self.phy_reads = 2;
             }
+            0x55 if self.registers[0x50] != 0xc0 => panic!("CONFIG4 while locked"),
             0x00 | 0x04 if self.registers[0x50] != 0xc0 => panic!("IDR while locked"),
             _ => self.set(offset, width, value),
         }
@@ -169,13 +172,29 @@ impl Chip {
             self.raise(isr::RDU);
             return false;
         }
-        assert_eq!((before & 0x3fff, self.word(at + 4), self.word(at + 12)), (2048, 0, 0));
+        let size = before & 0x3fff;
+        assert_eq!((size, self.word(at + 4), self.word(at + 12)), (self.get(0xda, 2), 0, 0));
         let buffer = (self.word(at + 8) - BUS) as usize;
-        self.bus.dma[0][buffer..buffer + 2048].fill(fill);
+        self.bus.dma[0][buffer..buffer + size as usize].fill(fill);
         self.set_word(at, word & !(OWN | EOR) | before & EOR);
         self.rx = if before & EOR != 0 { 0 } else { self.rx + 1 };
         assert!(self.rx < 256, "it ran behind the ring");
         self.raise(isr::ROK);
+        true
+    }
+
+    /// A frame without CRC comes in, with the tag that was taken out of it; false if there is no descriptor for it.
+    pub(crate) fn receive_bytes(&mut self, frame: &[u8], tag: Option<u16>) -> bool {
+        let at = self.rx_place();
+        let buffer = (self.word(at + 8) - BUS) as usize;
+        if !self.receive_as(0xcc, WHOLE | (frame.len() as u32 + 4)) {
+            return false;
+        }
+        self.bus.dma[0][buffer..buffer + frame.len()].copy_from_slice(frame);
+        if let Some(tag) = tag {
+            assert_ne!(self.get(0xe0, 2) & u32::from(regs::cpcr::RXVLAN), 0, "tags are not taken out");
+            self.set_word(at + 4, 1 << 16 | u32::from(tag.swap_bytes()));
+        }
         true
     }
 
@@ -186,14 +205,26 @@ impl Chip {
 
     /// Sends it: its bus address and length.
     pub(crate) fn send(&mut self) -> (u32, u32) {
+        let (address, length, tag) = self.send_tagged();
+        assert_eq!(tag, None);
+        (address, length)
+    }
+
+    /// The same, and the tag that is put in.
+    pub(crate) fn send_tagged(&mut self) -> (u32, u32, Option<u16>) {
         let at = self.tx_place();
         let word = self.word(at);
         assert_eq!(word & (OWN | WHOLE), OWN | WHOLE, "descriptor {} was not handed over", self.tx);
-        assert_eq!((self.word(at + 4), self.word(at + 12)), (0, 0));
+        assert_eq!(self.word(at + 12), 0);
+        let options = self.word(at + 4);
+        let tag = (options != 0).then(|| {
+            assert_eq!(options >> 16, 2, "TAGC and nothing else");
+            (options as u16).swap_bytes()
+        });
         self.set_word(at, word & !OWN);
         self.tx = if word & EOR != 0 { 0 } else { self.tx + 1 };
         assert!(self.tx < 64, "it ran behind the ring");
         self.raise(isr::TOK);
-        (self.word(at + 8), word & 0x3fff)
+        (self.word(at + 8), word & 0xffff, tag)
     }
 }

@@ -69,7 +69,9 @@ impl udrv_driver_tests::Chip for Chip {
     fn assert_memory_access(request: Request, at: u64) {
         assert!(at < 8192, "a descriptor");
         match request {
-            Request::DmaRead32 | Request::DmaHandOver32 => assert!(at.is_multiple_of(16), "its first word"),
+            Request::DmaRead32 => assert!(at.is_multiple_of(16), "its first word"),
+            Request::DmaRead64 => assert!(at.is_multiple_of(16), "its first two words"),
+            Request::DmaHandOver32 => assert!(at.is_multiple_of(16) || at % 16 == 4 && at < 4096, "its first words"),
             Request::DmaWrite32 => assert!(at % 16 == 4 || at == 5120, "its second word"),
             Request::DmaWrite64 => assert!(at.is_multiple_of(8)),
             other => panic!("this driver does not ask for {other:?}"),
@@ -109,6 +111,7 @@ impl udrv_driver_tests::Chip for Chip {
 
     fn assert_usual(&self) {
         assert_eq!(self.get(0x44, 4), 0xe70a);
+        assert_eq!(self.get(0xe0, 2), 8);
     }
 
     fn change_link(&mut self, link: Link) {
@@ -179,11 +182,12 @@ impl udrv_driver_tests::Chip for Chip {
         }
     }
 
-    /// The first word of a descriptor.
+    /// The first two words of a descriptor.
     fn could_write(random: &mut Random) -> u64 {
         let length = 64 + random.below(1470);
         let any = random.number() as u32;
         let words = [WHOLE | length, WHOLE | length, 1 << 29 | 2048, 1 << 31, any, any & 0x3000_ffff];
-        random.of(&words).into()
+        let tags = [0, 0x1_0500, any & 0x3_ff0f];
+        u64::from(random.of(&tags)) << 32 | u64::from(random.of(&words))
     }
 }

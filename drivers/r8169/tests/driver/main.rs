@@ -5,5 +5,6 @@ mod alternate;
 mod chip;
 mod control;
 mod fake;
+mod features;
 mod lifecycle;
 mod traffic;

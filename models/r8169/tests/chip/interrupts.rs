@@ -1,7 +1,9 @@
 //! INTx: a level, seen through an event that masks itself.
 
+use std::time::{Duration, Instant};
+
 use model_r8169::regs::{self, isr, rcr, tppoll};
-use model_r8169::{Config, R8169Model};
+use model_r8169::{Config, R8169Model, Variant};
 use model_wire::{Wire, WireConfig};
 use udrv_bus::{PciFunction, Width};
 
@@ -101,4 +103,62 @@ fn the_real_clock_runs() {
     let before = count();
     std::thread::sleep(std::time::Duration::from_millis(2));
     assert!(count() - before >= 66_000);
+}
+
+/// A PCI Express chip whose interrupts wait: fields of IntrMitigate, in steps of 160 us.
+fn mitigated(fields: u16) -> (Bench, model_wire::Station) {
+    let (mut b, station) = Bench::of(Variant::Rtl8168Be);
+    b.start(rcr::APM);
+    b.w16(regs::CPCR, regs::cpcr::INTT);
+    b.w16(regs::INTRMITIGATE, fields);
+    b.w16(regs::IMR, isr::ALL);
+    b.enable_line();
+    (b, station)
+}
+
+/// An interrupt that waits comes when it is time, without anybody touching the chip.
+#[test]
+fn interrupts_keep_their_distance() {
+    let (mut b, station) = mitigated(0xf0f0);
+    let distance = 15 * Duration::from_micros(160);
+    for n in 1..=4 {
+        let begun = Instant::now();
+        if n % 2 == 0 {
+            b.send(&[1; 60]);
+        } else {
+            station.inject(&frame(MAC, 60));
+        }
+        while b.interrupts() < n {
+            assert!(begun.elapsed() < Duration::from_secs(20), "interrupt {n} never comes");
+            std::thread::yield_now();
+        }
+        assert!(begun.elapsed() >= distance, "{n}");
+        b.take_interrupt();
+        b.w16(regs::ISR, 0xffff);
+        b.nic.unmask_intx().unwrap();
+    }
+}
+
+#[test]
+fn what_waits_is_there_all_the_same() {
+    let (mut b, station) = mitigated(0x00f1);
+    let begun = Instant::now();
+    for n in 1..=3 {
+        station.inject(&frame(MAC, 60));
+        let asserted = b.handle.intx_asserted();
+        assert!(!asserted || begun.elapsed() >= 15 * Duration::from_micros(160), "held back: {n}");
+        assert_eq!(b.r16(regs::ISR), isr::ROK);
+    }
+    station.inject(&frame(MAC, 60));
+    assert!(b.handle.intx_asserted(), "four frames");
+    b.w16(regs::ISR, 0xffff);
+    b.send(&[1; 60]);
+    assert!(b.handle.intx_asserted(), "the other direction has no steps");
+    b.w16(regs::ISR, 0xffff);
+    station.inject(&frame(MAC, 60));
+    b.wire.set_link(false);
+    assert!(b.handle.intx_asserted(), "other causes do not wait");
+    b.w16(regs::ISR, isr::LINKCHG);
+    b.w16(regs::INTRMITIGATE, 0);
+    assert!(b.handle.intx_asserted(), "without steps at once");
 }

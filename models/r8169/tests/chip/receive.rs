@@ -88,6 +88,33 @@ fn a_jumbo_fits_one_large_buffer() {
 }
 
 #[test]
+fn long_frames_need_a_bit_of_config4_on_the_later_rtl8168b() {
+    for variant in Variant::ALL {
+        let (mut b, station) = Bench::of(variant);
+        b.start(rcr::APM);
+        b.set_word(RX_RING, desc::OWN | 0x2000);
+        let (usual, long) = (frame(MAC, 1518), frame(MAC, 4092));
+        for jumbo in [false, true] {
+            b.w8(regs::CR9346, regs::eecr::CONFIG_WRITE);
+            b.w8(regs::CONFIG4, if jumbo { regs::config4::JUMBO } else { 0 });
+            let passes = jumbo || variant != Variant::Rtl8168Be;
+            b.send(&usual);
+            b.send(&long);
+            assert_eq!(station.drain().len(), if passes { 2 } else { 1 }, "{variant:?}");
+            assert_eq!(b.r16(regs::ISR) & isr::TER != 0, !passes);
+            b.w16(regs::ISR, 0xffff);
+            station.inject(&usual);
+            assert_eq!(b.take().unwrap().data.len(), 1522);
+            b.set_word(RX_RING + 16 * b.rx_next, desc::OWN | 0x2000);
+            station.inject(&long);
+            assert_eq!(b.take().is_some(), passes, "{variant:?}");
+            assert_eq!(b.r16(regs::ISR) & isr::RER != 0, !passes);
+            b.w16(regs::ISR, 0xffff);
+        }
+    }
+}
+
+#[test]
 fn without_descriptors_frames_are_missed() {
     let (mut b, station) = Bench::started(rcr::APM);
     for _ in 0..RING {
