@@ -3,7 +3,7 @@
 
 use std::error::Error;
 use std::io::{self, IsTerminal};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::str::FromStr;
@@ -13,7 +13,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use tracing_subscriber::EnvFilter;
-use udrv::endpoint::{NetEndpoint, SocketEndpoint, Tap};
+use udrv::endpoint::{NetEndpoint, SocketEndpoint, Tap, Tun};
 use udrv::net::{Command, Commander, Options, Switch, commands};
 use udrv::supervisor::ladder::{LadderConfig, Recovery};
 use udrv::supervisor::policy::Protect;
@@ -44,6 +44,13 @@ struct Run {
     /// Name of the TAP interface; %d is replaced by a number.
     #[arg(long, default_value = "udrv%d", value_name = "NAME")]
     tap: String,
+    /// A TUN interface of this name instead: IP packets, all of which go to the one station that --neighbour names. ARP
+    /// and IPv6's solicitations are answered for the addresses that the interface has.
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["tap", "endpoint"], requires = "neighbour")]
+    tun: Option<String>,
+    /// With --tun: the Ethernet address of who is at the other end of the cable, or of the router there.
+    #[arg(long, value_name = "ADDRESS", value_parser = station, requires = "tun")]
+    neighbour: Option<MacAddress>,
     /// What stands in for the network interface.
     #[arg(long, value_enum, default_value_t = EndpointKind::Tap)]
     endpoint: EndpointKind,
@@ -180,19 +187,7 @@ fn drive(run: &Run) -> Result<(), Box<dyn Error>> {
     let device = run.device.open(!run.no_far_host)?;
     let driver = drivers::for_id(device.id)
         .ok_or_else(|| format!("{name} is {}, and no driver knows it; there are: {}", device.id, drivers::known()))?;
-    let (endpoint, _peer): (Box<dyn NetEndpoint>, _) = match run.endpoint {
-        EndpointKind::Tap => (Box::new(Tap::open(&run.tap)?), None),
-        EndpointKind::Socket => {
-            let (endpoint, peer) = SocketEndpoint::pair()?;
-            (Box::new(endpoint), Some(peer))
-        }
-        EndpointKind::Stdin => {
-            let socket = io::stdin().as_fd().try_clone_to_owned()?;
-            let endpoint = SocketEndpoint::from_fd(socket)
-                .map_err(|e| format!("standard input cannot be the network interface: {e}"))?;
-            (Box::new(endpoint), None)
-        }
-    };
+    let (endpoint, _peer) = endpoint(run)?;
     let mut options = Options {
         suspects: run.suspects.clone(),
         ladder: LadderConfig { recovery: run.recovery, ..LadderConfig::default() },
@@ -219,6 +214,29 @@ fn drive(run: &Run) -> Result<(), Box<dyn Error>> {
     running.run(&inbox)?;
     tracing::info!(device = name, "stopped");
     Ok(())
+}
+
+/// The network interface, and the other end of a socket that nobody else has.
+type Endpoint = (Box<dyn NetEndpoint>, Option<OwnedFd>);
+
+/// Makes what the options ask for.
+fn endpoint(run: &Run) -> Result<Endpoint, Box<dyn Error>> {
+    if let (Some(name), Some(neighbour)) = (&run.tun, run.neighbour) {
+        return Ok((Box::new(Tun::open(name, neighbour.0)?), None));
+    }
+    Ok(match run.endpoint {
+        EndpointKind::Tap => (Box::new(Tap::open(&run.tap)?), None),
+        EndpointKind::Socket => {
+            let (endpoint, peer) = SocketEndpoint::pair()?;
+            (Box::new(endpoint), Some(peer))
+        }
+        EndpointKind::Stdin => {
+            let socket = io::stdin().as_fd().try_clone_to_owned()?;
+            let endpoint = SocketEndpoint::from_fd(socket)
+                .map_err(|e| format!("standard input cannot be the network interface: {e}"))?;
+            (Box::new(endpoint), None)
+        }
+    })
 }
 
 /// SIGTERM and SIGINT stop the device, on a thread of their own: ordinary handlers must not run on the device's.

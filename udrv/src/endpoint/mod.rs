@@ -1,7 +1,7 @@
 //! Where the frames of a network device go: an endpoint that looks to Linux like an Ethernet NIC.
 //!
-//! [`Tap`] is the drop-in NIC; [`SocketEndpoint`] is a pair of packet sockets for tests and for machines without
-//! `/dev/net/tun`. Both are non-blocking: poll [`NetEndpoint::as_fd`], then take frames until [`Received::Empty`].
+//! [`Tap`] is the drop-in NIC; [`Tun`] has IP packets and one neighbour; [`SocketEndpoint`] is a pair of packet sockets for tests and for machines without
+//! `/dev/net/tun`. All are non-blocking: poll [`NetEndpoint::as_fd`], then take frames until [`Received::Empty`].
 //! What can normally happen to a frame is an outcome, not an error: [`Sent`] and [`Received`] say which.
 //!
 //! Not here: sound and input endpoints; copies between a ring and an endpoint, which is
@@ -10,8 +10,10 @@
 mod error;
 mod if_ioctl;
 mod interface;
+mod neighbours;
 mod socket;
 mod tap;
+mod tun;
 mod vnet;
 mod watch;
 
@@ -21,6 +23,7 @@ pub use error::EndpointError;
 pub use interface::TapPrior;
 pub use socket::SocketEndpoint;
 pub use tap::Tap;
+pub use tun::Tun;
 
 use udrv_driver::{Offload, Offloads};
 
