@@ -280,19 +280,24 @@ impl DmaRegion {
         let mut rest = to;
         while !rest.is_empty() {
             let width = widest(from as usize, rest.len());
-            // SAFETY: `from` is in the mapping with at least `width` bytes left (span; both ends advance together)
-            // and aligned to `width`; volatile, because the device writes there. `rest` has `width` bytes: `widest`
-            // never returns more.
-            unsafe {
-                match width {
-                    8 => rest[..8].copy_from_slice(&from.cast::<u64>().read_volatile().to_ne_bytes()),
-                    4 => rest[..4].copy_from_slice(&from.cast::<u32>().read_volatile().to_ne_bytes()),
-                    2 => rest[..2].copy_from_slice(&from.cast::<u16>().read_volatile().to_ne_bytes()),
-                    _ => rest[0] = from.read_volatile(),
+            // all words at once: a decision for each would cost more than the copy
+            let bytes = if width == WORD { rest.len() / WORD * WORD } else { width };
+            let (now, later) = rest.split_at_mut(bytes);
+            for part in now.chunks_exact_mut(width) {
+                // SAFETY: `from` is in the mapping with at least `width` bytes left (span; both ends advance together)
+                // and aligned to `width`: words follow one another from an aligned one. Volatile, because the device
+                // writes there. `part` has `width` bytes.
+                unsafe {
+                    match width {
+                        WORD => part.copy_from_slice(&from.cast::<u64>().read_volatile().to_ne_bytes()),
+                        4 => part.copy_from_slice(&from.cast::<u32>().read_volatile().to_ne_bytes()),
+                        2 => part.copy_from_slice(&from.cast::<u16>().read_volatile().to_ne_bytes()),
+                        _ => part[0] = from.read_volatile(),
+                    }
+                    from = from.add(width);
                 }
-                from = from.add(width);
             }
-            rest = &mut rest[width..];
+            rest = later;
         }
         fence(Ordering::Acquire);
         Ok(())
@@ -308,17 +313,21 @@ impl DmaRegion {
         let mut rest = from;
         while !rest.is_empty() {
             let width = widest(to as usize, rest.len());
-            let (now, later) = rest.split_at(width);
-            // SAFETY: `to` is in the mapping with at least `width` bytes left (span; both ends advance together) and
-            // aligned to `width`; volatile, because the device reads there. No Rust reference to the mapping exists.
-            unsafe {
-                match width {
-                    8 => to.cast::<u64>().write_volatile(u64::from_ne_bytes(now.try_into().expect("8 bytes"))),
-                    4 => to.cast::<u32>().write_volatile(u32::from_ne_bytes(now.try_into().expect("4 bytes"))),
-                    2 => to.cast::<u16>().write_volatile(u16::from_ne_bytes(now.try_into().expect("2 bytes"))),
-                    _ => to.write_volatile(now[0]),
+            let bytes = if width == WORD { rest.len() / WORD * WORD } else { width };
+            let (now, later) = rest.split_at(bytes);
+            for part in now.chunks_exact(width) {
+                // SAFETY: `to` is in the mapping with at least `width` bytes left (span; both ends advance together) and
+                // aligned to `width`, as above; volatile, because the device reads there. No Rust reference to the
+                // mapping exists.
+                unsafe {
+                    match width {
+                        WORD => to.cast::<u64>().write_volatile(u64::from_ne_bytes(part.try_into().expect("8 bytes"))),
+                        4 => to.cast::<u32>().write_volatile(u32::from_ne_bytes(part.try_into().expect("4 bytes"))),
+                        2 => to.cast::<u16>().write_volatile(u16::from_ne_bytes(part.try_into().expect("2 bytes"))),
+                        _ => to.write_volatile(part[0]),
+                    }
+                    to = to.add(width);
                 }
-                to = to.add(width);
             }
             rest = later;
         }
@@ -374,6 +383,9 @@ fn bus_error(error: DmaError) -> BusError {
         source: io::Error::new(io::ErrorKind::InvalidInput, error),
     }
 }
+
+/// The widest access that is made, in bytes.
+const WORD: usize = 8;
 
 /// The widest access, in bytes, that `address` is aligned for and `len` (at least 1) has room for.
 fn widest(address: usize, len: usize) -> usize {
