@@ -59,7 +59,11 @@ pub(crate) fn configuration(variant: Variant, eeprom: &Eeprom) -> ConfigSpace {
         ..Description::ethernet(PciId { vendor: 0x10ec, device: variant.device() })
     };
     ConfigSpace::new(&if variant.is_pcie() {
-        Description { status: 0, capabilities: vec![power_management(0x40), Capability::msi(0x50), express(0x60)], ..card }
+        Description {
+            status: 0,
+            capabilities: vec![power_management(0x40), Capability::msi(0x50), express(0x60)],
+            ..card
+        }
     } else {
         let capabilities = vec![power_management(0xdc)];
         Description { min_grant, max_latency, status: status::FIXED | status::MHZ_66, capabilities, ..card }
