@@ -378,3 +378,20 @@ fn a_served_device_without_messages_refuses_them() {
     stopper.stop();
     thread.join().unwrap().expect("the server ends well");
 }
+
+/// Both ways at once, so that causes come at any time.
+#[test]
+fn streams_both_ways_are_announced_all_the_time() {
+    for variant in EXPRESS {
+        let rig = start(variant, options());
+        let mut traffic = udrv_tests::traffic::Traffic::new();
+        let begin = Instant::now();
+        while begin.elapsed() < Duration::from_secs(1) {
+            traffic.ping(&rig, 200);
+            traffic.flows(&rig, "both ways");
+        }
+        assert_eq!((traffic.down.missing, traffic.up.missing), (0, 0));
+        assert_eq!(rig.status().device_faults, DeviceFaults::default());
+        end(rig);
+    }
+}
