@@ -14,7 +14,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use tracing_subscriber::EnvFilter;
 use udrv::endpoint::{NetEndpoint, SocketEndpoint, Tap, Tun};
-use udrv::net::{Command, Commander, Options, Switch, commands};
+use udrv::net::{Command, Commander, InterruptChoice, Options, Switch, commands};
 use udrv::supervisor::ladder::{LadderConfig, Recovery};
 use udrv::supervisor::policy::Protect;
 use udrv::supervisor::quarantine::QuarantineConfig;
@@ -64,6 +64,9 @@ struct Run {
     /// received; frames of other VLANs, and without a tag, are not received.
     #[arg(long, value_name = "ID", value_parser = clap::value_parser!(u16).range(1..=4094))]
     vlan: Option<u16>,
+    /// By what the device interrupts: msi, line (INTx), or auto (MSI where there is).
+    #[arg(long, default_value_t, value_name = "KIND")]
+    interrupts: InterruptChoice,
     /// Time that the chip leaves between interrupts, at least; 0: none.
     #[arg(long, value_name = "MICROSECONDS")]
     interrupt_interval: Option<u64>,
@@ -197,6 +200,7 @@ fn drive(run: &Run) -> Result<(), Box<dyn Error>> {
         mac: run.mac,
         mtu: run.mtu,
         vlan: run.vlan,
+        interrupts: run.interrupts,
         interrupt_interval: run.interrupt_interval.map(Duration::from_micros),
         offloads: run.offload.iter().map(|OffloadArgument(switch, on)| (*switch, *on)).collect(),
         ..Options::default()

@@ -44,6 +44,14 @@ fn an_address_that_no_station_has() {
     );
 }
 
+/// By what a device cannot interrupt it does not start.
+#[test]
+fn interrupts_that_the_device_does_not_have() {
+    let device = ["model:rtl8139", "--no-far-host", "--endpoint", "socket", "--interrupts"];
+    expect(&[&device[..], &["msi"]].concat(), &["model:rtl8139 has no MSI", "--interrupts line"]);
+    expect(&[&device[..], &["msix"]].concat(), &["msix", "auto, line and msi"]);
+}
+
 /// What no chip has is refused before a device is looked at; what this one does not have, before it is touched.
 #[test]
 fn settings_that_the_chip_does_not_have() {

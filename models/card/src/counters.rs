@@ -34,6 +34,8 @@ pub struct Counters {
     pub rx_missed: u64,
     /// Times that INTx was signalled through the eventfd.
     pub interrupts: u64,
+    /// Messages (MSI) that were sent.
+    pub messages: u64,
     /// Register writes lost because a software reset was under way.
     pub writes_in_reset: u64,
     /// Software resets.

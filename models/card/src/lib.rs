@@ -96,7 +96,7 @@
 //! | refuses accesses that do not fit or are not aligned; answers all ones when decode is off | every register |
 //! | carries out `gone`, `gone_for`, `all_ones`, `garbage`, `intx_stuck`, `interrupt_lost` | `tx_hangs` (ask [`Parts::may_transmit`]), `reset_hangs`, and its own [`Chip::Switches`] |
 //! | moves bytes, counts them, lets `dma_astray` astray | looks at [`Parts::may_master`] first; stops or goes on after a [`dma::MasterAbort`] |
-//! | the level of INTx, its mask, its eventfd | says whether it wants the line |
+//! | the level of INTx, its mask, its eventfd; MSI, where configuration space has it: a message at each edge | says whether it wants the line |
 //! | looks at the chip at a time that it has named | says when ([`Chip::CLOCK`]) |
 //! | opening, and what the last close does | nothing: it is left as it is |
 //! | counts accesses, interrupts, DMA, frames that came while it was gone | counts frames, aborts, resets in [`Parts::counters`](Parts) |

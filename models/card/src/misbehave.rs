@@ -43,7 +43,7 @@ pub struct Misbehave<S> {
     /// INTx is always asserted, whatever the chip's cause and mask registers say: nothing that a driver does silences
     /// it.
     pub intx_stuck: bool,
-    /// INTx is never asserted.
+    /// INTx is never asserted, and no message sent.
     pub interrupt_lost: bool,
     /// A started transmission does nothing: no frame, nothing written back, no interrupt.
     pub tx_hangs: bool,

@@ -277,6 +277,30 @@ impl<C: Chip> PciFunction for Model<C> {
         Ok(())
     }
 
+    fn has_msi(&mut self) -> Result<bool, BusError> {
+        Ok(self.card.chip().parts().pci.has_msi())
+    }
+
+    fn enable_msi(&mut self, event: BorrowedFd<'_>) -> Result<(), BusError> {
+        let event = event
+            .try_clone_to_owned()
+            .map_err(|source| BusError::Io { operation: "duplicating the eventfd of MSI".into(), source })?;
+        let mut chip = self.card.chip();
+        if !chip.parts().pci.has_msi() {
+            return Err(BusError::Unsupported("MSI"));
+        }
+        chip.parts().start_messages(File::from(event));
+        Ok(())
+    }
+
+    fn disable_msi(&mut self) -> Result<(), BusError> {
+        let mut chip = self.card.chip();
+        chip.parts().stop_messages();
+        // The line is the chip's again.
+        settle(&mut *chip);
+        Ok(())
+    }
+
     fn reset(&mut self) -> Result<ResetKind, BusError> {
         let mut chip = self.card.chip();
         let kind = chip.function_reset();

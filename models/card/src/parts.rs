@@ -40,6 +40,14 @@ pub(crate) struct Intx {
     pub(crate) masked: bool,
 }
 
+/// Messages to whoever opened the function.
+#[derive(Debug, Default)]
+pub(crate) struct Msi {
+    pub(crate) event: Option<File>,
+    /// The chip's wish when it was looked at last: a message is the edge, and one that could not be sent is lost.
+    level: bool,
+}
+
 /// The card around a chip; a chip owns it and lends it to the card ([`crate::Chip::parts`]). `S` is
 /// [`crate::Chip::Switches`].
 pub struct Parts<S> {
@@ -55,6 +63,7 @@ pub struct Parts<S> {
     pub counters: Counters,
     pub(crate) costs: Costs,
     pub(crate) intx: Intx,
+    pub(crate) msi: Msi,
     pub(crate) alarm: Alarm,
     /// A model stands for an open file; there is one at a time.
     pub(crate) open: bool,
@@ -72,6 +81,7 @@ impl<S: Default> Parts<S> {
             counters: Counters::default(),
             costs,
             intx: Intx::default(),
+            msi: Msi::default(),
             alarm: Alarm::default(),
             open: false,
         }
@@ -127,11 +137,19 @@ impl<S> Parts<S> {
         }
     }
 
-    /// Brings the line to what the chip wants, a level.
+    /// Brings the line to what the chip wants, a level; where messages are enabled, sends one when the chip begins to
+    /// want it, and none while it goes on to.
     pub(crate) fn settle(&mut self, wanted: bool) {
         let on = &self.trouble.on;
         let asserted = (wanted || on.intx_stuck) && !on.interrupt_lost && !on.gone;
         self.pci.set_intx(asserted);
+        let began = !std::mem::replace(&mut self.msi.level, wanted) && wanted;
+        if self.pci.msi_enabled() {
+            if began && asserted && self.may_master() {
+                self.send_message();
+            }
+            return;
+        }
         if asserted && !self.intx.masked && !self.pci.has(command::INTX_DISABLE) {
             self.signal();
         }
@@ -145,10 +163,30 @@ impl<S> Parts<S> {
         self.counters.interrupts += 1;
     }
 
+    /// Messages go to `event` from now on. That the chip wants one already is no edge.
+    pub(crate) fn start_messages(&mut self, event: File) {
+        self.msi.event = Some(event);
+        self.pci.enable_msi(true);
+    }
+
+    /// No messages any more.
+    pub(crate) fn stop_messages(&mut self) {
+        self.msi.event = None;
+        self.pci.enable_msi(false);
+    }
+
+    fn send_message(&mut self) {
+        let Some(event) = &mut self.msi.event else { return };
+        // As above.
+        let _full = event.write(&1u64.to_ne_bytes());
+        self.counters.messages += 1;
+    }
+
     /// What the last close of VFIO does: bus mastering off, mappings and interrupt gone, no reset.
     pub(crate) fn close(&mut self) {
         self.pci.clear_command(command::BUS_MASTER);
         self.intx = Intx::default();
+        self.stop_messages();
         self.dma.unmap_all();
         self.open = false;
     }

@@ -1,6 +1,7 @@
 //! PCI configuration space, header type 0 (PCI Local Bus 2.3, chapter 6), made from a description.
 //!
-//! Capabilities are bytes with a mask of what can be written; what they would do is not here.
+//! Capabilities are bytes with a mask of what can be written; what they would do is not here. Of MSI ([`Capability::msi`])
+//! the card knows whether it is enabled.
 
 use udrv_bus::{BarInfo, BarKind, PciId};
 
@@ -103,6 +104,25 @@ pub struct Capability {
     pub writable: Vec<u8>,
 }
 
+/// Capability id: messages as interrupts.
+const MSI: u8 = 0x05;
+/// Message control: messages are sent.
+const MSI_ENABLE: u16 = 1 << 0;
+/// Message control: the address has 64 bits.
+const MSI_WIDE: u16 = 1 << 7;
+
+impl Capability {
+    /// MSI (PCI Local Bus 2.3, 6.8.1) with an address of 64 bits, one message and no mask.
+    #[must_use]
+    pub fn msi(at: u8) -> Self {
+        let mut bytes = vec![0; 12];
+        bytes[..2].copy_from_slice(&MSI_WIDE.to_le_bytes());
+        // Enable, the address from bit 2 on, the data.
+        let writable = vec![MSI_ENABLE as u8, 0, 0xfc, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff];
+        Self { at, id: MSI, bytes, writable }
+    }
+}
+
 /// What a card says it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Description {
@@ -156,6 +176,8 @@ pub struct ConfigSpace {
     bytes: [u8; SIZE as usize],
     mask: [u8; SIZE as usize],
     bars: [Option<Bar>; 6],
+    /// Where message control is.
+    msi: Option<u16>,
 }
 
 impl ConfigSpace {
@@ -168,7 +190,8 @@ impl ConfigSpace {
     #[must_use]
     pub fn new(description: &Description) -> Self {
         let d = description;
-        let mut space = Self { bytes: [0; SIZE as usize], mask: [0; SIZE as usize], bars: d.bars };
+        let mut space = Self { bytes: [0; SIZE as usize], mask: [0; SIZE as usize], bars: d.bars, msi: None };
+        space.msi = d.capabilities.iter().find(|c| c.id == MSI).map(|c| u16::from(c.at) + 2);
         space.set16(0x00, d.id.vendor);
         space.set16(0x02, d.id.device);
         space.mask16(COMMAND, d.command);
@@ -268,6 +291,26 @@ impl ConfigSpace {
     #[must_use]
     pub fn intx(&self) -> bool {
         self.get16(STATUS) & status::INTX != 0
+    }
+
+    /// Whether there is an MSI capability.
+    #[must_use]
+    pub fn has_msi(&self) -> bool {
+        self.msi.is_some()
+    }
+
+    /// Whether messages are sent instead of INTx.
+    #[must_use]
+    pub fn msi_enabled(&self) -> bool {
+        self.msi.is_some_and(|control| self.get16(control) & MSI_ENABLE != 0)
+    }
+
+    /// Enables MSI or disables it, as who has set it up does. Nothing without the capability.
+    pub fn enable_msi(&mut self, on: bool) {
+        if let Some(control) = self.msi {
+            let rest = self.get16(control) & !MSI_ENABLE;
+            self.set16(control, if on { rest | MSI_ENABLE } else { rest });
+        }
     }
 
     /// What BAR `number` is, if it is there. The upper half of a wide one is not.

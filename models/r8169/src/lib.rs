@@ -93,11 +93,13 @@
 //! - **Loopback** is any TCR.LBK but 0, or BMCR bit 14. Frames from the wire are then lost.
 //! - **DTCCR** is carried out at once, or as soon as the bus may be mastered.
 //! - **CSIAR** (RTL8168B) reads configuration space; writes are lost. EPHYAR has 32 registers that keep what is written.
+//! - **MSI**, on PCI Express: a message when (ISR & IMR) begins to be other than 0; until it was 0 there is no other.
+//!   A message that cannot be sent, for want of bus mastering, is lost.
 //!
 //! # Not modelled
 //!
 //! The size of the FIFOs, which bounds frames to some 7 KiB on PCI and 4 KiB on PCI Express;
-//! MSI (no capability appears; the chips have INTx as well); the effect of power states and of everything in the PCI
+//! the effect of power states and of everything in the PCI
 //! Express capability; VPD; FIFOs, burst sizes and early transmission; MULINT; the time that a frame
 //! takes; TCR.CRC (frames on the wire carry no FCS); half duplex and collisions; flow control (PAUSE frames are
 //! frames); wake-up; TBI; `CardBus` function events; flash; ERIAR and what else later chips have, which read 0.

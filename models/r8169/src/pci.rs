@@ -1,6 +1,7 @@
 //! What the card says it is: configuration space (datasheet, PCI configuration space table).
 //!
-//! Power management and, on PCI Express, that capability: their registers keep what is written, without effect.
+//! Power management and, on PCI Express, that capability: their registers keep what is written, without effect. The chips
+//! on PCI Express have MSI too, where lspci shows it: at 0x50, one message, an address of 64 bits, no mask.
 
 use model_card::eeprom::Eeprom;
 use model_card::pci::{Bar, Capability, ConfigSpace, Description, command, status};
@@ -58,7 +59,11 @@ pub(crate) fn configuration(variant: Variant, eeprom: &Eeprom) -> ConfigSpace {
         ..Description::ethernet(PciId { vendor: 0x10ec, device: variant.device() })
     };
     ConfigSpace::new(&if variant.is_pcie() {
-        Description { status: 0, capabilities: vec![power_management(0x40), express(0x60)], ..card }
+        Description {
+            status: 0,
+            capabilities: vec![power_management(0x40), Capability::msi(0x50), express(0x60)],
+            ..card
+        }
     } else {
         let capabilities = vec![power_management(0xdc)];
         Description { min_grant, max_latency, status: status::FIXED | status::MHZ_66, capabilities, ..card }

@@ -4,6 +4,8 @@
 //! unmasking raises it again while it is still asserted. What PCI has beside that (status bit 3, command bit 10) is the
 //! model's configuration space.
 //!
+//! Messages (MSI) are edges: they go through the client's eventfd as they come, and cannot be masked.
+//!
 //! [`PciFunction`] has no mask of its own. A client that masks takes the eventfd away, and unmasking puts it back,
 //! which signals at once if the line is asserted: the same as far as a client can see.
 
@@ -33,6 +35,9 @@ struct Intx {
 /// What the function has of kind `index`.
 pub(crate) fn info(function: &mut dyn PciFunction, index: u32) -> Result<IrqInfo, BusError> {
     let none = IrqInfo { argsz: IrqInfo::SIZE as u32, flags: 0, index, count: 0 };
+    if index == IrqInfo::MSI && function.has_msi()? {
+        return Ok(IrqInfo { flags: IrqInfo::EVENTFD | IrqInfo::NORESIZE, count: 1, ..none });
+    }
     if index != IrqInfo::INTX || function.config_read(INTERRUPT_PIN, Width::U8)? == 0 {
         return Ok(none);
     }
@@ -55,6 +60,14 @@ impl Interrupts {
         let (action, data) = (set.flags & ACTION, set.flags & DATA);
         if set.start != 0 || set.count > 1 || set.flags & !(ACTION | DATA) != 0 {
             return Err(BusError::Unsupported("an interrupt beyond the first"));
+        }
+        if set.index == IrqInfo::MSI {
+            return match (action, data, set.count, event) {
+                (SetIrqs::ACTION_TRIGGER, SetIrqs::DATA_EVENTFD, 1, Some(event)) => function.enable_msi(event.as_fd()),
+                (SetIrqs::ACTION_TRIGGER, SetIrqs::DATA_EVENTFD, 1, None)
+                | (SetIrqs::ACTION_TRIGGER, SetIrqs::DATA_NONE, 0, None) => function.disable_msi(),
+                _ => Err(BusError::Unsupported("this way to set MSI")),
+            };
         }
         match (action, data, set.count, event) {
             (SetIrqs::ACTION_TRIGGER, SetIrqs::DATA_EVENTFD, 1, Some(event)) => {

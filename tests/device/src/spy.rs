@@ -175,6 +175,17 @@ impl<S: Subject> PciFunction for Spied<S> {
         self.line().event = None;
         self.card().disable_intx()
     }
+    fn has_msi(&mut self) -> Result<bool, BusError> {
+        self.card().has_msi()
+    }
+    fn enable_msi(&mut self, event: BorrowedFd<'_>) -> Result<(), BusError> {
+        self.line().event = event.try_clone_to_owned().ok();
+        self.card().enable_msi(event)
+    }
+    fn disable_msi(&mut self) -> Result<(), BusError> {
+        self.line().event = None;
+        self.card().disable_msi()
+    }
     fn reset(&mut self) -> Result<ResetKind, BusError> {
         self.card().reset()
     }

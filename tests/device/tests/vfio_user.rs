@@ -357,7 +357,11 @@ fn fake(at: usize, wrong: Wrong) -> (tempfile::TempDir, PathBuf, JoinHandle<usiz
                     let size = if asked.index == RegionInfo::CONFIG || asked.index == 1 { 256 } else { 0 };
                     RegionInfo { flags: 3, size, ..asked }.bytes()
                 }
-                Header::DEVICE_GET_IRQ_INFO => IrqInfo { argsz: 16, flags: 7, index: 0, count: 1 }.bytes(),
+                Header::DEVICE_GET_IRQ_INFO => {
+                    let (asked, _) = IrqInfo::take(&message.body).unwrap();
+                    let count = u32::from(asked.index == IrqInfo::INTX);
+                    IrqInfo { argsz: 16, flags: 7 * count, index: asked.index, count }.bytes()
+                }
                 Header::REGION_READ => {
                     let (access, _) = RegionAccess::take(&message.body).unwrap();
                     [access.bytes(), vec![0; access.count as usize]].concat()
@@ -399,8 +403,8 @@ fn fake(at: usize, wrong: Wrong) -> (tempfile::TempDir, PathBuf, JoinHandle<usiz
 #[test]
 fn what_a_bad_server_says_is_refused_wherever_it_says_it() {
     const QUICKLY: Duration = Duration::from_millis(100);
-    // the order of an open: version, device, configuration space, INTx, BARs 0 to 5 (BAR 1 is read), take over
-    const COMMANDS: usize = 14;
+    // the order of an open: version, device, configuration space, INTx, MSI, BARs 0 to 5 (BAR 1 is read), take over
+    const COMMANDS: usize = 15;
     let (_folder, path, thread) = fake(usize::MAX, Wrong::Nothing);
     drop(VfioUserFunction::open_within(&path, PATIENCE).expect("a fake that does nothing wrong is taken"));
     assert!(thread.join().unwrap() >= COMMANDS, "the open has at least so many commands");
@@ -439,8 +443,8 @@ fn what_a_bad_server_says_is_refused_wherever_it_says_it() {
         (0, Wrong::Body(|body| body[2] = 2), "version 0.2"),
         (0, Wrong::Body(|body| body[4] = b'x'), "no JSON"),
         // the read of BAR 1's register and of the vendor id
-        (6, Wrong::Body(|body| body[0] ^= 1), "breaks the protocol"),
-        (11, Wrong::Body(|body| body[16..].fill(0xff)), "all ones"),
+        (7, Wrong::Body(|body| body[0] ^= 1), "breaks the protocol"),
+        (12, Wrong::Body(|body| body[16..].fill(0xff)), "all ones"),
     ] {
         let (_folder, path, thread) = fake(at, wrong);
         let error = VfioUserFunction::open_within(&path, PATIENCE).expect_err("refused").to_string();
@@ -451,7 +455,7 @@ fn what_a_bad_server_says_is_refused_wherever_it_says_it() {
 
 #[test]
 fn a_broken_connection_stays_broken_and_costs_its_deadline_once() {
-    let (_folder, path, thread) = fake(14, Wrong::Silence);
+    let (_folder, path, thread) = fake(15, Wrong::Silence);
     let mut function = VfioUserFunction::open_within(&path, Duration::from_millis(300)).expect("opens");
     let mut refused = 0;
     let begin = Instant::now();

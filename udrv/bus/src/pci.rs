@@ -115,7 +115,8 @@ impl fmt::Debug for DmaMapping {
     }
 }
 
-/// A PCI function, opened by us alone: configuration space, BARs, DMA mappings, its INTx line.
+/// A PCI function, opened by us alone: configuration space, BARs, DMA mappings, and how it interrupts: its INTx line, or
+/// messages (MSI), of which one kind is set up at a time.
 ///
 /// Multi-byte values are in host order here; the implementation does the little-endian part.
 pub trait PciFunction: Send {
@@ -148,6 +149,22 @@ pub trait PciFunction: Send {
     fn unmask_intx(&mut self) -> Result<(), BusError>;
     /// Stops interrupts and drops the eventfd.
     fn disable_intx(&mut self) -> Result<(), BusError>;
+
+    /// Whether it can interrupt by messages.
+    fn has_msi(&mut self) -> Result<bool, BusError> {
+        Ok(false)
+    }
+    /// From now on each message adds one to the eventfd. Nothing is masked by that, and nothing can be: a message is an
+    /// edge, and comes again only after the device's causes were all gone. The implementation keeps a duplicate of
+    /// `event`.
+    fn enable_msi(&mut self, event: BorrowedFd<'_>) -> Result<(), BusError> {
+        let _ = event;
+        Err(BusError::Unsupported("MSI"))
+    }
+    /// Stops messages and drops the eventfd. Nothing to do if there is none.
+    fn disable_msi(&mut self) -> Result<(), BusError> {
+        Ok(())
+    }
 
     /// Resets the function if the bus can. Errors of a reset that exists are reported, not swallowed.
     fn reset(&mut self) -> Result<ResetKind, BusError>;

@@ -64,7 +64,8 @@ pub trait NetDriver: 'static {
     fn stop(cx: &mut Cx<'_, Self::State>) -> Result<(), Error>;
     /// Sends a frame, or says [`Error::Busy`]: then the caller keeps it.
     fn transmit(cx: &mut Cx<'_, Self::State>, frame: TxFrame) -> Result<(), Error>;
-    /// Takes note of the causes and acknowledges them.
+    /// Takes note of the causes and acknowledges them. [`Events::NONE`] says that there was none of those that interrupt:
+    /// where the device interrupts by messages it is called until it says that.
     fn interrupt(cx: &mut Cx<'_, Self::State>) -> Result<Events, Error>;
     /// Completes sent frames, delivers at most `budget` received ones and says how many.
     fn poll(cx: &mut Cx<'_, Self::State>, budget: u32) -> Result<u32, Error>;

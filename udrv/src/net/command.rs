@@ -365,7 +365,7 @@ impl<D: NetDriver> NetDevice<D> {
             quarantine: self.quarantine_status(uptime),
             reliability: self.accounts.reliability(uptime),
             device_faults: self.device_faults(),
-            interrupts: self.interrupts.mode(),
+            interrupts: self.interrupt_mode(),
             register_accesses: (accesses.reads, accesses.writes),
             canary_intact: self.canary.iter().all(|word| *word == super::CANARY),
         }

@@ -36,10 +36,11 @@ impl<D: NetDriver> NetDevice<D> {
         let mut ticked = Instant::now();
         loop {
             let room = if self.has_room() { PollFlags::POLLIN } else { PollFlags::empty() };
-            let timeout = if self.has_more() { PollTimeout::ZERO } else { self.timeout(ticked) };
+            let timeout = if self.has_work() { PollTimeout::ZERO } else { self.timeout(ticked) };
             let changes = self.endpoint.changes();
+            let interrupt = if self.hears_interrupts() { PollFlags::POLLIN } else { PollFlags::empty() };
             let mut fds = [
-                PollFd::new(self.irq.as_fd(), PollFlags::POLLIN),
+                PollFd::new(self.irq.as_fd(), interrupt),
                 PollFd::new(inbox.wake_fd(), PollFlags::POLLIN),
                 PollFd::new(self.endpoint.as_fd(), room),
                 PollFd::new(changes.unwrap_or(inbox.wake_fd()), PollFlags::POLLIN),
@@ -53,7 +54,7 @@ impl<D: NetDriver> NetDevice<D> {
             let has = |fd: &PollFd<'_>| fd.revents().is_some_and(|r| !r.is_empty());
             let [irq, wake, frames, changed] = [&fds[0], &fds[1], &fds[2], &fds[3]].map(has);
             // before any look, which would take the interrupt's work
-            if irq || self.has_more() {
+            if irq || self.has_work() {
                 self.serve_interrupt()?;
             }
             // by the clock: a device that is never quiet may still have stopped sending

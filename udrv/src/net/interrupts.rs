@@ -67,6 +67,8 @@ pub enum InterruptMode {
     /// By the interrupt line.
     #[default]
     Line,
+    /// By messages.
+    Msi,
     /// By the clock: the line says nothing.
     Polled,
     /// By the clock: the line never stops, and is masked but for short trials.
@@ -79,6 +81,7 @@ impl InterruptMode {
     pub const fn name(self) -> &'static str {
         match self {
             InterruptMode::Line => "line",
+            InterruptMode::Msi => "msi",
             InterruptMode::Polled => "polled",
             InterruptMode::Masked => "masked",
         }

@@ -24,6 +24,7 @@ mod recover;
 mod restart;
 mod serving;
 mod settings;
+mod signal;
 mod traffic;
 mod transmit;
 
@@ -40,12 +41,14 @@ pub use command::{Answer, Command, Commander, EntryStatus, Inbox, QuarantineStat
 pub use device_faults::DeviceFaults;
 pub use features::{FeatureError, Switch};
 pub use interrupts::InterruptMode;
+pub use signal::InterruptChoice;
 
 use self::device_faults::Restores;
 use self::features::Asked;
 use self::interrupts::Interrupts;
 use self::merge::Merger;
 use self::restart::Recorded;
+use self::signal::Signal;
 use self::transmit::Outbound;
 use crate::endpoint::{EndpointError, NetEndpoint};
 use crate::host::Host;
@@ -82,6 +85,8 @@ pub struct Options {
     pub mtu: Option<u32>,
     /// The VLAN that the interface is in without seeing its tags. `None`: tags are the host's affair.
     pub vlan: Option<u16>,
+    /// By what the device interrupts.
+    pub interrupts: InterruptChoice,
     /// Time between interrupts, at least; zero: none. `None`: as the driver has it.
     pub interrupt_interval: Option<Duration>,
     /// What is to be left to the chip, or not; of what is said of one the last counts. The rest: what the chip can.
@@ -106,6 +111,7 @@ impl Default for Options {
             mac: None,
             mtu: None,
             vlan: None,
+            interrupts: InterruptChoice::default(),
             interrupt_interval: None,
             offloads: Vec::new(),
             tx_timeout: Duration::from_secs(5),
@@ -147,6 +153,12 @@ pub enum DeviceError {
         /// What.
         #[source]
         source: FeatureError,
+    },
+    /// It interrupts by its line only.
+    #[error("{device} has no MSI: run it with --interrupts line, or with auto, which takes what there is")]
+    NoMsi {
+        /// The device's name.
+        device: String,
     },
     /// The device does not answer, not even in configuration space.
     #[error("{device} does not answer (its vendor id reads as all ones): it is unplugged, powered off or broken")]
@@ -231,6 +243,7 @@ pub struct NetDevice<D: NetDriver> {
     host: Host,
     endpoint: Box<dyn NetEndpoint>,
     irq: EventFd,
+    signal: Signal,
     options: Options,
     permanent_mac: MacAddress,
     recorded: Recorded,
@@ -317,6 +330,7 @@ impl<D: NetDriver> NetDevice<D> {
             host: Host::new(window, pool),
             endpoint,
             irq,
+            signal: Signal::Line,
             options,
             permanent_mac: MacAddress::default(),
             recorded: Recorded {
@@ -364,9 +378,10 @@ impl<D: NetDriver> NetDevice<D> {
         let valid = |mac: &MacAddress, _: &Host, _: &Ledger| mac.is_station() || *mac == MacAddress::default();
         self.permanent_mac = self.entry_checked(Entry::Probe, |cx| D::probe(cx), valid)?;
         self.ask_of_this_chip()?;
-        use std::os::fd::AsFd;
-        let enabled = self.host.window.bus().enable_intx(self.irq.as_fd());
-        enabled.map_err(|source| self.bus_error(source))?;
+        let signal = Signal::set_up(self.options.interrupts, self.host.window.bus(), &self.irq);
+        let signal = signal.map_err(|source| self.bus_error(source))?;
+        self.signal = signal.ok_or_else(|| DeviceError::NoMsi { device: self.name.clone() })?;
+        self.told_mode = self.interrupt_mode();
         let mastering = set_command(self.host.window.bus(), PCI_BUS_MASTER, 0);
         mastering.map_err(|source| self.bus_error(source))?;
         let mac = self.options.mac.unwrap_or(self.permanent_mac);
@@ -438,9 +453,9 @@ impl<D: NetDriver> NetDevice<D> {
         note(self.entry(Entry::Quiesce, |cx| D::quiesce(cx)));
         let name = self.name.clone();
         let in_bus = |source| DeviceError::Bus { device: name.clone(), source };
-        let bus = self.host.window.bus();
+        let (bus, signal) = (self.host.window.bus(), self.signal);
         note(set_command(bus, 0, PCI_BUS_MASTER).map_err(in_bus));
-        note(bus.disable_intx().map_err(in_bus));
+        note(signal.take_down(bus).map_err(in_bus));
         match bus.reset() {
             Ok(kind @ (ResetKind::Function | ResetKind::None)) => tracing::debug!(?kind, "reset"),
             Err(source) => note(Err(in_bus(source))),

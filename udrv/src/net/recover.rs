@@ -186,6 +186,8 @@ impl<D: NetDriver> NetDevice<D> {
     /// Rung 2: the driver's `restore`, verified against the device.
     fn try_restore(&mut self, nested: &mut Vec<(Entry, FaultReport)>) -> Result<(), String> {
         let mut last = String::new();
+        // a message that came meanwhile may be lost, with the cause in the device
+        self.signal.leaves(true);
         for _ in 0..ATTEMPTS {
             last = match self.within_rung(Entry::Restore, 1, nested, |cx| D::restore(cx)) {
                 Ok(()) => match self.host.window.verify(self.domain.ledger()) {

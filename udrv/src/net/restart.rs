@@ -33,6 +33,7 @@ impl<D: NetDriver> NetDevice<D> {
     pub(super) fn try_restart(&mut self, nested: &mut Vec<(Entry, FaultReport)>) -> Result<(), String> {
         let start = Instant::now();
         self.silence()?;
+        self.signal.leaves(true);
         self.forget();
         self.within_rung(Entry::Probe, ATTEMPTS, nested, |cx| D::probe(cx))?;
         let bus = self.host.window.bus();

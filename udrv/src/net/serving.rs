@@ -9,6 +9,7 @@ use udrv_driver::{Entry, Error, Events, NetDriver};
 
 use super::device_faults::{Restores, Verdict};
 use super::interrupts::{Found, InterruptMode};
+use super::signal::ROUNDS;
 use super::{
     CallError, DeviceError, DeviceFaults, NetDevice, PCI_BUS_MASTER, PCI_INTX_DISABLE, PCI_IO, PCI_MEMORY, set_command,
 };
@@ -136,7 +137,7 @@ impl<D: NetDriver> NetDevice<D> {
         if !self.interrupts.is_open() {
             return;
         }
-        if let Err(error) = self.host.window.bus().unmask_intx() {
+        if let Err(error) = self.signal.unmask(self.host.window.bus(), &self.irq) {
             tracing::warn!(device = %self.name, %error, "the interrupt line cannot be unmasked; polling");
             self.device_faults.bus += 1;
             let now = self.clock();
@@ -144,13 +145,35 @@ impl<D: NetDriver> NetDevice<D> {
         }
     }
 
+    /// How work is noticed.
+    pub(super) fn interrupt_mode(&self) -> InterruptMode {
+        match self.interrupts.mode() {
+            InterruptMode::Line if self.signal.is_msi() => InterruptMode::Msi,
+            mode => mode,
+        }
+    }
+
+    /// Whether the eventfd is to be waited for. A line that is masked says nothing; messages cannot be masked, and of
+    /// some that do not stop the device is not to be served for each.
+    pub(super) const fn hears_interrupts(&self) -> bool {
+        self.interrupts.is_open() || !self.signal.is_msi()
+    }
+
+    /// Whether the device is to be served without being asked: a poll was broken off, or it was set up anew and may have
+    /// a cause of which the message was lost.
+    pub(super) const fn has_work(&self) -> bool {
+        self.more || self.signal.is_left() && self.interrupts.is_open()
+    }
+
     /// Logs how work is noticed, when that has changed.
     fn tell_mode(&mut self) {
-        let mode = self.interrupts.mode();
+        let mode = self.interrupt_mode();
         if std::mem::replace(&mut self.told_mode, mode) != mode {
             let why = match mode {
                 InterruptMode::Line => "the interrupt line works again",
+                InterruptMode::Msi => "interrupts work again",
                 InterruptMode::Polled => "interrupts do not come; polling",
+                InterruptMode::Masked if self.signal.is_msi() => "interrupts do not stop; not heeding them and polling",
                 InterruptMode::Masked => "interrupts do not stop; masking the line and polling",
             };
             tracing::warn!(device = %self.name, "{why}");
@@ -167,16 +190,7 @@ impl<D: NetDriver> NetDevice<D> {
             return Ok(Found::default());
         }
         let before = self.frames();
-        let events = match self.must(Entry::Interrupt, |cx| D::interrupt(cx)) {
-            Err(DeviceError::Entry { source: CallError::Driver(error), .. }) => {
-                self.after_error(Entry::Interrupt, error)?;
-                // it cannot say what there is to do, so all may be
-                Events::POLL
-            }
-            // likewise, and its causes stay as they are
-            Err(DeviceError::Entry { source: CallError::Quarantined, .. }) => Events::POLL,
-            other => other?,
-        };
+        let events = self.take_causes()?;
         if !self.restores.is_down() && (all || events.has(Events::POLL) || self.more) {
             self.poll_all()?;
         }
@@ -191,6 +205,32 @@ impl<D: NetDriver> NetDevice<D> {
             self.restores.frames_moved();
         }
         Ok(Found { frames, link })
+    }
+
+    /// What causes there are, taken note of and acknowledged. With messages that is done until there are none, for
+    /// only then comes another message.
+    fn take_causes(&mut self) -> Result<Events, DeviceError> {
+        let rounds = if self.signal.is_msi() { ROUNDS } else { 1 };
+        let mut all = Events::NONE;
+        self.signal.leaves(true);
+        for _ in 0..rounds {
+            match self.must(Entry::Interrupt, |cx| D::interrupt(cx)) {
+                Err(DeviceError::Entry { source: CallError::Driver(error), .. }) => {
+                    self.after_error(Entry::Interrupt, error)?;
+                    // it cannot say what there is to do, so all may be
+                    return Ok(all | Events::POLL);
+                }
+                // likewise, and its causes stay as they are
+                Err(DeviceError::Entry { source: CallError::Quarantined, .. }) => return Ok(all | Events::POLL),
+                Err(error) => return Err(error),
+                Ok(Events::NONE) => {
+                    self.signal.leaves(false);
+                    break;
+                }
+                Ok(events) => all = all | events,
+            }
+        }
+        Ok(all)
     }
 
     /// Frames that the device has received and sent.

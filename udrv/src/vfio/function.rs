@@ -15,7 +15,7 @@ use super::container::Container;
 use super::device::{Device, Region};
 use super::dma_table::DmaTable;
 use super::group::Group;
-use super::irq::Intx;
+use super::irq::{Intx, Msi};
 use super::mapped_bar::MappedBar;
 use super::{OpenError, Sysfs};
 
@@ -41,6 +41,7 @@ pub struct VfioFunction {
     bars: [Option<Bar>; 6],
     config: Region,
     intx: Intx,
+    msi: Msi,
     device: Device,
     dma: DmaTable,
     group: Group,
@@ -167,8 +168,8 @@ impl VfioFunction {
             };
             *bar = Some(Bar { kind, region, mapped });
         }
-        let (intx, dma) = (Intx::default(), DmaTable::default());
-        Ok(VfioFunction { address, bars, config, intx, device, dma, group, container, leave_running: false })
+        let (intx, msi, dma) = (Intx::default(), Msi::default(), DmaTable::default());
+        Ok(VfioFunction { address, bars, config, intx, msi, device, dma, group, container, leave_running: false })
     }
 
     /// After a fresh open: bus mastering off, whatever the last user left behind, and the BARs decoded.
@@ -301,6 +302,18 @@ impl PciFunction for VfioFunction {
         self.intx.disable(&self.device)
     }
 
+    fn has_msi(&mut self) -> Result<bool, BusError> {
+        Msi::is_there(&self.device)
+    }
+
+    fn enable_msi(&mut self, event: BorrowedFd<'_>) -> Result<(), BusError> {
+        self.msi.enable(&self.device, event)
+    }
+
+    fn disable_msi(&mut self) -> Result<(), BusError> {
+        self.msi.disable(&self.device)
+    }
+
     fn reset(&mut self) -> Result<ResetKind, BusError> {
         self.device.reset()
     }
@@ -318,6 +331,7 @@ impl Drop for VfioFunction {
             }
         };
         tell("disabling the interrupt", self.disable_intx());
+        tell("disabling MSI", self.disable_msi());
         tell("clearing bus mastering", self.set_mastering_off());
         tell("reset", self.reset().map(drop));
         tell("unmapping DMA", self.dma.unmap_all(&self.container));

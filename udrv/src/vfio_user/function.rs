@@ -87,6 +87,8 @@ pub struct VfioUserFunction {
     resets: bool,
     has_intx: bool,
     intx_enabled: bool,
+    has_msi: bool,
+    msi_enabled: bool,
     /// By bus address: kept for as long as the server may reach them.
     mappings: BTreeMap<u64, Arc<dyn DmaMemory>>,
 }
@@ -126,15 +128,21 @@ impl VfioUserFunction {
         if config.size < 256 {
             return Err(not_pci(format!("its configuration space has {} bytes", config.size)));
         }
-        let irq = irq_info(&mut connection, &info).map_err(failed("INTx"))?;
+        let mut has = |index, name| {
+            let irq = irq_info(&mut connection, &info, index).map_err(failed(name))?;
+            Ok::<_, OpenError>(irq.is_some_and(|irq| irq.count > 0 && irq.flags & IrqInfo::EVENTFD != 0))
+        };
+        let (has_intx, has_msi) = (has(IrqInfo::INTX, "INTx")?, has(IrqInfo::MSI, "MSI")?);
         let mut this = VfioUserFunction {
             path: path.clone(),
             connection,
             bars: [None; 6],
             config_size: config.size.min(4096),
             resets: info.flags & DeviceInfo::RESET != 0,
-            has_intx: irq.is_some_and(|irq| irq.count > 0 && irq.flags & IrqInfo::EVENTFD != 0),
+            has_intx,
             intx_enabled: false,
+            has_msi,
+            msi_enabled: false,
             mappings: BTreeMap::new(),
         };
         for bar in 0..6 {
@@ -208,8 +216,16 @@ impl VfioUserFunction {
         Ok(value)
     }
 
-    fn set_irqs(&mut self, flags: u32, count: u32, fds: &[BorrowedFd<'_>], doing: &str) -> Result<(), BusError> {
-        let set = SetIrqs { argsz: SetIrqs::SIZE as u32, flags, index: IrqInfo::INTX, start: 0, count };
+    /// `index`: INTx or MSI.
+    fn set_irqs(
+        &mut self,
+        index: u32,
+        flags: u32,
+        count: u32,
+        fds: &[BorrowedFd<'_>],
+        doing: &str,
+    ) -> Result<(), BusError> {
+        let set = SetIrqs { argsz: SetIrqs::SIZE as u32, flags, index, start: 0, count };
         let answer = self.connection.ask(Header::DEVICE_SET_IRQS, &[&set.bytes()], fds);
         let answer = answer.map_err(|failed| failed.during(|| doing.to_owned()))?;
         self.expect_empty(&answer, doing)
@@ -305,15 +321,15 @@ fn region_info(connection: &mut Connection, index: u32) -> Result<RegionInfo, Fa
     }
 }
 
-fn irq_info(connection: &mut Connection, device: &DeviceInfo) -> Result<Option<IrqInfo>, Failed> {
-    if device.irqs == 0 {
+fn irq_info(connection: &mut Connection, device: &DeviceInfo, index: u32) -> Result<Option<IrqInfo>, Failed> {
+    if device.irqs <= index {
         return Ok(None);
     }
-    let asked = IrqInfo { argsz: IrqInfo::SIZE as u32, index: IrqInfo::INTX, ..IrqInfo::default() };
+    let asked = IrqInfo { argsz: IrqInfo::SIZE as u32, index, ..IrqInfo::default() };
     let answer = connection.ask(Header::DEVICE_GET_IRQ_INFO, &[&asked.bytes()], &[])?;
     match IrqInfo::take(&answer) {
-        Some((info, [])) if info.index == IrqInfo::INTX => Ok(Some(info)),
-        _ => Err(connection.nonsense(format!("{} bytes about INTx", answer.len()))),
+        Some((info, [])) if info.index == index => Ok(Some(info)),
+        _ => Err(connection.nonsense(format!("{} bytes about interrupt index {index}", answer.len()))),
     }
 }
 
@@ -388,7 +404,8 @@ impl PciFunction for VfioUserFunction {
         if !self.has_intx {
             return Err(BusError::Unsupported("INTx"));
         }
-        self.set_irqs(SetIrqs::DATA_EVENTFD | SetIrqs::ACTION_TRIGGER, 1, &[event], "setting up INTx")?;
+        let flags = SetIrqs::DATA_EVENTFD | SetIrqs::ACTION_TRIGGER;
+        self.set_irqs(IrqInfo::INTX, flags, 1, &[event], "setting up INTx")?;
         self.intx_enabled = true;
         Ok(())
     }
@@ -398,15 +415,40 @@ impl PciFunction for VfioUserFunction {
             let source = io::Error::from(io::ErrorKind::InvalidInput);
             return Err(BusError::Io { operation: "unmasking INTx before it was enabled".into(), source });
         }
-        self.set_irqs(SetIrqs::DATA_NONE | SetIrqs::ACTION_UNMASK, 1, &[], "unmasking INTx")
+        self.set_irqs(IrqInfo::INTX, SetIrqs::DATA_NONE | SetIrqs::ACTION_UNMASK, 1, &[], "unmasking INTx")
     }
 
     fn disable_intx(&mut self) -> Result<(), BusError> {
         if !self.intx_enabled {
             return Ok(());
         }
-        self.set_irqs(SetIrqs::DATA_NONE | SetIrqs::ACTION_TRIGGER, 0, &[], "taking INTx down")?;
+        let flags = SetIrqs::DATA_NONE | SetIrqs::ACTION_TRIGGER;
+        self.set_irqs(IrqInfo::INTX, flags, 0, &[], "taking INTx down")?;
         self.intx_enabled = false;
+        Ok(())
+    }
+
+    fn has_msi(&mut self) -> Result<bool, BusError> {
+        Ok(self.has_msi)
+    }
+
+    fn enable_msi(&mut self, event: BorrowedFd<'_>) -> Result<(), BusError> {
+        if !self.has_msi {
+            return Err(BusError::Unsupported("MSI"));
+        }
+        let flags = SetIrqs::DATA_EVENTFD | SetIrqs::ACTION_TRIGGER;
+        self.set_irqs(IrqInfo::MSI, flags, 1, &[event], "setting up MSI")?;
+        self.msi_enabled = true;
+        Ok(())
+    }
+
+    fn disable_msi(&mut self) -> Result<(), BusError> {
+        if !self.msi_enabled {
+            return Ok(());
+        }
+        let flags = SetIrqs::DATA_NONE | SetIrqs::ACTION_TRIGGER;
+        self.set_irqs(IrqInfo::MSI, flags, 0, &[], "taking MSI down")?;
+        self.msi_enabled = false;
         Ok(())
     }
 
@@ -430,6 +472,7 @@ impl Drop for VfioUserFunction {
             Err(error) => warn!(path, %error, "closing: {step} failed"),
         };
         tell("disabling the interrupt", self.disable_intx());
+        tell("disabling MSI", self.disable_msi());
         tell("clearing bus mastering", self.set_mastering_off());
         tell("reset", self.reset().map(drop));
         let all: Vec<(u64, u64)> = self.mappings.iter().map(|(iova, memory)| (*iova, memory.size())).collect();

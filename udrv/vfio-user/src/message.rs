@@ -228,8 +228,12 @@ impl IrqInfo {
     pub const MASKABLE: u32 = 1 << 1;
     /// It is masked by being signalled.
     pub const AUTOMASKED: u32 = 1 << 2;
+    /// How many are set up cannot be changed.
+    pub const NORESIZE: u32 = 1 << 3;
     /// Index of INTx.
     pub const INTX: u32 = 0;
+    /// Index of MSI.
+    pub const MSI: u32 = 1;
     /// How many indices a PCI function has: INTx, MSI, MSI-X, error, request.
     pub const COUNT: u32 = 5;
 }

@@ -20,6 +20,8 @@ pub(crate) struct Card {
     pub(crate) make: Make,
     /// Devices that it drives, the usual one first; `name` may be among them.
     pub(crate) devices: &'static [&'static str],
+    /// Those of them that interrupt by messages (MSI).
+    pub(crate) msi: &'static [&'static str],
     /// Linux's module for it, which has it before ours and gets it back; its driver has the same name.
     pub(crate) module: &'static str,
     /// An MTU above 1500 that it and its peer have, if both have one, and whether its chip has VLAN tags.
@@ -57,6 +59,7 @@ pub(crate) const CARDS: &[Card] = &[
         name: "rtl8139",
         make: Make::Qemu,
         devices: &["rtl8139"],
+        msi: &[],
         module: "8139cp",
         jumbo: None,
         vlan: false,
@@ -67,6 +70,7 @@ pub(crate) const CARDS: &[Card] = &[
         name: "e1000",
         make: Make::Qemu,
         devices: &["e1000", "e1000-82545em", "e1000-82544gc"],
+        msi: &[],
         module: "e1000",
         jumbo: Some(4000),
         vlan: true,
@@ -77,6 +81,7 @@ pub(crate) const CARDS: &[Card] = &[
         name: "r8169",
         make: Make::Model,
         devices: &["r8169-rtl8169sc", "r8169-rtl8168be"],
+        msi: &["r8169-rtl8168be"],
         module: "r8169",
         jumbo: Some(4000),
         vlan: true,
@@ -122,7 +127,7 @@ mod tests {
     fn names_are_there_once_and_both_ends_are_of_different_makes() {
         for card in CARDS {
             assert_eq!(named(card.name), Some(card), "the first of that name");
-            assert!(!card.devices.is_empty());
+            assert!(!card.devices.is_empty() && card.msi.iter().all(|device| card.devices.contains(device)));
             assert!(card.module != card.peer.module && !card.devices.contains(&card.peer.device), "{}", card.name);
         }
         assert_eq!(named("nothing"), None);

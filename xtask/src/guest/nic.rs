@@ -159,7 +159,7 @@ fn job(card: &Card, device: &str, kernel: Kernel) -> std::result::Result<(), Ver
     match Figures::read(&outcome.results) {
         Ok(figures) => {
             figures.print(device, outcome.seconds);
-            wrong.extend(figures.wrong());
+            wrong.extend(figures.wrong(card.msi.contains(&device)));
         }
         Err(why) => wrong.push(why),
     }
@@ -176,6 +176,8 @@ struct Figures {
     storm: Value,
     /// Frames that Linux dropped before udrvd could take them: the TAP's queue was full of TCP's.
     tap_dropped: String,
+    /// Lines of the guest's `/proc/interrupts` about VFIO.
+    interrupts: String,
 }
 
 impl Figures {
@@ -184,6 +186,7 @@ impl Figures {
             let text = fs::read_to_string(results.join(name)).map_err(|e| format!("{name}: {e}"))?;
             serde_json::from_str(&text).map_err(|e| format!("{name}: {e}: {}", text.trim()))
         };
+        let text = |name: &str| fs::read_to_string(results.join(name)).unwrap_or_default().trim().to_owned();
         Ok(Figures {
             baseline: json("baseline.json")?,
             baseline_frames: json("baseline-frames.json")?,
@@ -191,7 +194,8 @@ impl Figures {
             sent: json("frames-sent.json")?,
             received: json("frames-received.json")?,
             storm: json("storm.json")?,
-            tap_dropped: fs::read_to_string(results.join("tap-dropped")).unwrap_or_default().trim().to_owned(),
+            tap_dropped: text("tap-dropped"),
+            interrupts: text("interrupts"),
         })
     }
 
@@ -199,8 +203,8 @@ impl Figures {
         self.storm["faults"].as_array().map_or(&[], Vec::as_slice)
     }
 
-    /// What is not as it must be.
-    fn wrong(&self) -> Vec<String> {
+    /// What is not as it must be. `msi`: the device has to interrupt by messages.
+    fn wrong(&self, msi: bool) -> Vec<String> {
         let mut wrong = Vec::new();
         let mut must = |ok: bool, what: String| {
             if !ok {
@@ -224,6 +228,8 @@ impl Figures {
             must(false, format!("not recovered: {fault}"));
         }
         must(self.storm["pid_unchanged"] == true, "udrvd's pid has changed".to_owned());
+        let kind = if msi { "vfio-msi" } else { "vfio-intx" };
+        must(has_come(&self.interrupts, kind), format!("no interrupt has come by {kind}: {}", self.interrupts));
         let status = &self.storm["status"];
         must(status["isolation"] == "protection-keys", format!("isolation: {}", status["isolation"]));
         must(status["canary_intact"] == true, "memory of the host was written to".to_owned());
@@ -264,8 +270,19 @@ impl Figures {
         let chip = &self.storm["status"]["chip"];
         println!("numbered frames, ours to Linux's: {}; the TAP's queue dropped {}", self.sent, self.tap_dropped);
         println!("numbered frames, Linux's to ours: {}; the chip missed {}", self.received, chip["rx_missed"]);
+        println!("interrupts: {}", self.interrupts.split_whitespace().collect::<Vec<_>>().join(" "));
         println!("{} faults, guest with {device} ran {seconds:.0} s", self.faults().len());
     }
+}
+
+/// Whether a line of `/proc/interrupts` of this kind, and none of another, has counted some: `25:  0  17  IR-PCI-MSI ...`.
+fn has_come(interrupts: &str, kind: &str) -> bool {
+    let counted = |line: &str| {
+        let counts = line.split_whitespace().skip(1).map_while(|word| word.parse::<u64>().ok());
+        counts.sum::<u64>() > 0
+    };
+    interrupts.lines().any(|line| line.contains(kind) && counted(line))
+        && interrupts.lines().all(|line| line.contains(kind) || !counted(line))
 }
 
 #[cfg(test)]
@@ -278,6 +295,16 @@ mod tests {
         let command = Scenario::augment_subcommands(clap::Command::new("guest").subcommand_required(true));
         let matches = command.try_get_matches_from([&["guest"], arguments].concat())?;
         Scenario::from_arg_matches(&matches)
+    }
+
+    #[test]
+    fn interrupts_have_come_by_one_kind() {
+        let line = " 16:     0   17   IO-APIC   16-fasteoi   vfio-intx(0000:00:04.0)";
+        let message = " 25:   4711      0  IR-PCI-MSI 65536-edge      vfio-msi[0](0000:00:04.0)";
+        assert!(has_come(line, "vfio-intx") && has_come(message, "vfio-msi"));
+        assert!(!has_come(line, "vfio-msi") && !has_come("", "vfio-msi"));
+        assert!(!has_come(&message.replace("4711", "0"), "vfio-msi"), "none");
+        assert!(!has_come(&format!("{line}\n{message}"), "vfio-msi"), "both");
     }
 
     #[test]

@@ -113,6 +113,7 @@ within 10 mtu_is "$before" || fail "an MTU of 20000 stays"
 udrvctl --json faults > /results/faults.json
 udrvctl faults > /results/faults
 udrvctl status | tee /results/status-after
+grep vfio- /proc/interrupts > /results/interrupts
 
 ip netns exec near cat /sys/class/net/udrv0/statistics/tx_dropped > /results/tap-dropped
 

@@ -56,13 +56,14 @@ const PAIRS: [Pair; 10] = [
 ];
 
 /// What the guest's script finds out, in this order; a check that is missing from its results has failed.
-const CHECKS: [(&str, &str); 13] = [
+const CHECKS: [(&str, &str); 14] = [
     ("bound", "Linux's driver takes the card and makes an interface"),
     ("address", "the interface has the card's own address"),
     ("link", "the link is up"),
     ("ping", "20 of 20 pings of 1,400 bytes come back from the far host"),
     ("short-pings", "pings of every length from 0 to 60 bytes come back"),
     ("tcp", "4 MiB through the far host's TCP echo come back with the same hash"),
+    ("interrupts", "interrupts have come (/proc/interrupts), by MSI or by the line as Linux's driver chose"),
     ("statistics", "Linux has counted frames both ways, and no errors but for want of room"),
     ("counters", "the chip has counted as many (ethtool -S)"),
     ("eeprom", "the EEPROM begins with the address (ethtool -e)"),

@@ -58,6 +58,13 @@ timeout 100 nc "$FAR" 7 < /tmp/data > /tmp/back
 cmp -s /tmp/data /tmp/back && [ "$(sha256sum < /tmp/data)" = "$(sha256sum < /tmp/back)" ]
 result tcp $? "$(wc -c < /tmp/back) bytes back, from $begin s to $(cut -d ' ' -f 1 /proc/uptime) s"
 
+line=$(grep -w "$INTERFACE" /proc/interrupts)
+case $line in *PCI-MSI*) kind=MSI ;; *) kind=INTx ;; esac
+# one processor or more: a column of counts each
+count=$(echo "$line" | sed 's/^ *[0-9]*: *//' | tr -s ' ' '\n' | sed -n '/^0*[1-9][0-9]*$/p' | head -n 1)
+[ -n "$count" ]
+result interrupts $? "${count:-none} by $kind"
+
 statistic() {
     cat "/sys/class/net/$INTERFACE/statistics/$1"
 }
@@ -124,5 +131,5 @@ rmmod "$MODULE" && insmod "/guest/modules/$MODULE.ko" && INTERFACE=$(pci_interfa
     ip addr add 10.0.2.15/24 dev "$INTERFACE" && up && works
 result reload $? ""
 ip addr show > /results/interfaces
-cat /proc/interrupts > /results/interrupts
+cat /proc/interrupts > /results/proc-interrupts
 exit 0

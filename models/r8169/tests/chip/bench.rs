@@ -84,7 +84,12 @@ impl Bench {
 
     /// A card that is started with these bits of RCR, and its station.
     pub(crate) fn started(rcr: u32) -> (Self, Station) {
-        let (mut bench, station) = Self::new();
+        Self::started_of(Variant::default(), rcr)
+    }
+
+    /// The same with another chip.
+    pub(crate) fn started_of(variant: Variant, rcr: u32) -> (Self, Station) {
+        let (mut bench, station) = Self::of(variant);
         bench.start(rcr);
         (bench, station)
     }
@@ -220,6 +225,14 @@ impl Bench {
         let (reader, writer) = UnixStream::pair().unwrap();
         reader.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
         self.nic.enable_intx(writer.as_fd()).unwrap();
+        self.line = Some(reader);
+    }
+
+    /// Messages instead, to the same place.
+    pub(crate) fn enable_messages(&mut self) {
+        let (reader, writer) = UnixStream::pair().unwrap();
+        reader.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        self.nic.enable_msi(writer.as_fd()).unwrap();
         self.line = Some(reader);
     }
 

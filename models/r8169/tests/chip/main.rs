@@ -3,6 +3,7 @@
 mod bench;
 mod far_host;
 mod interrupts;
+mod messages;
 mod misbehave;
 mod offload;
 mod pci;

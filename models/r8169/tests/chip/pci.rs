@@ -56,7 +56,7 @@ fn capabilities_are_a_list() {
         found
     };
     assert_eq!(list(Variant::Rtl8169S), [(0xdc, 1)]);
-    assert_eq!(list(Variant::Rtl8168B), [(0x40, 1), (0x60, 0x10)]);
+    assert_eq!(list(Variant::Rtl8168B), [(0x40, 1), (0x50, 5), (0x60, 0x10)]);
 }
 
 #[test]

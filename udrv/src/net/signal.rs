@@ -1,0 +1,127 @@
+//! How the device interrupts: by its line, a level, or by messages, which are edges.
+//!
+//! A line that is unmasked fires again while a cause is left. A message comes only when the first cause comes after all
+//! were gone: who serves the device and leaves one would never hear of it again. So what a line does is done here for
+//! messages: `interrupt` is called until it finds no cause ([`ROUNDS`]), and where it does not come to that, or cannot say,
+//! the next unmasking makes the eventfd fire ([`Signal::Msi`]). All that decides about a line, such as
+//! `interrupts.rs`, then holds for messages too.
+
+use std::fmt;
+use std::os::fd::AsFd;
+use std::str::FromStr;
+
+use nix::sys::eventfd::EventFd;
+use udrv_bus::{BusError, PciFunction};
+
+/// Calls of `interrupt` in a row: a cause comes while others are acknowledged, now and then; one that is still there
+/// after so many is stuck, or traffic is heavy.
+pub(super) const ROUNDS: u32 = 4;
+
+/// Which kind of interrupt is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum InterruptChoice {
+    /// MSI where there is, else the line.
+    #[default]
+    Auto,
+    /// The line, INTx.
+    Line,
+    /// MSI.
+    Msi,
+}
+
+impl InterruptChoice {
+    /// `auto`, `line` or `msi`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            InterruptChoice::Auto => "auto",
+            InterruptChoice::Line => "line",
+            InterruptChoice::Msi => "msi",
+        }
+    }
+}
+
+impl fmt::Display for InterruptChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for InterruptChoice {
+    type Err = String;
+    fn from_str(text: &str) -> Result<InterruptChoice, String> {
+        match text {
+            "auto" => Ok(InterruptChoice::Auto),
+            "line" => Ok(InterruptChoice::Line),
+            "msi" => Ok(InterruptChoice::Msi),
+            other => Err(format!("no interrupts are called '{other}'; there are auto, line and msi")),
+        }
+    }
+}
+
+/// What is set up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Signal {
+    /// INTx.
+    Line,
+    /// MSI. `left`: causes may be left in the device of which no message will tell.
+    Msi { left: bool },
+}
+
+impl Signal {
+    /// Sets up what is asked for. `None`: there is no MSI, and nothing else was to be used.
+    pub(super) fn set_up(
+        choice: InterruptChoice,
+        bus: &mut dyn PciFunction,
+        event: &EventFd,
+    ) -> Result<Option<Signal>, BusError> {
+        let msi = choice != InterruptChoice::Line && bus.has_msi()?;
+        if msi {
+            bus.enable_msi(event.as_fd())?;
+            return Ok(Some(Signal::Msi { left: false }));
+        }
+        if choice == InterruptChoice::Msi {
+            return Ok(None);
+        }
+        bus.enable_intx(event.as_fd())?;
+        Ok(Some(Signal::Line))
+    }
+
+    pub(super) const fn is_msi(self) -> bool {
+        matches!(self, Signal::Msi { .. })
+    }
+
+    /// Causes may be left in the device. Of a line nothing has to be remembered.
+    pub(super) fn leaves(&mut self, causes: bool) {
+        if let Signal::Msi { left } = self {
+            *left = causes;
+        }
+    }
+
+    /// Whether a cause may be left.
+    pub(super) const fn is_left(self) -> bool {
+        matches!(self, Signal::Msi { left: true })
+    }
+
+    /// Has it fire if a cause is left.
+    pub(super) fn unmask(&mut self, bus: &mut dyn PciFunction, event: &EventFd) -> Result<(), BusError> {
+        match self {
+            Signal::Line => bus.unmask_intx(),
+            Signal::Msi { left } => {
+                if std::mem::take(left) {
+                    // full only after 2^64 of them, and then it is readable
+                    let _full = event.write(1);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// No more of them.
+    pub(super) fn take_down(self, bus: &mut dyn PciFunction) -> Result<(), BusError> {
+        match self {
+            Signal::Line => bus.disable_intx(),
+            Signal::Msi { .. } => bus.disable_msi(),
+        }
+    }
+}
