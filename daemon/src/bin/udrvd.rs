@@ -64,7 +64,7 @@ struct Run {
     /// received; frames of other VLANs, and without a tag, are not received.
     #[arg(long, value_name = "ID", value_parser = clap::value_parser!(u16).range(1..=4094))]
     vlan: Option<u16>,
-    /// By what the device interrupts: msi, line (INTx), or auto (MSI where there is).
+    /// By what the device interrupts: line (INTx), msi, or auto (MSI where there is).
     #[arg(long, default_value_t, value_name = "KIND")]
     interrupts: InterruptChoice,
     /// Time that the chip leaves between interrupts, at least; 0: none.

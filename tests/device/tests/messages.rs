@@ -29,7 +29,13 @@ const NEVER: Duration = Duration::from_secs(600);
 const EXPRESS: [Variant; 2] = [Variant::Rtl8168B, Variant::Rtl8168Be];
 
 fn options() -> Options {
-    Options { look: NEVER, tx_timeout: NEVER, interrupt_interval: Some(Duration::ZERO), ..quick() }
+    Options {
+        interrupts: InterruptChoice::Auto,
+        look: NEVER,
+        tx_timeout: NEVER,
+        interrupt_interval: Some(Duration::ZERO),
+        ..quick()
+    }
 }
 
 fn start(variant: Variant, options: Options) -> Rig<R8169> {

@@ -21,9 +21,9 @@ pub(super) const ROUNDS: u32 = 4;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum InterruptChoice {
     /// MSI where there is, else the line.
-    #[default]
     Auto,
-    /// The line, INTx.
+    /// The line, INTx. The usual one: Linux's own driver leaves the MSI of the chips that have it here alone.
+    #[default]
     Line,
     /// MSI.
     Msi,
