@@ -20,7 +20,7 @@ pub(crate) struct Card {
     pub(crate) make: Make,
     /// Devices that it drives, the usual one first; `name` may be among them.
     pub(crate) devices: &'static [&'static str],
-    /// Those of them that interrupt by messages (MSI).
+    /// Those of them that have MSI, which `--interrupts auto` has to take.
     pub(crate) msi: &'static [&'static str],
     /// Linux's module for it, which has it before ours and gets it back; its driver has the same name.
     pub(crate) module: &'static str,
