@@ -38,6 +38,30 @@ pub enum BusError {
         /// What is wrong with it.
         why: String,
     },
+    /// The device refused a control request, or an endpoint is halted.
+    #[error("{operation}: the device answered with a stall")]
+    Stall {
+        /// The request or endpoint.
+        operation: String,
+    },
+    /// No answer in time.
+    #[error("{operation}: no answer within {milliseconds} ms")]
+    Timeout {
+        /// The request.
+        operation: String,
+        /// The time that it had.
+        milliseconds: u64,
+    },
+    /// Fewer bytes than were asked for.
+    #[error("{operation}: {got} of {expected} bytes")]
+    Short {
+        /// The request.
+        operation: String,
+        /// Bytes asked for.
+        expected: usize,
+        /// Bytes that came.
+        got: usize,
+    },
     /// The kernel refused.
     #[error("{operation}: {source}")]
     Io {
