@@ -57,6 +57,9 @@ impl From<BusError> for Refusal {
             BusError::Gone { .. } => Errno::NODEV,
             BusError::OutOfRange { .. } | BusError::NoSuchBar(_) | BusError::Dma { .. } => Errno::INVAL,
             BusError::Unsupported(_) => Errno::NOTSUP,
+            BusError::Stall { .. } => Errno::PIPE,
+            BusError::Timeout { .. } => Errno::TIMEDOUT,
+            BusError::Short { .. } => Errno::REMOTEIO,
             BusError::Io { source, .. } => Errno::from_io_error(source).unwrap_or(Errno::IO),
         };
         Refusal { errno, why: error.to_string() }
