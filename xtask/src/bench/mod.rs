@@ -33,6 +33,10 @@ pub(crate) struct Args {
     /// With guest-net: only this card.
     #[arg(long, value_name = "NAME")]
     card: Option<String>,
+    /// With guest-net: processors of the guest. With one, Linux's driver, the other end of the cable, and ours with all that the
+    /// TAP costs share it.
+    #[arg(long, value_name = "COUNT", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=4))]
+    processors: u32,
     /// Print one JSON object instead of tables.
     #[arg(long)]
     json: bool,

@@ -27,6 +27,10 @@ const ENDED_BY_SCRIPT: i32 = 2 * 0x10 + 1;
 const KERNEL_LINE: &str = "console=ttyS0 panic=-1 quiet mitigations=off rcupdate.rcu_expedited=1 tsc=reliable \
                            no_timer_check";
 
+/// All that the emulator has but fast string moves: it does those a byte at a time, and the kernel, where it sees them, copies
+/// with nothing else. Without them it copies by words, and TCP between two of Linux's own drivers is twice as fast.
+const PROCESSOR: &str = "max,-erms,-fsrm";
+
 /// What a run needs.
 pub(crate) struct Run<'a> {
     /// Where QEMU is.
@@ -66,7 +70,8 @@ impl Run<'_> {
         command.env("QEMU_MODULE_DIR", self.tools.qemu_modules());
         command.arg("-L").arg(self.tools.path("usr/share/qemu"));
         command.arg("-L").arg(self.tools.path("usr/share/seabios"));
-        command.args("-machine q35,kernel-irqchip=split -accel tcg,thread=multi -cpu max -nodefaults".split(' '));
+        command.args("-machine q35,kernel-irqchip=split -accel tcg,thread=multi -nodefaults -cpu".split(' '));
+        command.arg(PROCESSOR);
         command.args("-display none -no-reboot -device isa-debug-exit,iobase=0xf4,iosize=4".split(' '));
         command.args(["-m", &self.memory.to_string(), "-smp", &self.processors.to_string()]);
         if self.shared_memory {
