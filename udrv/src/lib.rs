@@ -4,7 +4,7 @@
 //!   endpoint (TAP) <-> net class <-> [driver, inside a transaction] <-> register window, DMA pool <-> bus (VFIO, model)
 //! ```
 //!
-//! A device is a [`net::NetDevice`] of a driver type, started over any `udrv_bus::PciFunction` and any
+//! A device is a [`net::NetDevice`] of a driver type, started over any `udrv_bus::PciFunction` or `udrv_bus::UsbDevice` and any
 //! [`endpoint::NetEndpoint`]:
 //!
 //! ```no_run
@@ -23,6 +23,7 @@
 //! ```
 
 pub mod buffers;
+pub mod device;
 pub mod dma;
 pub mod endpoint;
 mod gate;
@@ -35,6 +36,7 @@ pub mod pool;
 pub mod report;
 pub mod supervisor;
 mod transact;
+pub mod usb;
 pub mod vfio;
 pub mod vfio_user;
 pub mod window;

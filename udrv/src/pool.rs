@@ -7,9 +7,10 @@ use std::sync::Arc;
 use fgft::Refusal;
 use fgft::regions::RegionName;
 use fgft::tracking::{Handle, Rights};
-use udrv_bus::{BusError, DmaMapping, PciFunction};
+use udrv_bus::{BusError, DmaMapping};
 use udrv_driver::Error;
 
+use crate::device::Device;
 use crate::dma::{DmaError, DmaRegion};
 use crate::iova::{IovaAllocator, IovaError};
 use crate::ledger::{BUFFERS, DmaPiece, Ledger};
@@ -52,25 +53,25 @@ impl Pool {
     ///
     /// # Errors
     /// [`PoolError`].
-    pub fn new(bus: &mut dyn PciFunction, longest: Option<u32>) -> Result<Pool, PoolError> {
+    pub fn new(device: &mut dyn Device, longest: Option<u32>) -> Result<Pool, PoolError> {
         let for_frames = |longest: u32| longest.max(FRAME_BYTES).next_power_of_two();
         let buffer_bytes = longest.map_or(PACKET_BYTES, for_frames).min(PACKET_BYTES);
         let size = u64::from(BUFFERS as u32 * buffer_bytes + RING_BYTES);
         // without a key of its own: code inside reads it in place, and can write to nothing that has the host's
         let region = Arc::new(DmaRegion::new(size, None)?);
-        let iova = IovaAllocator::new(&bus.iova_ranges()?).alloc(size, 4096)?;
-        bus.map_dma(DmaMapping { iova, memory: region.clone() })?;
+        let iova = IovaAllocator::new(&device.iova_ranges()?).alloc(size, 4096)?;
+        device.map_dma(DmaMapping { iova, memory: region.clone() })?;
         let start = region.host_address();
-        let _name = fgft::regions::name_region(start..start + size, format!("DMA memory of {}", bus.name()));
+        let _name = fgft::regions::name_region(start..start + size, format!("DMA memory of {}", device.name()));
         Ok(Pool { region, iova, buffer_bytes, _name })
     }
 
-    /// Takes the mapping back. The device must not master the bus any more.
+    /// Takes the mapping back. The device must not reach memory any more.
     ///
     /// # Errors
     /// What the bus says.
-    pub fn unmap(&self, bus: &mut dyn PciFunction) -> Result<(), BusError> {
-        bus.unmap_dma(self.iova, self.region.size())
+    pub fn unmap(&self, device: &mut dyn Device) -> Result<(), BusError> {
+        device.unmap_dma(self.iova, self.region.size())
     }
 
     /// The memory.

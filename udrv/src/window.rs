@@ -6,9 +6,10 @@
 //! them the words of DMA memory that hand descriptors over; causes that a failed call consumed are presented again.
 
 use fgft::Refusal;
-use udrv_bus::{BusError, PciFunction, Width};
+use udrv_bus::{BusError, Width};
 use udrv_driver::{Error, Kind, RegisterInfo};
 
+use crate::device::Device;
 use crate::host::BATCH;
 use crate::ledger::{Ledger, MAX_SHADOWED};
 use crate::write_log::{RegisterWrite, Undone, WriteLog};
@@ -49,8 +50,7 @@ pub struct Accesses {
 
 /// See the module's text.
 pub struct Window {
-    bus: Box<dyn PciFunction>,
-    bar: u8,
+    device: Box<dyn Device>,
     registers: Vec<Register>,
     /// Register index for each byte offset; `NONE` where nothing is declared.
     by_offset: Vec<u16>,
@@ -73,17 +73,11 @@ pub struct Window {
 const NONE: u16 = 0xffff;
 
 impl Window {
-    /// The window over `bar` of `bus` with the declared `map`; bus addresses in `dma` are the device's memory.
+    /// The window over the registers of `device` with the declared `map`; bus addresses in `dma` are the device's memory.
     ///
     /// # Panics
     /// When the map itself is wrong: overlapping, odd widths, too many registers. That is the driver's source.
-    pub fn new(
-        bus: Box<dyn PciFunction>,
-        bar: u8,
-        bar_size: u64,
-        map: &[RegisterInfo],
-        dma: std::ops::Range<u64>,
-    ) -> Window {
+    pub fn new(device: Box<dyn Device>, map: &[RegisterInfo], dma: std::ops::Range<u64>) -> Window {
         let mut registers: Vec<Register> = map
             .iter()
             .flat_map(|info| {
@@ -108,7 +102,8 @@ impl Window {
         assert!(shadowed <= MAX_SHADOWED, "the map declares more than {MAX_SHADOWED} registers with a shadow");
         assert!(registers.len() < usize::from(NONE), "the map declares {NONE} registers or more");
         let end = registers.iter().map(|r| usize::from(r.offset) + r.width.bytes() as usize).max().unwrap_or(0);
-        assert!(end as u64 <= bar_size, "the map is larger than the BAR: {end:#x} > {bar_size:#x} bytes");
+        let bytes = device.register_bytes();
+        assert!(end as u64 <= bytes, "the map is larger than the device's registers: {end:#x} > {bytes:#x} bytes");
         let mut by_offset = vec![NONE; end];
         for (index, register) in registers.iter().enumerate() {
             let slot = &mut by_offset[usize::from(register.offset)];
@@ -117,8 +112,7 @@ impl Window {
         }
         let carry = vec![0; registers.len()];
         Window {
-            bus,
-            bar,
+            device,
             registers,
             by_offset,
             dma,
@@ -134,9 +128,9 @@ impl Window {
         }
     }
 
-    /// The function behind the window, for what is not registers.
-    pub fn bus(&mut self) -> &mut dyn PciFunction {
-        &mut *self.bus
+    /// The device behind the window, for what is not registers.
+    pub fn device(&mut self) -> &mut dyn Device {
+        &mut *self.device
     }
 
     /// Device accesses so far.
@@ -365,24 +359,19 @@ impl Window {
 
     fn device_read(&mut self, register: Register) -> Result<u32, Error> {
         self.accesses.reads += 1;
-        let value = self.bus.bar_read(self.bar, u64::from(register.offset), register.width);
+        let value = self.device.read(u64::from(register.offset), register.width);
         let value = value.map_err(|error| self.error(register, &error))?;
-        // all ones is a value like any other, and what a device that has left answers: ask for its vendor id
-        if value == register.width.all_ones() {
-            match self.bus.config_read(0, Width::U16) {
-                Ok(vendor) if vendor != 0xffff => {}
-                _ => {
-                    self.last_error = Some(format!("{register} and the vendor id read as all ones"));
-                    return Err(Error::Gone);
-                }
-            }
+        // all ones is a value like any other, and what a device that has left answers
+        if value == register.width.all_ones() && !self.device.answers() {
+            self.last_error = Some(format!("{register} reads as all ones, and the device does not answer to its id"));
+            return Err(Error::Gone);
         }
         Ok(value)
     }
 
     fn device_write(&mut self, register: Register, value: u32) -> Result<u32, Error> {
         self.accesses.writes += 1;
-        let done = self.bus.bar_write(self.bar, u64::from(register.offset), register.width, value);
+        let done = self.device.write(u64::from(register.offset), register.width, value);
         done.map(|()| 0).map_err(|error| self.error(register, &error))
     }
 

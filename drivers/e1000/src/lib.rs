@@ -23,8 +23,8 @@
 #![forbid(unsafe_code)]
 
 use udrv_driver::{
-    Alternates, Cx, Dma, Error, Events, Features, Level, Link, MacAddress, Micros, Moderation, NetDriver, Offloads,
-    Point, RegisterInfo, RingParam, RxMode, Settings, Stats, TxFrame, USUAL_MTU,
+    Alternates, Bus, Cx, Dma, Error, Events, Features, Level, Link, MacAddress, Micros, Moderation, NetDriver,
+    Offloads, Point, RegisterInfo, RingParam, RxMode, Settings, Stats, TxFrame, USUAL_MTU,
 };
 
 mod alternate;
@@ -55,7 +55,7 @@ impl NetDriver for E1000 {
         (0x8086, 0x100c), // 82544GC, copper
     ];
     /// The registers in memory. BAR 2 or 4 has them by an address and a data port, which no window does.
-    const BARS: &'static [u8] = &[0];
+    const BUS: Bus = Bus::Pci { bars: &[0] };
     const REGISTERS: &'static [RegisterInfo] = regs::REGISTERS;
     const STATE_VERSION: u32 = 2;
     /// The 82544 cuts IPv4 only, and so do all.

@@ -27,8 +27,8 @@
 #![forbid(unsafe_code)]
 
 use udrv_driver::{
-    AROUND_MTU, Alternates, Cx, Dma, Error, Events, Features, Level, Link, MacAddress, Micros, Moderation, NetDriver,
-    Point, RegisterInfo, RingParam, RxMode, Settings, Stats, TxFrame, USUAL_MTU,
+    AROUND_MTU, Alternates, Bus, Cx, Dma, Error, Events, Features, Level, Link, MacAddress, Micros, Moderation,
+    NetDriver, Point, RegisterInfo, RingParam, RxMode, Settings, Stats, TxFrame, USUAL_MTU,
 };
 
 mod alternate;
@@ -54,7 +54,7 @@ impl NetDriver for R8169 {
     const IDS: &'static [(u16, u16)] = &[(0x10ec, 0x8169), (0x10ec, 0x8168)];
     /// The registers in memory: BAR 2 of a PCIe chip, whose BAR 1 does not exist, and BAR 1 of a PCI chip, whose BAR 2
     /// does not. BAR 0 has them in I/O space.
-    const BARS: &'static [u8] = &[2, 1];
+    const BUS: Bus = Bus::Pci { bars: &[2, 1] };
     const REGISTERS: &'static [RegisterInfo] = regs::REGISTERS;
     const STATE_VERSION: u32 = 2;
     /// Interrupts come at once where nobody asks for more: these chips would hold back the first after a pause as well.

@@ -33,8 +33,8 @@
 
 use udrv_driver::mii::Media;
 use udrv_driver::{
-    Alternates, Cx, Dma, Error, Events, Level, Link, MacAddress, NetDriver, Point, RegisterInfo, RingParam, RxMode,
-    Stats, TxFrame,
+    Alternates, Bus, Cx, Dma, Error, Events, Level, Link, MacAddress, NetDriver, Point, RegisterInfo, RingParam,
+    RxMode, Stats, TxFrame,
 };
 
 mod alternate;
@@ -71,7 +71,7 @@ impl NetDriver for Rtl8139 {
         (0x1432, 0x9130), // Edimax
     ];
     /// The same registers in memory (BAR 1) and in I/O space (BAR 0).
-    const BARS: &'static [u8] = &[1, 0];
+    const BUS: Bus = Bus::Pci { bars: &[1, 0] };
     const REGISTERS: &'static [RegisterInfo] = regs::REGISTERS;
     const STATE_VERSION: u32 = 2;
     const ALTERNATES: Alternates<State> =

@@ -8,8 +8,8 @@ use udrv::net::{Answer, Command, DeviceError, NetDevice, Options, Status};
 use udrv::report::FaultReport;
 use udrv_driver::zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 use udrv_driver::{
-    Alternates, Cx, Dma, Entry, Error, Events, Kind, Link, MacAddress, NetDriver, Point, Reg, RegisterInfo, RingParam,
-    RxMode, Stats, TxFrame,
+    Alternates, Bus, Cx, Dma, Entry, Error, Events, Kind, Link, MacAddress, NetDriver, Point, Reg, RegisterInfo,
+    RingParam, RxMode, Stats, TxFrame,
 };
 
 use crate::bare::{BareCard, Door, ID};
@@ -98,7 +98,7 @@ pub struct Wayward;
 impl NetDriver for Wayward {
     const NAME: &'static str = "wayward";
     const IDS: &'static [(u16, u16)] = &[ID];
-    const BARS: &'static [u8] = &[0];
+    const BUS: Bus = Bus::Pci { bars: &[0] };
     const REGISTERS: &'static [RegisterInfo] = &[
         RegisterInfo { name: "MAC", offset: 0, width: 4, kind: Kind::Config, count: 1 },
         RegisterInfo { name: "MODE", offset: 8, width: 4, kind: Kind::Config, count: 1 },

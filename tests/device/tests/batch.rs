@@ -11,8 +11,8 @@ use udrv::supervisor::policy::Protect;
 use udrv::supervisor::quarantine::QuarantineConfig;
 use udrv_driver::zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 use udrv_driver::{
-    Alternates, Buffer, Cx, Dma, Entry, Error, Events, InjectedFault, Injection, Kind, Link, MacAddress, NetDriver,
-    Point, Reg, RegisterInfo, RingParam, RxMode, Stats, TxFrame,
+    Alternates, Buffer, Bus, Cx, Dma, Entry, Error, Events, InjectedFault, Injection, Kind, Link, MacAddress,
+    NetDriver, Point, Reg, RegisterInfo, RingParam, RxMode, Stats, TxFrame,
 };
 use udrv_tests::bare::{BareCard, Door, ID};
 use udrv_tests::frames::{Judge, Way};
@@ -50,7 +50,7 @@ struct Choosy;
 impl NetDriver for Choosy {
     const NAME: &'static str = "choosy";
     const IDS: &'static [(u16, u16)] = &[ID];
-    const BARS: &'static [u8] = &[0];
+    const BUS: Bus = Bus::Pci { bars: &[0] };
     const REGISTERS: &'static [RegisterInfo] = &[
         RegisterInfo { name: "ADDRESS", offset: 0, width: 4, kind: Kind::Doorbell, count: 1 },
         RegisterInfo { name: "LENGTH", offset: 4, width: 4, kind: Kind::Doorbell, count: 1 },

@@ -10,8 +10,8 @@ use udrv::supervisor::policy::Protect;
 use udrv::supervisor::quarantine::QuarantineConfig;
 use udrv_driver::zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 use udrv_driver::{
-    Buffer, Cx, Dma, Entry, Error, Events, Kind, Link, MacAddress, NetDriver, Reg, RegisterInfo, RingParam, RxMode,
-    Stats, TxFrame,
+    Buffer, Bus, Cx, Dma, Entry, Error, Events, Kind, Link, MacAddress, NetDriver, Reg, RegisterInfo, RingParam,
+    RxMode, Stats, TxFrame,
 };
 use udrv_tests::bare::{BareCard, Door, ID};
 use udrv_tests::host::{self, HostEnd};
@@ -67,7 +67,7 @@ struct Hoarder;
 impl NetDriver for Hoarder {
     const NAME: &'static str = "hoarder";
     const IDS: &'static [(u16, u16)] = &[ID];
-    const BARS: &'static [u8] = &[0];
+    const BUS: Bus = Bus::Pci { bars: &[0] };
     const REGISTERS: &'static [RegisterInfo] = &[
         RegisterInfo { name: "LOW", offset: 0, width: 4, kind: Kind::Config, count: 1 },
         RegisterInfo { name: "HIGH", offset: 4, width: 4, kind: Kind::Config, count: 1 },

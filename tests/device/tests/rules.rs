@@ -7,8 +7,8 @@ use udrv::net::{Answer, Command, DeviceError, NetDevice, Options};
 use udrv::report::FaultReport;
 use udrv_driver::zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 use udrv_driver::{
-    Buffer, Cx, Dma, Entry, Error, Events, Kind, Link, MacAddress, Micros, NetDriver, Reg, RegisterInfo, RingParam,
-    RxMode, Stats, TxFrame,
+    Buffer, Bus, Cx, Dma, Entry, Error, Events, Kind, Link, MacAddress, Micros, NetDriver, Reg, RegisterInfo,
+    RingParam, RxMode, Stats, TxFrame,
 };
 use udrv_tests::bare::{BareCard, Door, ID};
 use udrv_tests::host::{self, HostEnd};
@@ -88,7 +88,7 @@ struct Hostile;
 impl NetDriver for Hostile {
     const NAME: &'static str = "hostile";
     const IDS: &'static [(u16, u16)] = &[ID];
-    const BARS: &'static [u8] = &[0];
+    const BUS: Bus = Bus::Pci { bars: &[0] };
     const REGISTERS: &'static [RegisterInfo] = &[
         RegisterInfo { name: "CONFIG", offset: 0, width: 4, kind: Kind::Config, count: 1 },
         RegisterInfo { name: "ADDRESS", offset: 4, width: 4, kind: Kind::DmaAddress, count: 1 },

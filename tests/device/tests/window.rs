@@ -2,9 +2,10 @@
 //! committed, it rings each doorbell once and in order. Seeded, so that a failure can be run again.
 
 use model_wire::Rng;
+use udrv::device::Opened;
 use udrv::ledger::Ledger;
 use udrv::window::Window;
-use udrv_driver::{Error, Kind, RegisterInfo};
+use udrv_driver::{Bus, Error, Kind, RegisterInfo};
 use udrv_tests::bare::{BareCard, Door, UNTOLD};
 
 const fn register(name: &'static str, offset: u16, width: u8, kind: Kind, count: u16) -> RegisterInfo {
@@ -44,7 +45,8 @@ struct Setup {
 impl Setup {
     fn new() -> Setup {
         let (card, door) = BareCard::new(MAP);
-        let window = Window::new(Box::new(card), 0, 256, MAP, DMA);
+        let device = Opened::from(Box::new(card)).fit(Bus::Pci { bars: &[0] }).expect("it has BAR 0");
+        let window = Window::new(device, MAP, DMA);
         Setup { window, door, ledger: Ledger::new(), committed: Ledger::new(), told: Vec::new() }
     }
 

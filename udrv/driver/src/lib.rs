@@ -26,6 +26,7 @@
 #![forbid(unsafe_code)]
 
 pub mod abi;
+mod bus;
 mod clock;
 mod context;
 mod dma;
@@ -37,7 +38,9 @@ mod offload;
 mod register;
 pub mod ring;
 mod settings;
+pub mod usb;
 
+pub use bus::Bus;
 pub use clock::{Clock, Micros};
 pub use context::{Cx, Level, Services, State};
 pub use dma::{Dma, DmaMemory};

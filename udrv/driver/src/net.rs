@@ -6,17 +6,17 @@ use core::str::FromStr;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::abi::{DELIVER_CHECKED, Request, Words};
-use crate::{Cx, Dma, Error, Features, Offload, Offloads, Point, RegisterInfo, Services, Settings, State};
+use crate::{Bus, Cx, Dma, Error, Features, Offload, Offloads, Point, RegisterInfo, Services, Settings, State};
 
 /// A driver of an Ethernet controller. Each function but the constants is an entry point: it may fault at any
 /// instruction, and then none of it has happened.
 pub trait NetDriver: 'static {
     /// Name of the chip, and of the crate. At most 32 bytes.
     const NAME: &'static str;
-    /// PCI vendor and device ids that it drives.
+    /// Vendor and device (PCI) or product (USB) ids that it drives.
     const IDS: &'static [(u16, u16)];
-    /// BARs that hold the registers, the first that exists is taken.
-    const BARS: &'static [u8];
+    /// The bus that its devices are on, and where on it their registers are.
+    const BUS: Bus;
     /// The register map.
     const REGISTERS: &'static [RegisterInfo];
     /// Version of the state's layout: change it when the layout changes.

@@ -33,7 +33,7 @@ use std::time::{Duration, Instant};
 
 use fgft::{Domain, DomainConfig, StateKind};
 use nix::sys::eventfd::{EfdFlags, EventFd};
-use udrv_bus::{BarInfo, BusError, PciFunction, PciId, ResetKind, Width};
+use udrv_bus::{BusError, ResetKind};
 use udrv_driver::{Entry, Error, Injection, Link, MacAddress, NetDriver, Offloads, RxMode};
 
 pub use call::CallError;
@@ -50,6 +50,7 @@ use self::merge::Merger;
 use self::restart::Recorded;
 use self::signal::Signal;
 use self::transmit::Outbound;
+use crate::device::{DeviceId, FitError, Opened};
 use crate::endpoint::{EndpointError, NetEndpoint};
 use crate::host::Host;
 use crate::ledger::Ledger;
@@ -129,21 +130,22 @@ pub enum DeviceError {
         /// The device's name.
         device: String,
         /// Its id.
-        found: PciId,
+        found: DeviceId,
         /// The driver.
         driver: &'static str,
         /// The driver's ids.
         known: String,
     },
-    /// No BAR with registers.
-    #[error("{device} has none of the BARs {bars:?} that the driver {driver} needs")]
-    NoBar {
+    /// The driver's registers are not to be had.
+    #[error("{device} is no device for the driver {driver}: {source}")]
+    Fit {
         /// The device's name.
         device: String,
         /// The driver.
         driver: &'static str,
-        /// BARs it can use.
-        bars: &'static [u8],
+        /// Why.
+        #[source]
+        source: FitError,
     },
     /// The chip does not have something that was asked for.
     #[error("{device}: {source}")]
@@ -287,36 +289,31 @@ pub struct NetDevice<D: NetDriver> {
 /// What the canary holds.
 const CANARY: u64 = 0x0063_616e_6172_7900;
 
-/// PCI command register: offset and bits.
-const PCI_COMMAND: u16 = 4;
-const PCI_IO: u32 = 1;
-const PCI_MEMORY: u32 = 2;
-const PCI_BUS_MASTER: u32 = 4;
-const PCI_INTX_DISABLE: u32 = 1 << 10;
-
 impl<D: NetDriver> NetDevice<D> {
     /// Takes the device into operation behind `endpoint`. On error it is as quiet as it was found.
     ///
     /// # Errors
     /// [`DeviceError`].
     pub fn start(
-        mut bus: Box<dyn PciFunction>,
+        opened: impl Into<Opened>,
         endpoint: Box<dyn NetEndpoint>,
         options: Options,
     ) -> Result<Self, DeviceError> {
         let isolation = fgft::init()?;
-        let name = bus.name();
+        let mut opened = opened.into();
+        let name = opened.name();
         let (policy, suspects) = policy(&options)?;
         let ladder = Ladder::new(options.ladder.clone());
         let quarantine = Quarantine::new(options.quarantine.clone(), Entry::ALL.len());
-        identify::<D>(&mut *bus, &name)?;
-        let (bar, info) = choose_bar::<D>(&mut *bus, &name)?;
+        identify::<D>(&mut opened, &name)?;
+        let fit = |source| DeviceError::Fit { device: name.clone(), driver: D::NAME, source };
+        let mut device = opened.fit(D::BUS).map_err(fit)?;
         let asked = Asked::new::<D>(D::FEATURES, &options, &*endpoint, &name)?;
         let in_bus = |source| DeviceError::Bus { device: name.clone(), source };
-        set_command(&mut *bus, PCI_IO | PCI_MEMORY, PCI_BUS_MASTER | PCI_INTX_DISABLE).map_err(in_bus)?;
-        let pool = Pool::new(&mut *bus, asked.longest_packet())
+        device.enable(false).map_err(in_bus)?;
+        let pool = Pool::new(&mut *device, asked.longest_packet())
             .map_err(|source| DeviceError::Pool { device: name.clone(), source })?;
-        let window = Window::new(bus, bar, info.size, D::REGISTERS, pool.bus_range());
+        let window = Window::new(device, D::REGISTERS, pool.bus_range());
         let kind = StateKind { name: D::NAME, version: D::STATE_VERSION };
         let images = options.generations.clamp(2, 64);
         let config = DomainConfig { deadline: options.deadline, images, ..DomainConfig::new(kind) };
@@ -378,11 +375,11 @@ impl<D: NetDriver> NetDevice<D> {
         let valid = |mac: &MacAddress, _: &Host, _: &Ledger| mac.is_station() || *mac == MacAddress::default();
         self.permanent_mac = self.entry_checked(Entry::Probe, |cx| D::probe(cx), valid)?;
         self.ask_of_this_chip()?;
-        let signal = Signal::set_up(self.options.interrupts, self.host.window.bus(), &self.irq);
+        let signal = Signal::set_up(self.options.interrupts, self.host.window.device(), &self.irq);
         let signal = signal.map_err(|source| self.bus_error(source))?;
         self.signal = signal.ok_or_else(|| DeviceError::NoMsi { device: self.name.clone() })?;
         self.told_mode = self.interrupt_mode();
-        let mastering = set_command(self.host.window.bus(), PCI_BUS_MASTER, 0);
+        let mastering = self.host.window.device().enable(true);
         mastering.map_err(|source| self.bus_error(source))?;
         let mac = self.options.mac.unwrap_or(self.permanent_mac);
         if !mac.is_station() {
@@ -453,14 +450,14 @@ impl<D: NetDriver> NetDevice<D> {
         note(self.entry(Entry::Quiesce, |cx| D::quiesce(cx)));
         let name = self.name.clone();
         let in_bus = |source| DeviceError::Bus { device: name.clone(), source };
-        let (bus, signal) = (self.host.window.bus(), self.signal);
-        note(set_command(bus, 0, PCI_BUS_MASTER).map_err(in_bus));
-        note(signal.take_down(bus).map_err(in_bus));
-        match bus.reset() {
+        let device = self.host.window.device();
+        note(device.stop_dma().map_err(in_bus));
+        note(device.disable_notices().map_err(in_bus));
+        match device.reset() {
             Ok(kind @ (ResetKind::Function | ResetKind::None)) => tracing::debug!(?kind, "reset"),
             Err(source) => note(Err(in_bus(source))),
         }
-        note(self.host.pool.unmap(self.host.window.bus()).map_err(in_bus));
+        note(self.host.pool.unmap(self.host.window.device()).map_err(in_bus));
         first
     }
 
@@ -473,7 +470,7 @@ impl<D: NetDriver> Drop for NetDevice<D> {
     fn drop(&mut self) {
         if std::thread::panicking() {
             // an unprotected driver has panicked: its code is not run again, but its device must not master the bus
-            let _ = set_command(self.host.window.bus(), 0, PCI_BUS_MASTER);
+            let _ = self.host.window.device().stop_dma();
             return;
         }
         // errors were logged; there is nobody left to tell
@@ -495,41 +492,12 @@ fn policy(options: &Options) -> Result<(Policy, Option<Suspects>), DeviceError> 
 }
 
 /// Reads the id and finds it in the driver's table.
-fn identify<D: NetDriver>(bus: &mut dyn PciFunction, name: &str) -> Result<(), DeviceError> {
-    let id = |offset| -> Result<u16, BusError> { bus.config_read(offset, Width::U16).map(|value| value as u16) };
-    let found = [0, 2].map(id);
-    let [vendor, device] = match found {
-        [Ok(vendor), Ok(device)] => [vendor, device],
-        [Err(source), _] | [_, Err(source)] => return Err(DeviceError::Bus { device: name.to_owned(), source }),
-    };
-    if vendor == 0xffff {
-        return Err(DeviceError::Gone { device: name.to_owned() });
-    }
-    if D::IDS.contains(&(vendor, device)) {
+fn identify<D: NetDriver>(opened: &mut Opened, name: &str) -> Result<(), DeviceError> {
+    let found = opened.id().map_err(|source| DeviceError::Bus { device: name.to_owned(), source })?;
+    let Some(found) = found else { return Err(DeviceError::Gone { device: name.to_owned() }) };
+    if D::IDS.contains(&found.numbers()) {
         return Ok(());
     }
-    let known: Vec<String> = D::IDS.iter().map(|(v, d)| PciId { vendor: *v, device: *d }.to_string()).collect();
-    Err(DeviceError::NotThisDevice {
-        device: name.to_owned(),
-        found: PciId { vendor, device },
-        driver: D::NAME,
-        known: known.join(", "),
-    })
-}
-
-fn choose_bar<D: NetDriver>(bus: &mut dyn PciFunction, name: &str) -> Result<(u8, BarInfo), DeviceError> {
-    for bar in D::BARS {
-        match bus.bar(*bar) {
-            Ok(info) => return Ok((*bar, info)),
-            Err(BusError::NoSuchBar(_)) => {}
-            Err(source) => return Err(DeviceError::Bus { device: name.to_owned(), source }),
-        }
-    }
-    Err(DeviceError::NoBar { device: name.to_owned(), driver: D::NAME, bars: D::BARS })
-}
-
-/// Sets and clears bits of the PCI command register.
-fn set_command(bus: &mut dyn PciFunction, set: u32, clear: u32) -> Result<(), BusError> {
-    let command = bus.config_read(PCI_COMMAND, Width::U16)?;
-    bus.config_write(PCI_COMMAND, Width::U16, command & !clear | set)
+    let known: Vec<String> = D::IDS.iter().map(|(vendor, device)| format!("{vendor:04x}:{device:04x}")).collect();
+    Err(DeviceError::NotThisDevice { device: name.to_owned(), found, driver: D::NAME, known: known.join(", ") })
 }

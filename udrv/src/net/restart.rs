@@ -8,7 +8,7 @@ use std::time::Instant;
 use fgft::Plain;
 use udrv_driver::{Entry, Features, MacAddress, NetDriver, RxMode, Settings};
 
-use super::{NetDevice, PCI_BUS_MASTER, PCI_IO, PCI_MEMORY, set_command};
+use super::NetDevice;
 use crate::ledger::Ledger;
 use crate::report::FaultReport;
 
@@ -36,8 +36,7 @@ impl<D: NetDriver> NetDevice<D> {
         self.signal.leaves(true);
         self.forget();
         self.within_rung(Entry::Probe, ATTEMPTS, nested, |cx| D::probe(cx))?;
-        let bus = self.host.window.bus();
-        set_command(bus, PCI_BUS_MASTER, 0).map_err(|e| e.to_string())?;
+        self.host.window.device().enable(true).map_err(|e| e.to_string())?;
         let Recorded { mac, rx_mode, settings, open } = self.recorded;
         self.within_rung(Entry::SetMac, ATTEMPTS, nested, move |cx| D::set_mac(cx, mac))?;
         self.within_rung(Entry::SetRxMode, ATTEMPTS, nested, move |cx| D::set_rx_mode(cx, rx_mode))?;
@@ -55,11 +54,11 @@ impl<D: NetDriver> NetDevice<D> {
 
     /// No DMA from here on, whatever the driver thinks of it.
     fn silence(&mut self) -> Result<(), String> {
-        let bus = self.host.window.bus();
-        set_command(bus, 0, PCI_BUS_MASTER).map_err(|e| e.to_string())?;
+        let device = self.host.window.device();
+        device.stop_dma().map_err(|e| e.to_string())?;
         // where there is no such reset, the driver's `probe` begins with the chip's own
-        bus.reset().map_err(|e| e.to_string())?;
-        set_command(bus, PCI_IO | PCI_MEMORY, PCI_BUS_MASTER).map_err(|e| e.to_string())
+        device.reset().map_err(|e| e.to_string())?;
+        device.enable(false).map_err(|e| e.to_string())
     }
 
     /// State, ledger and window as before `probe`. Frames that the device had are lost; one that waits for room is not.

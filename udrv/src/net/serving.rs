@@ -4,15 +4,12 @@
 
 use std::time::Duration;
 
-use udrv_bus::Width;
 use udrv_driver::{Entry, Error, Events, NetDriver};
 
 use super::device_faults::{Restores, Verdict};
 use super::interrupts::{Found, InterruptMode};
 use super::signal::ROUNDS;
-use super::{
-    CallError, DeviceError, DeviceFaults, NetDevice, PCI_BUS_MASTER, PCI_INTX_DISABLE, PCI_IO, PCI_MEMORY, set_command,
-};
+use super::{CallError, DeviceError, DeviceFaults, NetDevice};
 
 /// Reads of the vendor id, after pauses that double from a millisecond, before a device that reads as all ones is taken
 /// for gone: 127 ms. A device in a reset of its own is back sooner.
@@ -137,7 +134,7 @@ impl<D: NetDriver> NetDevice<D> {
         if !self.interrupts.is_open() {
             return;
         }
-        if let Err(error) = self.signal.unmask(self.host.window.bus(), &self.irq) {
+        if let Err(error) = self.signal.unmask(self.host.window.device(), &self.irq) {
             tracing::warn!(device = %self.name, %error, "the interrupt line cannot be unmasked; polling");
             self.device_faults.bus += 1;
             let now = self.clock();
@@ -148,7 +145,7 @@ impl<D: NetDriver> NetDevice<D> {
     /// How work is noticed.
     pub(super) fn interrupt_mode(&self) -> InterruptMode {
         match self.interrupts.mode() {
-            InterruptMode::Line if self.signal.is_msi() => InterruptMode::Msi,
+            InterruptMode::Line if self.signal.is_messages() => InterruptMode::Msi,
             mode => mode,
         }
     }
@@ -156,7 +153,7 @@ impl<D: NetDriver> NetDevice<D> {
     /// Whether the eventfd is to be waited for. A line that is masked says nothing; messages cannot be masked, and of
     /// some that do not stop the device is not to be served for each.
     pub(super) const fn hears_interrupts(&self) -> bool {
-        self.interrupts.is_open() || !self.signal.is_msi()
+        self.interrupts.is_open() || !self.signal.is_messages()
     }
 
     /// Whether the device is to be served without being asked: a poll was broken off, or it was set up anew and may have
@@ -173,7 +170,9 @@ impl<D: NetDriver> NetDevice<D> {
                 InterruptMode::Line => "the interrupt line works again",
                 InterruptMode::Msi => "interrupts work again",
                 InterruptMode::Polled => "interrupts do not come; polling",
-                InterruptMode::Masked if self.signal.is_msi() => "interrupts do not stop; not heeding them and polling",
+                InterruptMode::Masked if self.signal.is_messages() => {
+                    "interrupts do not stop; not heeding them and polling"
+                }
                 InterruptMode::Masked => "interrupts do not stop; masking the line and polling",
             };
             tracing::warn!(device = %self.name, "{why}");
@@ -210,7 +209,7 @@ impl<D: NetDriver> NetDevice<D> {
     /// What causes there are, taken note of and acknowledged. With messages that is done until there are none, for
     /// only then comes another message.
     fn take_causes(&mut self) -> Result<Events, DeviceError> {
-        let rounds = if self.signal.is_msi() { ROUNDS } else { 1 };
+        let rounds = if self.signal.is_messages() { ROUNDS } else { 1 };
         let mut all = Events::NONE;
         self.signal.leaves(true);
         for _ in 0..rounds {
@@ -296,13 +295,13 @@ impl<D: NetDriver> NetDevice<D> {
 
     /// Whether the device answers, if only after a while. One that does may have lost what lets it answer.
     fn answers(&mut self) -> bool {
-        let bus = self.host.window.bus();
+        let device = self.host.window.device();
         for attempt in 0..VENDOR_READS {
             if attempt > 0 {
                 std::thread::sleep(Duration::from_millis(1 << (attempt - 1)));
             }
-            if bus.config_read(0, Width::U16).is_ok_and(|vendor| vendor != 0xffff) {
-                return set_command(bus, PCI_IO | PCI_MEMORY | PCI_BUS_MASTER, PCI_INTX_DISABLE).is_ok();
+            if device.answers() {
+                return device.enable(true).is_ok();
             }
         }
         false

@@ -3,7 +3,7 @@
 //! A line that is unmasked fires again while a cause is left. A message comes only when the first cause comes after all
 //! were gone: who serves the device and leaves one would never hear of it again. So what a line does is done here for
 //! messages: `interrupt` is called until it finds no cause ([`ROUNDS`]), and where it does not come to that, or cannot say,
-//! the next unmasking makes the eventfd fire ([`Signal::Msi`]). All that decides about a line, such as
+//! the next unmasking makes the eventfd fire ([`Signal::Messages`]). All that decides about a line, such as
 //! `interrupts.rs`, then holds for messages too.
 
 use std::fmt;
@@ -11,7 +11,9 @@ use std::os::fd::AsFd;
 use std::str::FromStr;
 
 use nix::sys::eventfd::EventFd;
-use udrv_bus::{BusError, PciFunction};
+use udrv_bus::BusError;
+
+use crate::device::{Device, Notices};
 
 /// Calls of `interrupt` in a row: a cause comes while others are acknowledged, now and then; one that is still there
 /// after so many is stuck, or traffic is heavy.
@@ -62,66 +64,58 @@ impl FromStr for InterruptChoice {
 /// What is set up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Signal {
-    /// INTx.
+    /// A line: INTx.
     Line,
-    /// MSI. `left`: causes may be left in the device of which no message will tell.
-    Msi { left: bool },
+    /// Messages: MSI, or transfers that end. `left`: causes may be left in the device of which no message will tell.
+    Messages { left: bool },
 }
 
 impl Signal {
     /// Sets up what is asked for. `None`: there is no MSI, and nothing else was to be used.
     pub(super) fn set_up(
         choice: InterruptChoice,
-        bus: &mut dyn PciFunction,
+        device: &mut dyn Device,
         event: &EventFd,
     ) -> Result<Option<Signal>, BusError> {
-        let msi = choice != InterruptChoice::Line && bus.has_msi()?;
-        if msi {
-            bus.enable_msi(event.as_fd())?;
-            return Ok(Some(Signal::Msi { left: false }));
+        let Notices { line, messages } = device.notices()?;
+        if messages && (choice != InterruptChoice::Line || !line) {
+            device.enable_messages(event.as_fd())?;
+            return Ok(Some(Signal::Messages { left: false }));
         }
         if choice == InterruptChoice::Msi {
             return Ok(None);
         }
-        bus.enable_intx(event.as_fd())?;
+        device.enable_line(event.as_fd())?;
         Ok(Some(Signal::Line))
     }
 
-    pub(super) const fn is_msi(self) -> bool {
-        matches!(self, Signal::Msi { .. })
+    pub(super) const fn is_messages(self) -> bool {
+        matches!(self, Signal::Messages { .. })
     }
 
     /// Causes may be left in the device. Of a line nothing has to be remembered.
     pub(super) fn leaves(&mut self, causes: bool) {
-        if let Signal::Msi { left } = self {
+        if let Signal::Messages { left } = self {
             *left = causes;
         }
     }
 
     /// Whether a cause may be left.
     pub(super) const fn is_left(self) -> bool {
-        matches!(self, Signal::Msi { left: true })
+        matches!(self, Signal::Messages { left: true })
     }
 
     /// Has it fire if a cause is left.
-    pub(super) fn unmask(&mut self, bus: &mut dyn PciFunction, event: &EventFd) -> Result<(), BusError> {
+    pub(super) fn unmask(&mut self, device: &mut dyn Device, event: &EventFd) -> Result<(), BusError> {
         match self {
-            Signal::Line => bus.unmask_intx(),
-            Signal::Msi { left } => {
+            Signal::Line => device.unmask_line(),
+            Signal::Messages { left } => {
                 if std::mem::take(left) {
                     // full only after 2^64 of them, and then it is readable
                     let _full = event.write(1);
                 }
                 Ok(())
             }
-        }
-    }
-
-    /// No more of them.
-    pub(super) fn take_down(self, bus: &mut dyn PciFunction) -> Result<(), BusError> {
-        match self {
-            Signal::Line => bus.disable_intx(),
-            Signal::Msi { .. } => bus.disable_msi(),
         }
     }
 }

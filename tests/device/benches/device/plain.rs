@@ -7,7 +7,8 @@ use udrv::net::{Answer, Command, NetDevice, Options};
 use udrv::supervisor::policy::Protect;
 use udrv_driver::zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 use udrv_driver::{
-    Cx, Entry, Error, Events, Kind, Link, MacAddress, NetDriver, Reg, RegisterInfo, RingParam, RxMode, Stats, TxFrame,
+    Bus, Cx, Entry, Error, Events, Kind, Link, MacAddress, NetDriver, Reg, RegisterInfo, RingParam, RxMode, Stats,
+    TxFrame,
 };
 use udrv_tests::bare::{BareCard, Door, ID};
 
@@ -31,7 +32,7 @@ pub(crate) struct Writer;
 impl NetDriver for Writer {
     const NAME: &'static str = "writer";
     const IDS: &'static [(u16, u16)] = &[ID];
-    const BARS: &'static [u8] = &[0];
+    const BUS: Bus = Bus::Pci { bars: &[0] };
     const REGISTERS: &'static [RegisterInfo] = &[
         RegisterInfo { name: "BELL", offset: 0, width: 4, kind: Kind::Doorbell, count: 1 },
         RegisterInfo { name: "CONFIG", offset: 4, width: 4, kind: Kind::Config, count: 1 },

@@ -1,0 +1,24 @@
+//! What a driver declares of its bus.
+
+use crate::usb::Endpoint;
+
+/// The bus that a driver's devices are on, and what of them it uses there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bus {
+    /// PCI and PCI Express.
+    Pci {
+        /// BARs that hold the registers; the first that exists is taken.
+        bars: &'static [u8],
+    },
+    /// USB: registers behind vendor requests on endpoint 0, and rings of transfers on others ([`crate::usb`]).
+    Usb {
+        /// `bRequest` of the vendor request that reads registers: `wIndex` is the first, the data are theirs.
+        read: u8,
+        /// `bRequest` of the one that writes them: `wIndex` is the first, the data are theirs. Of a single one `wValue` has
+        /// the value too.
+        write: u8,
+        /// The endpoints that it uses, at most [`crate::usb::ENDPOINTS`]: the ring of each has its place in this list for
+        /// a number.
+        endpoints: &'static [Endpoint],
+    },
+}

@@ -1,0 +1,177 @@
+//! The device as the framework drives it, whatever its bus: registers, memory that it may reach, a way to say that there is
+//! work.
+//!
+//! A PCI function has all of that ([`pci`]); a USB device gets it from a host controller in software
+//! ([`crate::usb::controller`]). The register window and the classes above know this trait alone.
+
+pub mod pci;
+
+use std::fmt;
+use std::os::fd::BorrowedFd;
+
+use udrv_bus::{BusError, DmaMapping, PciFunction, PciId, ResetKind, UsbDevice, UsbId, Width};
+use udrv_driver::Bus;
+
+use self::pci::PciDevice;
+use crate::usb::controller::{Controller, EndpointError, Reopen};
+
+/// Which device it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeviceId {
+    /// Vendor and device id of a PCI function.
+    Pci(PciId),
+    /// Vendor and product id of a USB device.
+    Usb(UsbId),
+}
+
+impl DeviceId {
+    /// Both numbers.
+    #[must_use]
+    pub const fn numbers(self) -> (u16, u16) {
+        match self {
+            DeviceId::Pci(id) => (id.vendor, id.device),
+            DeviceId::Usb(id) => (id.vendor, id.product),
+        }
+    }
+}
+
+impl fmt::Display for DeviceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            DeviceId::Pci(id) => id.fmt(f),
+            DeviceId::Usb(id) => id.fmt(f),
+        }
+    }
+}
+
+/// See the module's text. Multi-byte values are in host order.
+pub trait Device: Send {
+    /// For people: `pci:0000:00:04.0`, `usb:1-1`, `model:rtl8139`.
+    fn name(&self) -> String;
+    /// Bytes of its registers.
+    fn register_bytes(&self) -> u64;
+    /// Reads a register. `offset` in bytes, naturally aligned.
+    fn read(&mut self, offset: u64, width: Width) -> Result<u32, BusError>;
+    /// Writes a register. `offset` in bytes, naturally aligned.
+    fn write(&mut self, offset: u64, width: Width, value: u32) -> Result<(), BusError>;
+    /// Whether it is there: a register that reads as all ones may be one, or of a device that has left.
+    fn answers(&mut self) -> bool;
+
+    /// Lets its registers answer; and lets it reach memory, or not.
+    fn enable(&mut self, dma: bool) -> Result<(), BusError>;
+    /// From here on it reaches no memory, whatever it was told before.
+    fn stop_dma(&mut self) -> Result<(), BusError>;
+    /// Addresses at which memory may be mapped for it, as inclusive ranges in ascending order.
+    fn iova_ranges(&mut self) -> Result<Vec<(u64, u64)>, BusError>;
+    /// Lets it reach `mapping`. Page aligned; must not overlap another mapping.
+    fn map_dma(&mut self, mapping: DmaMapping) -> Result<(), BusError>;
+    /// Takes back the mapping that starts at `iova` and has `size` bytes.
+    fn unmap_dma(&mut self, iova: u64, size: u64) -> Result<(), BusError>;
+
+    /// How it says that there is work.
+    fn notices(&mut self) -> Result<Notices, BusError>;
+    /// From now on each assertion of its line adds one to the eventfd and masks the line, until [`Device::unmask_line`].
+    fn enable_line(&mut self, event: BorrowedFd<'_>) -> Result<(), BusError>;
+    /// Unmasks the line; if it is still asserted it fires again at once.
+    fn unmask_line(&mut self) -> Result<(), BusError>;
+    /// From now on each message adds one to the eventfd: an edge, and it comes again only after all causes were gone.
+    fn enable_messages(&mut self, event: BorrowedFd<'_>) -> Result<(), BusError>;
+    /// Neither line nor messages any more.
+    fn disable_notices(&mut self) -> Result<(), BusError>;
+
+    /// Resets it, if its bus can.
+    fn reset(&mut self) -> Result<ResetKind, BusError>;
+}
+
+/// How a device says that there is work: at least one of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Notices {
+    /// A line, which is a level and can be masked.
+    pub line: bool,
+    /// Messages, which are edges.
+    pub messages: bool,
+}
+
+/// A device of any bus, opened, before a driver has been found to fit it.
+pub enum Opened {
+    /// A PCI function.
+    Pci(Box<dyn PciFunction>),
+    /// A USB device.
+    Usb {
+        /// It.
+        device: Box<dyn UsbDevice>,
+        /// How to have it back after it was unplugged, if there is a way.
+        reopen: Option<Reopen>,
+    },
+}
+
+impl From<Box<dyn PciFunction>> for Opened {
+    fn from(function: Box<dyn PciFunction>) -> Opened {
+        Opened::Pci(function)
+    }
+}
+
+impl<F: PciFunction + 'static> From<Box<F>> for Opened {
+    fn from(function: Box<F>) -> Opened {
+        Opened::Pci(function)
+    }
+}
+
+/// Why a driver cannot have a device.
+#[derive(Debug, thiserror::Error)]
+pub enum FitError {
+    /// It is on another bus.
+    #[error("it is on {found}, and the driver's devices are on {expected}")]
+    OtherBus {
+        /// Where it is.
+        found: &'static str,
+        /// Where the driver's are.
+        expected: &'static str,
+    },
+    /// It has not the endpoints.
+    #[error(transparent)]
+    Endpoint(#[from] EndpointError),
+    /// It has none of the BARs.
+    #[error("it has none of the BARs {0:?} that the driver needs")]
+    NoBar(&'static [u8]),
+    /// It cannot be looked at.
+    #[error(transparent)]
+    Bus(#[from] BusError),
+}
+
+impl Opened {
+    /// For people.
+    #[must_use]
+    pub fn name(&self) -> String {
+        match self {
+            Opened::Pci(function) => function.name(),
+            Opened::Usb { device, .. } => device.name(),
+        }
+    }
+
+    /// Which device it is. `None`: it does not answer.
+    ///
+    /// # Errors
+    /// What the bus says.
+    pub fn id(&mut self) -> Result<Option<DeviceId>, BusError> {
+        match self {
+            Opened::Pci(function) => Ok(pci::id(&mut **function)?.map(DeviceId::Pci)),
+            Opened::Usb { device, .. } => Ok(Some(DeviceId::Usb(device.id()))),
+        }
+    }
+
+    /// The device with the parts of it that a driver declares.
+    ///
+    /// # Errors
+    /// [`FitError`].
+    pub fn fit(self, bus: Bus) -> Result<Box<dyn Device>, FitError> {
+        match (self, bus) {
+            (Opened::Pci(function), Bus::Pci { bars }) => Ok(Box::new(PciDevice::new(function, bars)?)),
+            (Opened::Usb { device, reopen }, Bus::Usb { read, write, endpoints }) => {
+                Ok(Box::new(Controller::new(device, reopen, (read, write), endpoints)?))
+            }
+            (Opened::Pci(_), Bus::Usb { .. }) => Err(FitError::OtherBus { found: "PCI", expected: "USB" }),
+            (Opened::Usb { .. }, Bus::Pci { .. }) => Err(FitError::OtherBus { found: "USB", expected: "PCI" }),
+        }
+    }
+}

@@ -1,0 +1,331 @@
+//! The controller: a [`Device`] over a [`UsbDevice`], with the registers of both.
+//!
+//! All of it runs on the thread of whoever calls. What the device has sent is put into memory when [`usb::CAUSES`] is
+//! read, a doorbell rings or a ring is reset; until then the transfers wait where `UsbDevice` keeps them.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use nix::unistd::write;
+use udrv_bus::{BusError, DmaMapping, ResetKind, Setup, UsbDevice, Width};
+use udrv_driver::usb::{self, Endpoint};
+
+use super::memory::Memory;
+use super::ring::Ring;
+use crate::device::{Device, Notices};
+
+/// `bmRequestType`: vendor, device; the other way has bit 7.
+const VENDOR_OUT: u8 = 0x40;
+const VENDOR_IN: u8 = 0xc0;
+
+/// Opens the device again after it had left; an error if it is not back.
+pub type Reopen = Box<dyn FnMut() -> Result<Box<dyn UsbDevice>, BusError> + Send>;
+
+/// See the module's text.
+pub struct Controller {
+    device: Box<dyn UsbDevice>,
+    reopen: Option<Reopen>,
+    read: u8,
+    write: u8,
+    rings: Vec<Ring>,
+    memory: Memory,
+    dma: bool,
+    gone: bool,
+    causes: u32,
+    event: Option<OwnedFd>,
+}
+
+/// A register of the controller.
+enum Own {
+    Causes,
+    Id,
+    Base(usize),
+    Size(usize),
+    Doorbell(usize),
+    Count(usize),
+    Reset(usize),
+}
+
+/// What a driver needs and the device does not have.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EndpointError {
+    /// No such endpoint.
+    #[error("it has no endpoint {address:#04x}, which the driver needs; it has {found}")]
+    Missing {
+        /// `bEndpointAddress`.
+        address: u8,
+        /// Those that it has.
+        found: String,
+    },
+    /// The endpoint transfers in another way.
+    #[error("its endpoint {address:#04x} is {found}, and the driver needs {expected}")]
+    Kind {
+        /// `bEndpointAddress`.
+        address: u8,
+        /// How it transfers.
+        found: &'static str,
+        /// How it should.
+        expected: &'static str,
+    },
+}
+
+impl Controller {
+    /// Over `device`, with the requests and endpoints of `udrv_driver::Bus::Usb`. `reopen`: how to have the device back
+    /// after it was unplugged, if there is a way.
+    ///
+    /// # Errors
+    /// [`EndpointError`].
+    pub fn new(
+        device: Box<dyn UsbDevice>,
+        reopen: Option<Reopen>,
+        (read, write): (u8, u8),
+        endpoints: &[Endpoint],
+    ) -> Result<Controller, EndpointError> {
+        debug_assert!(endpoints.len() <= usb::ENDPOINTS);
+        check(&*device, endpoints)?;
+        let rings = endpoints.iter().map(|endpoint| Ring::new(endpoint.address)).collect();
+        Ok(Controller {
+            device,
+            reopen,
+            read,
+            write,
+            rings,
+            memory: Memory::default(),
+            dma: false,
+            gone: false,
+            causes: 0,
+            event: None,
+        })
+    }
+
+    /// Takes note of the transfers that have ended.
+    fn reap(&mut self) -> Result<(), BusError> {
+        while let Some(completion) = self.device.reap() {
+            self.gone |= completion.status == udrv_bus::TransferStatus::Gone;
+            let of = self.rings.iter_mut().enumerate().find(|(_, ring)| ring.endpoint == completion.endpoint);
+            if let Some((number, ring)) = of
+                && ring.ended(&self.memory, completion)?
+            {
+                self.causes |= 1 << number;
+            }
+        }
+        Ok(())
+    }
+
+    /// The driver has handed something over.
+    fn start(&mut self, number: usize) -> Result<(), BusError> {
+        if !self.dma {
+            return Ok(());
+        }
+        let (device, ring) = (&mut self.device, &mut self.rings[number]);
+        if ring.start(&self.memory, |transfer| device.submit(transfer))? || ring.halted {
+            // nobody else will say so
+            self.causes |= 1 << number;
+            if let Some(event) = &self.event {
+                // full only after 2^64 of them, and then it is readable
+                let _full = write(event, &1_u64.to_ne_bytes());
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends the transfers of a ring, and tells of them.
+    fn cancel(&mut self, number: usize) -> Result<(), BusError> {
+        if !self.gone {
+            self.device.cancel(self.rings[number].endpoint)?;
+        }
+        self.reap()
+    }
+
+    fn reset_ring(&mut self, number: usize) -> Result<(), BusError> {
+        self.cancel(number)?;
+        let Ring { endpoint, halted, .. } = self.rings[number];
+        if halted {
+            self.device.clear_halt(endpoint)?;
+        }
+        self.rings[number].reset();
+        self.causes &= !(1 << number);
+        Ok(())
+    }
+
+    fn own(&self, offset: u64) -> Result<Own, BusError> {
+        let bytes = self.register_bytes();
+        let outside =
+            || BusError::OutOfRange { space: "the controller".to_owned(), size: bytes, offset, width: Width::U32 };
+        if offset == u64::from(usb::CAUSES.offset()) {
+            return Ok(Own::Causes);
+        }
+        if offset == u64::from(usb::DEVICE_ID.offset()) {
+            return Ok(Own::Id);
+        }
+        let number = (offset as usize & 0xf) / 4;
+        if number >= self.rings.len() {
+            return Err(outside());
+        }
+        let block = |registers: [udrv_driver::Reg<u32>; usb::ENDPOINTS]| u64::from(registers[0].offset());
+        Ok(match offset & !0xf {
+            at if at == block(usb::RING_BASE) => Own::Base(number),
+            at if at == block(usb::RING_SIZE) => Own::Size(number),
+            at if at == block(usb::RING_DOORBELL) => Own::Doorbell(number),
+            at if at == block(usb::RING_COUNT) => Own::Count(number),
+            at if at == block(usb::RING_RESET) => Own::Reset(number),
+            _ => return Err(outside()),
+        })
+    }
+
+    /// A control transfer has failed, perhaps because the device has left.
+    fn noted<T>(&mut self, result: Result<T, BusError>) -> Result<T, BusError> {
+        self.gone |= matches!(result, Err(BusError::Gone { .. }));
+        result
+    }
+}
+
+impl Device for Controller {
+    fn name(&self) -> String {
+        self.device.name()
+    }
+
+    fn register_bytes(&self) -> u64 {
+        usb::REGISTER_BYTES.into()
+    }
+
+    fn read(&mut self, offset: u64, width: Width) -> Result<u32, BusError> {
+        if offset >= usb::CONTROLLER.into() {
+            return Ok(match self.own(offset)? {
+                Own::Causes => {
+                    self.reap()?;
+                    if self.gone {
+                        return Err(BusError::Gone { operation: "transfers" });
+                    }
+                    std::mem::take(&mut self.causes)
+                }
+                Own::Id => {
+                    let id = self.device.id();
+                    u32::from(id.vendor) << 16 | u32::from(id.product)
+                }
+                Own::Base(number) => self.rings[number].base,
+                Own::Size(number) => self.rings[number].size(),
+                Own::Count(number) => self.rings[number].count,
+                Own::Doorbell(_) | Own::Reset(_) => 0,
+            });
+        }
+        let (mut bytes, expected) = ([0; 4], width.bytes() as usize);
+        let setup = Setup { request_type: VENDOR_IN, request: self.read, value: 0, index: offset as u16 };
+        let got = self.device.control_in(setup, &mut bytes[..expected]);
+        let got = self.noted(got)?;
+        if got != expected {
+            let operation = format!("reading registers from {offset:#x}");
+            return Err(BusError::Short { operation, expected, got });
+        }
+        Ok(u32::from_le_bytes(bytes))
+    }
+
+    fn write(&mut self, offset: u64, width: Width, value: u32) -> Result<(), BusError> {
+        if offset >= usb::CONTROLLER.into() {
+            match self.own(offset)? {
+                Own::Base(number) => self.rings[number].base = value,
+                Own::Size(number) => self.rings[number].set_size(value),
+                Own::Doorbell(number) => self.start(number)?,
+                Own::Reset(number) => self.reset_ring(number)?,
+                Own::Causes | Own::Id | Own::Count(_) => {}
+            }
+            return Ok(());
+        }
+        let bytes = &value.to_le_bytes()[..width.bytes() as usize];
+        let alone = if width == Width::U8 { value as u16 & 0xff } else { 0 };
+        let setup = Setup { request_type: VENDOR_OUT, request: self.write, value: alone, index: offset as u16 };
+        let done = self.device.control_out(setup, bytes);
+        self.noted(done)
+    }
+
+    fn answers(&mut self) -> bool {
+        !self.gone
+    }
+
+    fn enable(&mut self, dma: bool) -> Result<(), BusError> {
+        if !dma {
+            self.stop_dma()?;
+        }
+        self.dma = dma;
+        Ok(())
+    }
+
+    fn stop_dma(&mut self) -> Result<(), BusError> {
+        self.dma = false;
+        (0..self.rings.len()).try_for_each(|number| self.cancel(number))
+    }
+
+    fn iova_ranges(&mut self) -> Result<Vec<(u64, u64)>, BusError> {
+        Ok(vec![(0, u32::MAX.into())])
+    }
+
+    fn map_dma(&mut self, mapping: DmaMapping) -> Result<(), BusError> {
+        self.memory.map(mapping)
+    }
+
+    fn unmap_dma(&mut self, iova: u64, size: u64) -> Result<(), BusError> {
+        self.memory.unmap(iova, size)
+    }
+
+    fn notices(&mut self) -> Result<Notices, BusError> {
+        Ok(Notices { line: false, messages: true })
+    }
+
+    fn enable_line(&mut self, _: BorrowedFd<'_>) -> Result<(), BusError> {
+        Err(BusError::Unsupported("an interrupt line"))
+    }
+
+    fn unmask_line(&mut self) -> Result<(), BusError> {
+        Err(BusError::Unsupported("an interrupt line"))
+    }
+
+    fn enable_messages(&mut self, event: BorrowedFd<'_>) -> Result<(), BusError> {
+        let kept = event.try_clone_to_owned();
+        let kept = kept.map_err(|source| BusError::Io { operation: "dup of an eventfd".to_owned(), source })?;
+        self.device.set_event(event)?;
+        self.event = Some(kept);
+        Ok(())
+    }
+
+    fn disable_notices(&mut self) -> Result<(), BusError> {
+        self.event = None;
+        Ok(())
+    }
+
+    fn reset(&mut self) -> Result<ResetKind, BusError> {
+        if self.gone {
+            let Some(reopen) = &mut self.reopen else { return Err(BusError::Gone { operation: "reset" }) };
+            let device = reopen()?;
+            let mut device = device;
+            if let Some(event) = &self.event {
+                device.set_event(event.as_fd())?;
+            }
+            self.device = device;
+            self.gone = false;
+        } else {
+            let done = self.device.reset();
+            self.noted(done)?;
+        }
+        while self.device.reap().is_some() {}
+        self.rings.iter_mut().for_each(Ring::forget);
+        self.causes = 0;
+        Ok(ResetKind::Function)
+    }
+}
+
+/// Whether the device has what the driver uses.
+fn check(device: &dyn UsbDevice, endpoints: &[Endpoint]) -> Result<(), EndpointError> {
+    let kind = |interrupt| if interrupt { "an interrupt endpoint" } else { "a bulk endpoint" };
+    for &Endpoint { address, interrupt } in endpoints {
+        let found = device.endpoints().iter().find(|found| found.address == address);
+        let Some(found) = found else {
+            let all: Vec<String> = device.endpoints().iter().map(|e| format!("{:#04x}", e.address)).collect();
+            let found = if all.is_empty() { "none".to_owned() } else { all.join(", ") };
+            return Err(EndpointError::Missing { address, found });
+        };
+        let is_interrupt = found.kind == udrv_bus::EndpointKind::Interrupt;
+        if is_interrupt != interrupt {
+            return Err(EndpointError::Kind { address, found: kind(is_interrupt), expected: kind(interrupt) });
+        }
+    }
+    Ok(())
+}
