@@ -35,6 +35,7 @@ pub mod pool;
 pub mod report;
 pub mod supervisor;
 mod transact;
+pub mod usb;
 pub mod vfio;
 pub mod vfio_user;
 pub mod window;

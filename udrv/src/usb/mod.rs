@@ -1,0 +1,3 @@
+//! USB devices.
+
+pub mod libusb;
