@@ -89,6 +89,9 @@ impl LibusbDevice {
             StartError::Libusb(source) => libusb("listening for its leaving")(source),
             StartError::Thread(source) => io("start a thread for libusb's events")(source),
         })?;
+        if handle.kernel_driver_active(options.interface) == Err(rusb::Error::NoDevice) {
+            return Err(OpenError::Left { device: summary.into() }); // before anyone listened for it
+        }
         let carrier = Usb { handle: handle.clone(), interface: options.interface, endpoints: endpoints.clone() };
         let engine = Engine::new(carrier, queue.clone(), CANCEL_TIMEOUT);
         Ok(LibusbDevice { summary, endpoints, configuration, queue, engine, _claim: claim, _events: events, handle })

@@ -17,7 +17,8 @@ use udrv_bus::{BusError, Completion, Transfer, TransferStatus};
 use super::queue::Queue;
 
 /// How long transfers may take to end once they are cancelled. A host controller does it within a frame or two of a
-/// millisecond each; an emulated one on a busy machine has been seen to take tens.
+/// millisecond each; an emulated one on a busy machine has been seen to take tens. Not in it is what the kernel waits for
+/// within the system call that cancels, which is its host controller driver's to bound.
 pub(super) const CANCEL_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What carries transfers to the device.

@@ -50,8 +50,8 @@ pub enum OpenError {
     },
     /// The node may not be opened.
     #[error(
-        "no permission on {} (owner {owner}, mode {mode:04o}) for user {user}; as root: write {} into \
-         /etc/udev/rules.d/70-udrv-usb.rules, then: udevadm control --reload; udevadm trigger (or for once: chown {user} {})",
+        "no permission on {} (owner {owner}, mode {mode:04o}) for user {user}; as root: echo {} > \
+         /etc/udev/rules.d/70-udrv-usb.rules; udevadm control --reload; udevadm trigger (or for once: chown {user} {})",
         node.display(), udev_rule(device.id, user), node.display()
     )]
     NoPermission {
@@ -143,7 +143,7 @@ impl OpenError {
     }
 }
 
-/// A line for udev that gives devices of this id to `user`.
+/// A line for udev that gives devices of this id to `user`, quoted for a shell.
 fn udev_rule(id: UsbId, user: &str) -> String {
     format!(
         r#"'SUBSYSTEM=="usb", ATTR{{idVendor}}=="{:04x}", ATTR{{idProduct}}=="{:04x}", OWNER="{user}", MODE="0660"'"#,

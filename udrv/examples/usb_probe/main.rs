@@ -7,9 +7,12 @@
 //!
 //! Opens and closes, is refused a second open, reads the device descriptor, asks for the registers of an ADM8511 (which
 //! any other device must refuse), queues transfers and cancels them, resets, and closes with transfers under way: then the
-//! kernel's driver has the interface again. QEMU's usb-storage is also asked what it is, over bulk transfers.
+//! kernel's driver has the interface again. QEMU's usb-storage is also read and written, over bulk transfers (what is written is
+//! what was there).
 //!
 //! With `unplug` it waits until the device is unplugged, tells how that looks, and waits until it is back.
+
+mod storage;
 
 use std::error::Error;
 use std::os::fd::AsFd;
@@ -18,6 +21,7 @@ use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, poll};
 use nix::sys::eventfd::{EfdFlags, EventFd};
+use nix::unistd::{Uid, seteuid};
 use udrv::usb::libusb::{Arrivals, LibusbDevice, OpenOptions, UsbName, UsbSysfs};
 use udrv_bus::{BusError, Completion, EndpointInfo, EndpointKind, Setup, Transfer, TransferStatus, UsbDevice, UsbId};
 
@@ -25,8 +29,6 @@ type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 
 /// What people may need to plug something in.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// QEMU's usb-storage.
-const QEMU_STORAGE: UsbId = UsbId { vendor: 0x46f4, product: 0x0001 };
 /// ADMtek, whose chip is the ADM8511.
 const ADMTEK: u16 = 0x07a6;
 /// GET_DESCRIPTOR of the device descriptor (USB 2.0, 9.4.3).
@@ -70,6 +72,7 @@ fn probe(name: &str, transfers: u64) -> Outcome {
         println!("not detached: {refused}");
         ensure(refused.contains(driver) && refused.contains("unbind"), "the driver and its unbind are named")?;
     }
+    unprivileged(&name)?;
     let refused = refusal(&"usb:ffff:ffff".parse()?, OpenOptions::default());
     println!("absent: {refused}");
     ensure(refused.contains("plugged in: "), "those that there are are listed")?;
@@ -85,16 +88,16 @@ fn probe(name: &str, transfers: u64) -> Outcome {
 
     threads()?;
     control(&mut device)?;
-    if device.id() == QEMU_STORAGE {
-        inquiry(&mut device)?;
+    if device.id() == storage::QEMU {
+        storage::probe(&mut device)?;
     }
     cancelled(&mut device, transfers)?;
     let start = Instant::now();
     device.reset()?;
     println!("reset in {:?}", start.elapsed());
     control(&mut device)?;
-    if device.id() == QEMU_STORAGE {
-        inquiry(&mut device)?;
+    if device.id() == storage::QEMU {
+        storage::probe(&mut device)?;
     }
     cancelled(&mut device, transfers)?;
 
@@ -109,6 +112,20 @@ fn probe(name: &str, transfers: u64) -> Outcome {
     ensure(now == began, "the kernel's driver has the interface again")?;
     let again = LibusbDevice::open(&name, OpenOptions::default())?;
     ensure(again.id() == name_id(&name).unwrap_or(again.id()), "it opens again after a close")
+}
+
+/// What people see who are not root and have no rule for the device.
+fn unprivileged(name: &UsbName) -> Outcome {
+    seteuid(Uid::from_raw(65534))?;
+    let (refused, here) =
+        (refusal(name, OpenOptions::default()), Arrivals::new(name.clone()).and_then(|mut a| a.is_here()));
+    seteuid(Uid::from_raw(0))?;
+    println!("as nobody: {refused}");
+    ensure(
+        refused.contains("no permission on /dev/bus/usb/") && refused.contains("ATTR{idVendor}"),
+        "permission is told",
+    )?;
+    ensure(!here?, "a device that may not be opened is not here yet")
 }
 
 /// Waits for the device to leave and come back.
@@ -152,7 +169,11 @@ fn unplug(name: &str) -> Outcome {
     println!("drop in {:?}", timed(|| drop(device)));
     println!("plug {name} in again now");
     let start = Instant::now();
-    arrivals.wait(Instant::now() + PATIENCE)?;
+    while !arrivals.is_here()? {
+        let left = PATIENCE.saturating_sub(start.elapsed());
+        ensure(readable(&arrivals, left)?, "its coming is told")?;
+    }
+    arrivals.wait(Instant::now())?;
     println!("back after {:?}", start.elapsed());
     let mut device = LibusbDevice::open(&name, OpenOptions::default())?;
     control(&mut device)
@@ -253,52 +274,6 @@ fn any_endpoint(device: &LibusbDevice) -> EndpointInfo {
     device.endpoints().first().copied().unwrap_or(none)
 }
 
-/// SCSI INQUIRY over bulk-only transport: a command OUT, data and status IN, queued at once.
-fn inquiry(device: &mut LibusbDevice) -> Outcome {
-    let find = |is_in| device.endpoints().iter().find(|e| e.is_in() == is_in && e.kind == EndpointKind::Bulk).copied();
-    let (from, to) = (find(true).ok_or("no bulk IN")?, find(false).ok_or("no bulk OUT")?);
-    let mut command = vec![0; 31]; // bulk-only transport 1.0, 5.1: signature, tag, length, direction, LUN, CDB
-    command[..4].copy_from_slice(b"USBC");
-    command[4..8].copy_from_slice(&7_u32.to_le_bytes());
-    command[8] = 36;
-    command[12] = 0x80;
-    command[14] = 6;
-    command[15..21].copy_from_slice(&[0x12, 0, 0, 0, 36, 0]);
-    let event = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?;
-    device.set_event(event.as_fd())?;
-    let refused = Transfer { endpoint: from.address, token: 0, data: Vec::new(), zero_packet: true };
-    ensure(device.submit(refused).is_err(), "an empty packet is for OUT")?;
-    let start = Instant::now();
-    device.submit(Transfer { endpoint: to.address, token: 1, data: command, zero_packet: true })?;
-    let mut ended = Vec::new();
-    for (token, room) in [(2, 36), (3, 13)] {
-        let before = ended.len();
-        if token == 2 {
-            wait_for(device, &event, &mut ended, before + 1)?; // QEMU stalls a read before its command
-        }
-        device.submit(Transfer { endpoint: from.address, token, data: vec![0; room], zero_packet: false })?;
-    }
-    wait_for(device, &event, &mut ended, 3)?;
-    let took = start.elapsed();
-    for Completion { token, status, length, .. } in &ended {
-        println!("transfer {token}: {status:?}, {length} bytes");
-    }
-    let Some(data) = ended.iter().find(|c| c.token == 2) else { return Err("no data".into()) };
-    let text: String = data.data[8..32].iter().map(|b| char::from(*b)).collect();
-    println!("INQUIRY in {took:?}: '{text}'");
-    ensure(ended.iter().all(|c| c.status == TransferStatus::Done) && text.starts_with("QEMU"), "it is QEMU's disk")?;
-    ensure(ended[2].data.starts_with(b"USBS") && ended[2].length == 13, "its status comes after")
-}
-
-fn wait_for(device: &mut LibusbDevice, event: &EventFd, ended: &mut Vec<Completion>, count: usize) -> Outcome {
-    while ended.len() < count {
-        ensure(readable(event, Duration::from_secs(5))?, "transfers end")?;
-        event.read()?;
-        ended.extend(std::iter::from_fn(|| device.reap()));
-    }
-    Ok(())
-}
-
 /// Name of the kernel's driver at interface 0.
 fn driver_of(name: &UsbName) -> Outcome<Option<String>> {
     let Some(device) = UsbSysfs::default().find(name)? else { return Ok(None) };
@@ -315,8 +290,8 @@ fn name_id(name: &UsbName) -> Option<UsbId> {
     if let UsbName::Id(id) = name { Some(*id) } else { None }
 }
 
-/// Whether the eventfd is readable in time.
-fn readable(event: &EventFd, within: Duration) -> Outcome<bool> {
+/// Whether it is readable in time.
+fn readable(event: &impl AsFd, within: Duration) -> Outcome<bool> {
     let within = u16::try_from(within.as_millis()).unwrap_or(u16::MAX);
     Ok(poll(&mut [PollFd::new(event.as_fd(), PollFlags::POLLIN)], within)? > 0)
 }
