@@ -2,9 +2,11 @@
 //!
 //! ```text
 //!   [driver] -- registers, rings in DMA memory --> controller.rs, ring.rs -- control requests, transfers --> UsbDevice
+//!                                                                     libusb/ -- usbfs --> device, or a model
 //! ```
 
 pub mod controller;
+pub mod libusb;
 mod memory;
 mod ring;
 
