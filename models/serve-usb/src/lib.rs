@@ -1,0 +1,2 @@
+//! Empty yet.
+#![forbid(unsafe_code)]
