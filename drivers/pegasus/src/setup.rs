@@ -150,8 +150,15 @@ pub(crate) fn write_mac(cx: &Cx<'_, State>) -> Result<(), Error> {
 
 /// MAR from the state.
 pub(crate) fn write_multicast(cx: &Cx<'_, State>) -> Result<(), Error> {
-    cx.regs.write(device::MAR0, cx.state.multicast as u32)?;
-    cx.regs.write(device::MAR4, (cx.state.multicast >> 32) as u32)
+    let hash = reflected(cx.state.multicast);
+    cx.regs.write(device::MAR0, hash as u32)?;
+    cx.regs.write(device::MAR4, (hash >> 32) as u32)
+}
+
+/// The hash as the chip has it: it counts addresses by the low six bits of the reflected CRC, which are the top six of the
+/// other, last one first.
+fn reflected(hash: u64) -> u64 {
+    (0..64_u64).filter(|bit| hash >> bit & 1 != 0).fold(0, |all, bit| all | 1 << ((bit as u8).reverse_bits() >> 2))
 }
 
 /// ETHCTRL1 as the link is.
@@ -168,4 +175,16 @@ pub(crate) fn mode(state: &State) -> u8 {
 /// ETHCTRL2 as the state wants it.
 pub(crate) fn receive_mode(state: &State) -> u8 {
     ethctrl2::EP3_CLEARS | if state.promiscuous != 0 { ethctrl2::PROMISCUOUS } else { 0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hash_is_turned_round() {
+        assert_eq!((reflected(0), reflected(u64::MAX)), (0, u64::MAX));
+        assert_eq!((reflected(1), reflected(1 << 1), reflected(1 << 32)), (1, 1 << 32, 1 << 1));
+        assert_eq!(reflected(1 << 0b11_0100), 1 << 0b00_1011);
+    }
 }

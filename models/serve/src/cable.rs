@@ -107,7 +107,7 @@ fn carry_out(port: &FarPort, shared: &Shared) {
 /// One peer after the other, and what they send into the wire.
 fn carry_in(socket: &Socket, port: &FarPort, shared: &Shared, line_rate: Option<u64>) -> Result<(), ServeError> {
     while let Some(stream) = socket.accept()? {
-        tracing::info!(path = %socket.path.display(), "the far end has connected");
+        tracing::info!(path = %socket.path().display(), "the far end has connected");
         let stream = Arc::new(stream);
         *shared.peer() = Some(stream.clone());
         let ended = feed(socket, &stream, port, line_rate);

@@ -46,4 +46,4 @@ mod socket;
 
 pub use cable::Cable;
 pub use server::{ServeError, Server};
-pub use socket::Stopper;
+pub use socket::{Socket, Stopper};

@@ -64,7 +64,7 @@ impl Server {
     pub fn run(self, mut open: impl FnMut() -> Result<Box<dyn PciFunction>, BusError>) -> Result<(), ServeError> {
         while let Some(stream) = self.0.accept()? {
             let mut session = Session::new(Channel::new(stream), open()?)?;
-            tracing::info!(path = %self.0.path.display(), "a client has connected");
+            tracing::info!(path = %self.0.path().display(), "a client has connected");
             match session.run(self.0.stop()) {
                 Ok(End::Stopped) => break,
                 Ok(End::Disconnected) | Err(ChannelError::Closed) => tracing::info!("the client has gone"),

@@ -12,21 +12,38 @@ use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
 
 use crate::ServeError;
 
-/// See the file's text.
+/// A listening socket at a path. Dropping it removes it.
 #[derive(Debug)]
-pub(crate) struct Socket {
+pub struct Socket {
     listener: UnixListener,
-    pub(crate) path: PathBuf,
+    path: PathBuf,
     /// Device and inode of the socket, so that nobody else's is removed.
     identity: (u64, u64),
-    stop: Arc<OwnedFd>,
+    stop: Stopper,
 }
 
-/// Stops what waits at a [`crate::Server`] or a [`crate::Cable`], from any thread.
+/// Stops what waits at a [`crate::Server`], a [`crate::Cable`] or a [`Socket`], from any thread.
 #[derive(Debug, Clone)]
 pub struct Stopper(Arc<OwnedFd>);
 
+/// Becomes readable when it is to stop, and stays so.
+impl AsFd for Stopper {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
 impl Stopper {
+    /// One that nothing waits at yet.
+    ///
+    /// # Errors
+    /// When there are no descriptors left.
+    pub fn new() -> Result<Stopper, ServeError> {
+        let flags = EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK;
+        let stop = eventfd(0, flags).map_err(|errno| io_error("eventfd", errno))?;
+        Ok(Stopper(Arc::new(stop)))
+    }
+
     /// Ends it for good, also while a client is connected: its connection is closed.
     pub fn stop(&self) {
         // A counter that is full is one that says stop already.
@@ -45,30 +62,43 @@ pub(crate) enum Ready {
 
 impl Socket {
     /// Makes it. Clients can connect from now on, and are taken by [`Socket::accept`].
-    pub(crate) fn bind(path: &Path) -> Result<Socket, ServeError> {
+    ///
+    /// # Errors
+    /// [`ServeError::Exists`] if there is anything at `path`; it is left alone.
+    pub fn bind(path: &Path) -> Result<Socket, ServeError> {
         let failed = |source: io::Error| match source.kind() {
             io::ErrorKind::AddrInUse => ServeError::Exists(path.to_owned()),
             _ => ServeError::Bind { path: path.to_owned(), source },
         };
         let listener = UnixListener::bind(path).map_err(failed)?;
         let identity = identity(path).map_err(failed)?;
-        let flags = EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK;
-        let stop = eventfd(0, flags).map_err(|errno| io_error("eventfd", errno))?;
         listener.set_nonblocking(true).map_err(|source| ServeError::Io { operation: "fcntl", source })?;
-        Ok(Socket { listener, path: path.to_owned(), identity, stop: Arc::new(stop) })
+        Ok(Socket { listener, path: path.to_owned(), identity, stop: Stopper::new()? })
     }
 
-    pub(crate) fn stopper(&self) -> Stopper {
-        Stopper(Arc::clone(&self.stop))
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What stops it.
+    #[must_use]
+    pub fn stopper(&self) -> Stopper {
+        self.stop.clone()
     }
 
     /// Becomes readable when it is to stop.
-    pub(crate) fn stop(&self) -> BorrowedFd<'_> {
+    #[must_use]
+    pub fn stop(&self) -> BorrowedFd<'_> {
         self.stop.as_fd()
     }
 
     /// The next client; `None` when it is to stop.
-    pub(crate) fn accept(&self) -> Result<Option<UnixStream>, ServeError> {
+    ///
+    /// # Errors
+    /// When the socket fails.
+    pub fn accept(&self) -> Result<Option<UnixStream>, ServeError> {
         while self.wait(self.listener.as_fd())? == Ready::Read {
             match self.listener.accept() {
                 Ok((stream, _)) => return Ok(Some(stream)),
@@ -83,7 +113,7 @@ impl Socket {
     /// Waits until `fd` can be read, or it is to stop.
     pub(crate) fn wait(&self, fd: BorrowedFd<'_>) -> Result<Ready, ServeError> {
         loop {
-            let mut fds = [PollFd::new(&*self.stop, PollFlags::IN), PollFd::from_borrowed_fd(fd, PollFlags::IN)];
+            let mut fds = [PollFd::new(&self.stop, PollFlags::IN), PollFd::from_borrowed_fd(fd, PollFlags::IN)];
             match poll(&mut fds, None) {
                 Ok(_) if !fds[0].revents().is_empty() => return Ok(Ready::Stop),
                 Ok(_) if !fds[1].revents().is_empty() => return Ok(Ready::Read),
