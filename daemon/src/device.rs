@@ -1,14 +1,16 @@
-//! From what a person typed to a bus: `pci:0000:00:04.0` over VFIO, `vfio-user:/run/card.sock` in another process,
-//! `model:rtl8139` in this one.
+//! From what a person typed to a bus: `pci:0000:00:04.0` over VFIO, `usb:1-2` or `usb:07a6:8511` over libusb,
+//! `vfio-user:/run/card.sock` in another process, `model:rtl8139` in this one.
 
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
 use model_wire::{FarHost, FarHostConfig, WireConfig};
+use udrv::device::{DeviceId, Opened};
+use udrv::usb::libusb::{self, LibusbDevice, OpenOptions, ParseUsbNameError, UsbName};
 use udrv::vfio::{OpenError, VfioFunction};
 use udrv::vfio_user::{self, VfioUserFunction};
-use udrv_bus::{BusError, ParseAddressError, PciAddress, PciFunction, PciId, Width};
+use udrv_bus::{BusError, ParseAddressError, PciAddress, UsbDevice};
 
 use crate::models::{Model, ParseModelError};
 
@@ -17,6 +19,8 @@ use crate::models::{Model, ParseModelError};
 pub enum DeviceName {
     /// A PCI function bound to vfio-pci.
     Pci(PciAddress),
+    /// A USB device.
+    Usb(UsbName),
     /// What a vfio-user server shows at an absolute path.
     VfioUser(PathBuf),
     /// A model in this process.
@@ -28,8 +32,8 @@ pub enum DeviceName {
 pub enum ParseDeviceError {
     /// No known prefix.
     #[error(
-        "'{0}' names no device: expected pci:ADDRESS (pci:0000:00:04.0), vfio-user:SOCKET (vfio-user:/run/card.sock) \
-         or model:NAME (model:rtl8139)"
+        "'{0}' names no device: expected pci:ADDRESS (pci:0000:00:04.0), usb:PORT or usb:VENDOR:PRODUCT (usb:1-2, \
+         usb:07a6:8511), vfio-user:SOCKET (vfio-user:/run/card.sock) or model:NAME (model:rtl8139)"
     )]
     Prefix(String),
     /// Not an absolute path.
@@ -38,6 +42,9 @@ pub enum ParseDeviceError {
     /// Not an address.
     #[error(transparent)]
     Address(#[from] ParseAddressError),
+    /// No name of a USB device.
+    #[error(transparent)]
+    Usb(#[from] ParseUsbNameError),
     /// No such model.
     #[error(transparent)]
     Model(#[from] ParseModelError),
@@ -48,6 +55,7 @@ impl FromStr for DeviceName {
     fn from_str(text: &str) -> Result<DeviceName, ParseDeviceError> {
         match text.split_once(':') {
             Some(("pci", address)) => Ok(DeviceName::Pci(address.parse()?)),
+            Some(("usb", _)) => Ok(DeviceName::Usb(text.parse()?)),
             Some(("model", name)) => Ok(DeviceName::Model(name.parse()?)),
             Some(("vfio-user", path)) if path.starts_with('/') && path.len() > 1 => {
                 Ok(DeviceName::VfioUser(path.into()))
@@ -62,6 +70,7 @@ impl fmt::Display for DeviceName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             DeviceName::Pci(address) => write!(f, "pci:{address}"),
+            DeviceName::Usb(name) => name.fmt(f),
             DeviceName::VfioUser(path) => write!(f, "vfio-user:{}", path.display()),
             DeviceName::Model(model) => write!(f, "model:{model}"),
         }
@@ -74,6 +83,9 @@ pub enum DeviceOpenError {
     /// VFIO said no.
     #[error(transparent)]
     Vfio(#[from] OpenError),
+    /// The USB device is not to be had.
+    #[error(transparent)]
+    Usb(#[from] libusb::OpenError),
     /// There is no vfio-user server, or it serves nothing that could be driven.
     #[error(transparent)]
     VfioUser(#[from] vfio_user::OpenError),
@@ -87,10 +99,10 @@ pub enum DeviceOpenError {
 
 /// An open device, and what has to live as long as it does.
 pub struct OpenDevice {
-    /// The function.
-    pub bus: Box<dyn PciFunction>,
+    /// It.
+    pub opened: Opened,
     /// Its id.
-    pub id: PciId,
+    pub id: DeviceId,
     /// The host at the other end of a model's wire.
     pub far_host: Option<FarHost>,
 }
@@ -101,19 +113,35 @@ impl DeviceName {
     /// # Errors
     /// [`DeviceOpenError`].
     pub fn open(&self, far_host: bool) -> Result<OpenDevice, DeviceOpenError> {
-        let (mut bus, far_host): (Box<dyn PciFunction>, _) = match self {
-            DeviceName::Pci(address) => (Box::new(VfioFunction::open(*address)?), None),
-            DeviceName::VfioUser(path) => (Box::new(VfioUserFunction::open(path)?), None),
+        let (mut opened, far_host): (Opened, _) = match self {
+            DeviceName::Pci(address) => (Box::new(VfioFunction::open(*address)?).into(), None),
+            DeviceName::Usb(name) => (open_usb(name)?, None),
+            DeviceName::VfioUser(path) => (Box::new(VfioUserFunction::open(path)?).into(), None),
             DeviceName::Model(model) => {
                 let (card, port) = model.build(WireConfig::default());
                 let host = far_host.then(|| FarHost::start(port, FarHostConfig::default())).transpose();
-                (card.function, host.map_err(DeviceOpenError::FarHost)?)
+                (card.opened(), host.map_err(DeviceOpenError::FarHost)?)
             }
         };
-        let mut word = |offset| bus.config_read(offset, Width::U16).map(|value| value as u16);
-        let id = PciId { vendor: word(0)?, device: word(2)? };
-        Ok(OpenDevice { bus, id, far_host })
+        let id = opened.id()?.ok_or(BusError::Gone { operation: "reading its id" })?;
+        Ok(OpenDevice { opened, id, far_host })
     }
+}
+
+/// Opens a USB device, and has it opened by the same name when it comes back.
+fn open_usb(name: &UsbName) -> Result<Opened, libusb::OpenError> {
+    let device = Box::new(LibusbDevice::open(name, OpenOptions::default())?);
+    let name = name.clone();
+    let reopen = move || -> Result<Box<dyn UsbDevice>, BusError> {
+        let device = LibusbDevice::open(&name, OpenOptions::default()).map_err(|error| match error {
+            libusb::OpenError::NotPresent { .. } | libusb::OpenError::NoUsb { .. } | libusb::OpenError::Left { .. } => {
+                BusError::Gone { operation: "opening it again" }
+            }
+            other => BusError::Io { operation: "opening it again".to_owned(), source: std::io::Error::other(other) },
+        })?;
+        Ok(Box::new(device))
+    };
+    Ok(Opened::Usb { device, reopen: Some(Box::new(reopen)) })
 }
 
 #[cfg(test)]
@@ -124,7 +152,9 @@ mod tests {
     #[test]
     fn names_are_read_and_wrong_ones_explained() {
         let models = MODELS.iter().flat_map(Family::models).map(|model| format!("model:{model}"));
-        for good in models.chain(["pci:0000:00:04.0", "vfio-user:/run/a:b.sock"].map(str::to_owned)) {
+        for good in models
+            .chain(["pci:0000:00:04.0", "usb:1-2.1", "usb:07a6:8511", "vfio-user:/run/a:b.sock"].map(str::to_owned))
+        {
             assert_eq!(good.parse::<DeviceName>().unwrap().to_string(), good);
         }
         for bad in [
@@ -132,7 +162,8 @@ mod tests {
             "pci",
             "pci:",
             "pci:zz",
-            "usb:1-1",
+            "usb:",
+            "usb:nothing",
             "model:",
             "model:nothing",
             "model:r8169-nothing",

@@ -1,23 +1,25 @@
 //! The one list of drivers and what they drive.
 
+use udrv::device::{DeviceId, Opened};
 use udrv::endpoint::NetEndpoint;
 use udrv::net::{DeviceError, Inbox, NetDevice, Options};
-use udrv_bus::{PciFunction, PciId};
-use udrv_driver::NetDriver;
+use udrv_driver::{Bus, NetDriver};
 
 /// A driver, and how to run it.
 pub struct Driver {
     /// Name of the chip.
     pub name: &'static str,
-    /// PCI ids that it drives.
+    /// Ids that it drives, of its bus.
     pub ids: &'static [(u16, u16)],
+    bus: Bus,
     start: Start,
 }
 
-type Start = fn(Box<dyn PciFunction>, Box<dyn NetEndpoint>, Options) -> Result<Box<dyn Running>, DeviceError>;
+type Start = fn(Opened, Box<dyn NetEndpoint>, Options) -> Result<Box<dyn Running>, DeviceError>;
 
 /// All of them.
-pub const DRIVERS: &[Driver] = &[net::<e1000::E1000>(), net::<r8169::R8169>(), net::<rtl8139::Rtl8139>()];
+pub const DRIVERS: &[Driver] =
+    &[net::<e1000::E1000>(), net::<pegasus::Pegasus>(), net::<r8169::R8169>(), net::<rtl8139::Rtl8139>()];
 
 /// A device that has been started.
 pub trait Running {
@@ -32,8 +34,9 @@ const fn net<D: NetDriver>() -> Driver {
     Driver {
         name: D::NAME,
         ids: D::IDS,
-        start: |bus, endpoint, options| {
-            NetDevice::<D>::start(bus, endpoint, options).map(|device| Box::new(device) as Box<dyn Running>)
+        bus: D::BUS,
+        start: |opened, endpoint, options| {
+            NetDevice::<D>::start(opened, endpoint, options).map(|device| Box::new(device) as Box<dyn Running>)
         },
     }
 }
@@ -51,26 +54,28 @@ impl Driver {
     /// See [`NetDevice::start`].
     pub fn start(
         &self,
-        bus: Box<dyn PciFunction>,
+        opened: Opened,
         endpoint: Box<dyn NetEndpoint>,
         options: Options,
     ) -> Result<Box<dyn Running>, DeviceError> {
-        (self.start)(bus, endpoint, options)
+        (self.start)(opened, endpoint, options)
     }
 }
 
-/// The driver for a PCI id.
+/// The driver for an id.
 #[must_use]
-pub fn for_id(id: PciId) -> Option<&'static Driver> {
-    DRIVERS.iter().find(|driver| driver.ids.contains(&(id.vendor, id.device)))
+pub fn for_id(id: DeviceId) -> Option<&'static Driver> {
+    let same_bus = |driver: &&Driver| {
+        matches!((id, driver.bus), (DeviceId::Pci(_), Bus::Pci { .. }) | (DeviceId::Usb(_), Bus::Usb { .. }))
+    };
+    DRIVERS.iter().filter(same_bus).find(|driver| driver.ids.contains(&id.numbers()))
 }
 
 /// What can be driven, for an error message.
 #[must_use]
 pub fn known() -> String {
     let one = |driver: &Driver| {
-        let ids: Vec<String> =
-            driver.ids.iter().map(|(vendor, device)| PciId { vendor: *vendor, device: *device }.to_string()).collect();
+        let ids: Vec<String> = driver.ids.iter().map(|(vendor, device)| format!("{vendor:04x}:{device:04x}")).collect();
         format!("{} ({})", driver.name, ids.join(", "))
     };
     DRIVERS.iter().map(one).collect::<Vec<_>>().join("; ")

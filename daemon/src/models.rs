@@ -7,8 +7,10 @@ use std::fmt;
 use std::str::FromStr;
 
 use model_card::{Chip, Model as Function};
+use model_pegasus::PegasusModel;
 use model_wire::{FarPort, NicPort, Wire, WireConfig};
-use udrv_bus::{BusError, PciFunction};
+use udrv::device::Opened;
+use udrv_bus::{BusError, PciFunction, UsbDevice};
 
 /// A family of chips, and how to build a card with one.
 pub struct Family {
@@ -22,7 +24,7 @@ pub struct Family {
 
 /// All of them.
 pub const MODELS: &[Family] =
-    &[nic::<model_e1000::E1000>(), nic::<model_r8169::R8169>(), nic::<model_rtl8139::Rtl8139>()];
+    &[nic::<model_e1000::E1000>(), PEGASUS, nic::<model_r8169::R8169>(), nic::<model_rtl8139::Rtl8139>()];
 
 /// One of [`MODELS`], and which of its chips.
 #[derive(Clone, Copy)]
@@ -49,16 +51,38 @@ pub enum ParseModelError {
     },
 }
 
-/// Opens a card.
-pub type Open = Box<dyn FnMut() -> Result<Box<dyn PciFunction>, BusError> + Send>;
+/// Opens it again after it was dropped, as it was left.
+pub type Open<T> = Box<dyn FnMut() -> Result<Box<T>, BusError> + Send>;
 
-/// A card in software, with its cable in.
-pub struct Card {
-    /// It, open.
-    pub function: Box<dyn PciFunction>,
-    /// Opens it again after `function` was dropped, as it was left.
-    pub reopen: Open,
+/// A card or an adapter in software, open, with its cable in.
+pub enum Card {
+    /// On PCI.
+    Pci(Box<dyn PciFunction>, Open<dyn PciFunction>),
+    /// On USB.
+    Usb(Box<dyn UsbDevice>, Open<dyn UsbDevice>),
 }
+
+impl Card {
+    /// It, for a driver.
+    #[must_use]
+    pub fn opened(self) -> Opened {
+        match self {
+            Card::Pci(function, _) => Opened::Pci(function),
+            Card::Usb(device, reopen) => Opened::Usb { device, reopen: Some(reopen) },
+        }
+    }
+}
+
+/// The adapter on USB.
+const PEGASUS: Family = Family {
+    name: "pegasus",
+    variants: || model_pegasus::VARIANTS.iter().map(|(name, _)| *name).collect(),
+    build: |variant, port| {
+        let config = variant.map_or_else(Default::default, |number| model_pegasus::VARIANTS[number].1());
+        let (device, bench) = PegasusModel::new(config, port);
+        Card::Usb(Box::new(device), Box::new(move || Ok(Box::new(bench.open()?))))
+    },
+};
 
 /// A card of the usual make.
 const fn nic<C: Chip<Config: Default>>() -> Family {
@@ -68,7 +92,7 @@ const fn nic<C: Chip<Config: Default>>() -> Family {
         build: |variant, port| {
             let config = variant.map_or_else(C::Config::default, |number| C::VARIANTS[number].1());
             let (function, bench) = Function::<C>::new(config, port);
-            Card { function: Box::new(function), reopen: Box::new(move || Ok(Box::new(bench.open()?))) }
+            Card::Pci(Box::new(function), Box::new(move || Ok(Box::new(bench.open()?))))
         },
     }
 }
@@ -147,7 +171,6 @@ impl Eq for Model {}
 mod tests {
     use super::*;
     use crate::drivers;
-    use udrv_bus::{PciId, Width};
 
     #[test]
     fn every_model_has_a_name_of_its_own_and_the_driver_of_its_family_drives_it() {
@@ -155,9 +178,7 @@ mod tests {
         for model in &all {
             assert_eq!(model.to_string().parse(), Ok(*model));
             assert_eq!(all.iter().filter(|other| other.to_string() == model.to_string()).count(), 1, "{model:?} twice");
-            let mut card = model.build(WireConfig::default()).0.function;
-            let mut word = |at| card.config_read(at, Width::U16).expect("configuration space") as u16;
-            let id = PciId { vendor: word(0), device: word(2) };
+            let id = model.build(WireConfig::default()).0.opened().id().expect("it is there").expect("it answers");
             assert_eq!(drivers::for_id(id).map(|driver| driver.name), Some(model.family()), "{id}");
         }
     }
@@ -165,11 +186,12 @@ mod tests {
     #[test]
     fn a_chip_by_name_is_that_chip() {
         let device = |name: &str| {
-            let mut card = name.parse::<Model>().expect(name).build(WireConfig::default()).0.function;
-            card.config_read(2, Width::U16).expect("configuration space")
+            let card = name.parse::<Model>().expect(name).build(WireConfig::default()).0;
+            card.opened().id().expect("it is there").expect("it answers").numbers().1
         };
         assert_eq!((device("e1000"), device("e1000-82544gc")), (0x100e, 0x100c));
         assert_eq!((device("r8169"), device("r8169-rtl8168b")), (0x8169, 0x8168));
+        assert_eq!((device("pegasus"), device("pegasus-an986")), (0x8511, 0x0986));
     }
 
     #[test]

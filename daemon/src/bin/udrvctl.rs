@@ -92,24 +92,57 @@ enum Action {
 
 #[derive(Subcommand)]
 enum ModelAction {
-    /// Serve a model over vfio-user, in the foreground, until SIGTERM or SIGINT: to udrvd (vfio-user:SOCKET), or to QEMU
-    /// for a guest's own driver. One client at a time.
+    /// Serve a model in the foreground until SIGTERM or SIGINT. A card on PCI over vfio-user: to udrvd (vfio-user:SOCKET), or to
+    /// QEMU for a guest's own driver. An adapter on USB over usb-redir, to QEMU. One client at a time.
     Serve {
         /// Name of the model, for example rtl8139, or with one of its chips, r8169-rtl8168b.
         name: String,
         /// Path of the socket, which must not exist.
         socket: PathBuf,
-        /// Leave the other end of the model's wire empty.
-        #[arg(long)]
-        no_far_host: bool,
-        /// The other end of the wire is whoever connects to this socket, which must not exist: QEMU, for one, with
-        /// -netdev stream,server=off,addr.type=unix,addr.path=SOCKET.
-        #[arg(long, value_name = "SOCKET", conflicts_with = "no_far_host")]
-        cable: Option<PathBuf>,
-        /// Speed of the wire. A client that is slower than its wire loses frames, as with a real card.
-        #[arg(long, default_value_t = 100, value_name = "MBIT", value_parser = clap::value_parser!(u64).range(1..=10_000))]
-        line_rate: u64,
+        #[command(flatten)]
+        wire: WireArguments,
     },
+    /// Plug an adapter on USB into this machine's virtual host controller (vhci_hcd), in the foreground, until it is detached or
+    /// SIGTERM or SIGINT.
+    PlugIn {
+        /// Name of the model, for example pegasus.
+        name: String,
+        /// Port of the controller.
+        #[arg(long, default_value_t = 0)]
+        port: u32,
+        #[command(flatten)]
+        wire: WireArguments,
+    },
+}
+
+#[derive(clap::Args)]
+struct WireArguments {
+    /// Leave the other end of the model's wire empty.
+    #[arg(long)]
+    no_far_host: bool,
+    /// The other end of the wire is whoever connects to this socket, which must not exist: QEMU, for one, with
+    /// -netdev stream,server=off,addr.type=unix,addr.path=SOCKET.
+    #[arg(long, value_name = "SOCKET", conflicts_with = "no_far_host")]
+    cable: Option<PathBuf>,
+    /// Speed of the wire. A client that is slower than its wire loses frames, as with a real card.
+    #[arg(long, default_value_t = 100, value_name = "MBIT", value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    line_rate: u64,
+}
+
+impl WireArguments {
+    fn far_end(&self) -> FarEnd {
+        let rate = self.line_rate * 1_000_000;
+        match &self.cable {
+            Some(path) => FarEnd::Cable(path.clone(), rate),
+            None if self.no_far_host => FarEnd::Nobody,
+            None => FarEnd::Host(FarHostConfig { line_rate: Some(rate), ..FarHostConfig::default() }),
+        }
+    }
+}
+
+fn start_log() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_target(false).init();
 }
 
 fn main() -> ExitCode {
@@ -139,16 +172,13 @@ fn run(arguments: &Arguments) -> Result<(), String> {
         }
         Action::Release { device, entry } => (Ok(device.clone()), Request::Release { entry: entry.clone() }),
         Action::Restart { device } => (or_only(device), Request::Restart),
-        Action::Model(ModelAction::Serve { name, socket, no_far_host, cable, line_rate }) => {
-            let rate = line_rate * 1_000_000;
-            let far_end = match cable {
-                Some(path) => FarEnd::Cable(path.clone(), rate),
-                None if *no_far_host => FarEnd::Nobody,
-                None => FarEnd::Host(FarHostConfig { line_rate: Some(rate), ..FarHostConfig::default() }),
-            };
-            let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-            tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_target(false).init();
-            return serve::serve(name, socket, &far_end).map_err(|e| e.to_string());
+        Action::Model(ModelAction::Serve { name, socket, wire }) => {
+            start_log();
+            return serve::serve(name, socket, &wire.far_end()).map_err(|e| e.to_string());
+        }
+        Action::Model(ModelAction::PlugIn { name, port, wire }) => {
+            start_log();
+            return serve::plug_in(name, *port, &wire.far_end()).map_err(|e| e.to_string());
         }
     };
     let answer = device.and_then(|device| ask(&directory, &device, request)).map_err(|e: ClientError| e.to_string())?;

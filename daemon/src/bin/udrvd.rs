@@ -214,7 +214,7 @@ fn drive(run: &Run) -> Result<(), Box<dyn Error>> {
     let (commander, inbox) = commands()?;
     stop_on_signals(commander.clone())?;
     control.serve(commander)?;
-    let running = driver.start(device.bus, endpoint, options)?;
+    let running = driver.start(device.opened, endpoint, options)?;
     running.run(&inbox)?;
     tracing::info!(device = name, "stopped");
     Ok(())

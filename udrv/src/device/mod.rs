@@ -57,6 +57,15 @@ pub trait Device: Send {
     /// Whether it is there: a register that reads as all ones may be one, or of a device that has left.
     fn answers(&mut self) -> bool;
 
+    /// Whether one that has left may come back.
+    fn comes_back(&self) -> bool {
+        false
+    }
+    /// Whether one that has left is back; it is then as after power-on.
+    fn look_for_return(&mut self) -> Result<bool, BusError> {
+        Ok(false)
+    }
+
     /// Lets its registers answer; and lets it reach memory, or not.
     fn enable(&mut self, dma: bool) -> Result<(), BusError>;
     /// From here on it reaches no memory, whatever it was told before.

@@ -20,7 +20,16 @@ impl<D: NetDriver> NetDevice<D> {
     /// # Errors
     /// When it is gone or was given up, or the endpoint is broken.
     pub fn run(mut self, inbox: &Inbox) -> Result<(), DeviceError> {
-        let served = self.serve(inbox);
+        let served = loop {
+            match self.serve(inbox) {
+                Err(error) if self.was_unplugged(&error) => {
+                    if let Err(error) = self.leave() {
+                        break Err(error);
+                    }
+                }
+                other => break other,
+            }
+        };
         self.reports.log(&self.name);
         let stopped = self.shut_down();
         served.and(stopped)

@@ -11,6 +11,7 @@
 //! ask of the chip, `settings.rs` follows what the administrator changes at the interface; `event_loop.rs` waits for the
 //! device, the endpoint and commands; this file starts and stops.
 
+mod absence;
 mod call;
 mod command;
 mod deliver;
@@ -282,6 +283,8 @@ pub struct NetDevice<D: NetDriver> {
     told_mode: InterruptMode,
     /// A poll that could have gone on was broken off.
     more: bool,
+    /// It was unplugged, and is looked for next then.
+    away: Option<Duration>,
     failed: Option<String>,
     stopped: bool,
 }
@@ -358,6 +361,7 @@ impl<D: NetDriver> NetDevice<D> {
             interrupts: Interrupts::new(look),
             told_mode: InterruptMode::Line,
             more: false,
+            away: None,
             failed: None,
             stopped: false,
         };

@@ -159,7 +159,7 @@ impl<D: NetDriver> NetDevice<D> {
                         Ok(()) => break Rung::Restore,
                         Err(why) => tracing::warn!(device = %self.name, why, "restore failed"),
                     }
-                    self.ladder.after_failure(self.host.now())
+                    self.after_failure()
                 }
                 Step::Restart(wait) => {
                     std::thread::sleep(wait);
@@ -172,7 +172,7 @@ impl<D: NetDriver> NetDevice<D> {
                         }
                         Err(why) => tracing::warn!(device = %self.name, why, "restart failed"),
                     }
-                    self.ladder.after_failure(self.host.now())
+                    self.after_failure()
                 }
                 Step::GiveUp => break Rung::GaveUp,
             };
@@ -181,6 +181,11 @@ impl<D: NetDriver> NetDevice<D> {
             self.file(entry, FaultReport { rung, recovered: rung != Rung::GaveUp, ..report });
         }
         rung
+    }
+
+    /// The next rung; none for a device that has left.
+    fn after_failure(&mut self) -> Step {
+        if self.host.window.device().answers() { self.ladder.after_failure(self.host.now()) } else { Step::GiveUp }
     }
 
     /// Rung 2: the driver's `restore`, verified against the device.

@@ -58,14 +58,14 @@ impl<D: NetDriver> NetDevice<D> {
     /// As for [`NetDevice::serve_interrupt`].
     pub fn tick(&mut self) -> Result<(), DeviceError> {
         self.look()?;
-        if self.restores.is_down() {
+        if self.is_down() {
             return Ok(());
         }
         if self.has_stopped_sending() {
             // without a link nothing is sent, and that is no failure: it goes on when the link is back
             self.refresh_link()?;
         }
-        if self.has_stopped_sending() && !self.restores.is_down() {
+        if self.has_stopped_sending() && !self.is_down() {
             tracing::warn!(device = %self.name, "the device has stopped sending");
             self.sending_since = None;
             match self.must(Entry::TxTimeout, |cx| D::tx_timeout(cx)) {
@@ -88,7 +88,7 @@ impl<D: NetDriver> NetDevice<D> {
 
     /// When the device is to be looked at or restored next, if that is before the next [`NetDevice::tick`].
     pub(super) fn next_look(&self) -> Option<Duration> {
-        [self.interrupts.next_look(), self.restores.due()].into_iter().flatten().min()
+        [self.interrupts.next_look(), self.restores.due(), self.away].into_iter().flatten().min()
     }
 
     /// Time since the start.
@@ -181,22 +181,25 @@ impl<D: NetDriver> NetDevice<D> {
 
     /// Serves causes, frames both ways and the link. `all`: frames are looked for whatever the causes say.
     fn serve_device(&mut self, all: bool) -> Result<Found, DeviceError> {
+        if !self.is_here()? {
+            return Ok(Found::default());
+        }
         if self.restores.due().is_some_and(|due| self.clock() >= due) {
             self.restore_device()?;
         }
-        if self.restores.is_down() {
+        if self.is_down() {
             self.more = false;
             return Ok(Found::default());
         }
         let before = self.frames();
         let events = self.take_causes()?;
-        if !self.restores.is_down() && (all || events.has(Events::POLL) || self.more) {
+        if !self.is_down() && (all || events.has(Events::POLL) || self.more) {
             self.poll_all()?;
         }
         if events.has(Events::ERROR) {
             self.after_error(Entry::Interrupt, Error::Bus)?;
         }
-        let link = !self.restores.is_down() && events.has(Events::LINK) && self.refresh_link()?;
+        let link = !self.is_down() && events.has(Events::LINK) && self.refresh_link()?;
         // frames that waited for a slot
         self.pump_endpoint()?;
         let frames = self.frames() - before;

@@ -20,7 +20,7 @@ impl<D: NetDriver> NetDevice<D> {
     /// # Errors
     /// When the device was given up or the endpoint is broken.
     pub fn pump_endpoint(&mut self) -> Result<(), DeviceError> {
-        if self.restores.is_down() {
+        if self.is_down() {
             return Ok(());
         }
         while self.outbound.has_room() && self.next_frame()? {}
@@ -30,7 +30,7 @@ impl<D: NetDriver> NetDevice<D> {
     /// Whether a frame from the endpoint could be taken now.
     #[must_use]
     pub fn has_room(&self) -> bool {
-        self.outbound.is_empty() && !self.restores.is_down() && self.host.buffers.free() > 0
+        self.outbound.is_empty() && !self.is_down() && self.host.buffers.free() > 0
     }
 
     /// Puts a frame from the endpoint at the end of the queue. False: there is none, or no buffer for it.

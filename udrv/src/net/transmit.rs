@@ -154,7 +154,7 @@ fn transmit_all<S>(
 impl<D: NetDriver> NetDevice<D> {
     /// Gives what waits to the driver, in order, until nothing waits or there is no room.
     pub(super) fn send_waiting(&mut self) -> Result<(), DeviceError> {
-        while !self.outbound.queue.is_empty() && !self.restores.is_down() {
+        while !self.outbound.queue.is_empty() && !self.is_down() {
             // the second version is not the one to be quick with
             let first = self.version(Entry::Transmit) == Version::First;
             let count = if first { self.outbound.batch(self.host.buffers.lent() as usize) } else { 1 };

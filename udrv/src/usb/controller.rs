@@ -241,6 +241,26 @@ impl Device for Controller {
         !self.gone
     }
 
+    fn comes_back(&self) -> bool {
+        self.reopen.is_some()
+    }
+
+    fn look_for_return(&mut self) -> Result<bool, BusError> {
+        let Some(reopen) = &mut self.reopen else { return Ok(false) };
+        let mut device = match reopen() {
+            Err(BusError::Gone { .. }) => return Ok(false),
+            other => other?,
+        };
+        if let Some(event) = &self.event {
+            device.set_event(event.as_fd())?;
+        }
+        self.device = device;
+        self.gone = false;
+        self.rings.iter_mut().for_each(Ring::forget);
+        self.causes = 0;
+        Ok(true)
+    }
+
     fn enable(&mut self, dma: bool) -> Result<(), BusError> {
         if !dma {
             self.stop_dma()?;
@@ -292,19 +312,8 @@ impl Device for Controller {
     }
 
     fn reset(&mut self) -> Result<ResetKind, BusError> {
-        if self.gone {
-            let Some(reopen) = &mut self.reopen else { return Err(BusError::Gone { operation: "reset" }) };
-            let device = reopen()?;
-            let mut device = device;
-            if let Some(event) = &self.event {
-                device.set_event(event.as_fd())?;
-            }
-            self.device = device;
-            self.gone = false;
-        } else {
-            let done = self.device.reset();
-            self.noted(done)?;
-        }
+        let done = self.device.reset();
+        self.noted(done)?;
         while self.device.reap().is_some() {}
         self.rings.iter_mut().for_each(Ring::forget);
         self.causes = 0;
