@@ -55,6 +55,26 @@ pci_interface() {
     ls "/sys/bus/pci/devices/$1/net"
 }
 
+# interface_driver INTERFACE: prints the name of the kernel driver behind a network interface.
+interface_driver() {
+    basename "$(readlink "/sys/class/net/$1/device/driver")"
+}
+
+# has_interface_of DRIVER: prints the first network interface in this namespace that the kernel driver has made.
+has_interface_of() {
+    local interface
+    for interface in $(ls /sys/class/net); do
+        [ "$(interface_driver "$interface")" != "$1" ] || { echo "$interface"; return 0; }
+    done
+    return 1
+}
+
+# interface_of DRIVER: the same, waiting for it.
+interface_of() {
+    within 10 has_interface_of "$1" > /dev/null || fail "no network interface of $1"
+    has_interface_of "$1"
+}
+
 # netns_add NAME: makes a network namespace with its loopback up. Run in it with `ip netns exec NAME ...`.
 netns_add() {
     ip netns add "$1" && ip -n "$1" link set lo up || fail "no namespace $1"

@@ -208,6 +208,14 @@ impl Guest {
         self.qemu(["-device", &device.to_string()])
     }
 
+    /// Plugs in, at port 1 of a host controller of its own, the USB device that a server shows over usb-redir at `socket`. The
+    /// server is to be there when the guest is run.
+    pub(crate) fn usb_redir(self, socket: &Path) -> Self {
+        let chardev = qemu::with_path("socket,id=adapter,path=", socket);
+        let guest = self.module("xhci-pci").qemu(["-device", "qemu-xhci,id=usb"]);
+        guest.qemu(["-chardev".into(), chardev, "-device".into(), "usb-redir,chardev=adapter,bus=usb.0,port=1".into()])
+    }
+
     /// Adds arguments to QEMU's command line.
     pub(crate) fn qemu<S: Into<OsString>>(mut self, arguments: impl IntoIterator<Item = S>) -> Self {
         self.arguments.extend(arguments.into_iter().map(Into::into));

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   this machine: udrvctl model serve NAME ==unix socket== QEMU | guest: Linux, its own driver for that chip
+//!                 vfio-user or usb-redir
 //!                 far host 10.0.2.2 at the end of the model's wire
 //! ```
 //!
@@ -28,11 +29,25 @@ const SLOT: u8 = 4;
 struct Pair {
     model: &'static str,
     module: &'static str,
+    bus: Bus,
+}
+
+/// Where a guest has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Bus {
+    /// Served over vfio-user.
+    Pci,
+    /// Served over usb-redir.
+    Usb,
 }
 
 impl Pair {
     const fn new(model: &'static str, module: &'static str) -> Pair {
-        Pair { model, module }
+        Pair { model, module, bus: Bus::Pci }
+    }
+
+    const fn usb(model: &'static str, module: &'static str) -> Pair {
+        Pair { model, module, bus: Bus::Usb }
     }
 
     /// Whether `name` is its chip or its family.
@@ -42,7 +57,7 @@ impl Pair {
 }
 
 /// What can be judged. A new chip is a line here.
-const PAIRS: [Pair; 10] = [
+const PAIRS: [Pair; 12] = [
     Pair::new("rtl8139", "8139too"),
     Pair::new("e1000-82540em", "e1000"),
     Pair::new("e1000-82545em", "e1000"),
@@ -53,6 +68,8 @@ const PAIRS: [Pair; 10] = [
     Pair::new("r8169-rtl8169sc", "r8169"),
     Pair::new("r8169-rtl8168b", "r8169"),
     Pair::new("r8169-rtl8168be", "r8169"),
+    Pair::usb("pegasus-adm8511", "pegasus"),
+    Pair::usb("pegasus-an986", "pegasus"),
 ];
 
 /// What the guest's script finds out, in this order; a check that is missing from its results has failed.
@@ -197,9 +214,14 @@ fn judge(pair: Pair, kernel: Kernel) -> Result<Verdict, Failure> {
     let scenario = format!("oracle-{}", pair.model);
     let served = Served::start(&programs[0], pair.model, FarEnd::Host, &scenario)?;
     let script = include_str!("oracle.sh");
-    let facts = format!("MODULE={}\nCARD=0000:00:{SLOT:02x}.0\n", pair.module);
+    let bus = if pair.bus == Bus::Pci { "pci" } else { "usb" };
+    let facts = format!("MODULE={}\nBUS={bus}\n", pair.module);
     let guest = Guest::new(&scenario).kernel(kernel).memory(512).timeout(LIMIT);
-    let guest = guest.vfio_user(&served.socket(), SLOT).module(pair.module).file("/guest/oracle", 0o644, facts);
+    let guest = match pair.bus {
+        Bus::Pci => guest.vfio_user(&served.socket(), SLOT),
+        Bus::Usb => guest.usb_redir(&served.socket()),
+    };
+    let guest = guest.module(pair.module).file("/guest/oracle", 0o644, facts);
     let outcome = guest.script(script).run()?;
 
     let text = |name: &str| std::fs::read_to_string(outcome.results.join(name)).unwrap_or_default().trim().to_owned();

@@ -32,8 +32,8 @@ works() {
     [ "$(pings 5 56)" = 5 ]
 }
 
-INTERFACE=$(pci_interface "$CARD") && [ "$(pci_driver "$CARD")" = "$MODULE" ]
-result bound $? "$(pci_driver "$CARD") made $INTERFACE"
+INTERFACE=$(interface_of "$MODULE")
+result bound $? "$MODULE made $INTERFACE"
 address=$(cat "/sys/class/net/$INTERFACE/address")
 [ "$address" = 52:54:00:12:34:56 ]
 result address $? "$address"
@@ -58,12 +58,16 @@ timeout 100 nc "$FAR" 7 < /tmp/data > /tmp/back
 cmp -s /tmp/data /tmp/back && [ "$(sha256sum < /tmp/data)" = "$(sha256sum < /tmp/back)" ]
 result tcp $? "$(wc -c < /tmp/back) bytes back, from $begin s to $(cut -d ' ' -f 1 /proc/uptime) s"
 
-line=$(grep -w "$INTERFACE" /proc/interrupts)
-case $line in *PCI-MSI*) kind=MSI ;; *) kind=INTx ;; esac
-# one processor or more: a column of counts each
-count=$(echo "$line" | sed 's/^ *[0-9]*: *//' | tr -s ' ' '\n' | sed -n '/^0*[1-9][0-9]*$/p' | head -n 1)
-[ -n "$count" ]
-result interrupts $? "${count:-none} by $kind"
+if [ "$BUS" = pci ]; then
+    line=$(grep -w "$INTERFACE" /proc/interrupts)
+    case $line in *PCI-MSI*) kind=MSI ;; *) kind=INTx ;; esac
+    # one processor or more: a column of counts each
+    count=$(echo "$line" | sed 's/^ *[0-9]*: *//' | tr -s ' ' '\n' | sed -n '/^0*[1-9][0-9]*$/p' | head -n 1)
+    [ -n "$count" ]
+    result interrupts $? "${count:-none} by $kind"
+else
+    none interrupts "those are the host controller's"
+fi
 
 statistic() {
     cat "/sys/class/net/$INTERFACE/statistics/$1"
@@ -127,7 +131,7 @@ fi
 ip link set "$INTERFACE" down && up && works
 result again $? ""
 
-rmmod "$MODULE" && insmod "/guest/modules/$MODULE.ko" && INTERFACE=$(pci_interface "$CARD") &&
+rmmod "$MODULE" && insmod "/guest/modules/$MODULE.ko" && INTERFACE=$(interface_of "$MODULE") &&
     ip addr add 10.0.2.15/24 dev "$INTERFACE" && up && works
 result reload $? ""
 ip addr show > /results/interfaces
