@@ -38,6 +38,8 @@ pub(crate) enum Make {
     Qemu,
     /// We: a model by its name, served over vfio-user, for a chip that QEMU does not have.
     Model,
+    /// We: a model by its name, served over usb-redir.
+    Adapter,
 }
 
 /// A card for the far end.
@@ -87,6 +89,16 @@ pub(crate) const CARDS: &[Card] = &[
         vlan: true,
         peer: E1000,
     },
+    Card {
+        name: "pegasus",
+        make: Make::Adapter,
+        devices: &["pegasus-adm8511", "pegasus-an986"],
+        msi: &[],
+        module: "pegasus",
+        jumbo: None,
+        vlan: false,
+        peer: E1000,
+    },
 ];
 
 /// The card of that name.
@@ -108,14 +120,24 @@ pub(crate) fn model_and_card(scenario: &str, card: &Card, served: &Served, scrip
     guest.nic_at(card.peer.device, PEER_SLOT, &served.cable())
 }
 
-/// The guest for both, without the cards.
+/// The same with an adapter on USB.
+pub(crate) fn adapter_and_card(scenario: &str, card: &Card, served: &Served, script: &str) -> Guest {
+    let guest = on_a_cable(scenario, card, card.peer, script).usb_redir(&served.socket());
+    guest.nic_at(card.peer.device, PEER_SLOT, &served.cable())
+}
+
+/// The guest for both, without the cards. What hangs on the bus of ours is in `/guest/bus.sh`.
 fn on_a_cable(scenario: &str, card: &Card, peer: Peer, script: &str) -> Guest {
     let module = card.module;
     let jumbo = card.jumbo.map_or(String::new(), |mtu| mtu.to_string());
     let vlan = if card.vlan { "77" } else { "" };
     let ours = format!("OURS={OUR_ADDRESS}\nOUR_LINUX={module}\nJUMBO={jumbo}\nVLAN={vlan}\n");
     let cards = format!("{ours}PEER={PEER_ADDRESS}\nPEER_LINUX={}\n", peer.module);
-    let guest = Guest::new(scenario).vfio().module(peer.module).module(module);
+    let guest = match card.make {
+        Make::Adapter => Guest::new(scenario).file("/guest/bus.sh", 0o644, include_str!("usb.sh")),
+        Make::Qemu | Make::Model => Guest::new(scenario).vfio().file("/guest/bus.sh", 0o644, include_str!("pci.sh")),
+    };
+    let guest = guest.module(peer.module).module(module);
     guest.file("/guest/cards", 0o644, cards).script(script)
 }
 

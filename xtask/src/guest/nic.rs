@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::{
     Error, Guest, Kernel, Result,
-    cards::{CARDS, Card, Make, model_and_card, named, two_cards},
+    cards::{CARDS, Card, Make, adapter_and_card, model_and_card, named, two_cards},
     served::{FarEnd, Served},
 };
 use crate::{
@@ -65,13 +65,14 @@ impl clap::Subcommand for Scenario {
     fn augment_subcommands(command: clap::Command) -> clap::Command {
         CARDS.iter().fold(command, |command, card| {
             let about = format!(
-                "Drive an {} over kernel VFIO, crash its driver in every entry point under load, and judge what came through",
-                card.name
+                "Drive {} over {}, crash its driver in every entry point under load, and judge what came through",
+                card.name,
+                if card.make == Make::Adapter { "libusb" } else { "kernel VFIO" }
             );
             let variant = clap::Arg::new(VARIANT).long(VARIANT).value_name("DEVICE");
-            let variant = variant.help("The device; without it all, one after the other").value_parser(
-                clap::builder::PossibleValuesParser::new(card.devices.iter().copied()),
-            );
+            let variant = variant
+                .help("The device; without it all, one after the other")
+                .value_parser(clap::builder::PossibleValuesParser::new(card.devices.iter().copied()));
             let own = <Options as clap::Args>::augment_args(clap::Command::new(card.name)).arg(variant);
             command.subcommand(own.about(about))
         })
@@ -139,13 +140,14 @@ fn job(card: &Card, device: &str, kernel: Kernel) -> std::result::Result<(), Ver
     // kept until the guest has ended
     let served = match card.make {
         Make::Qemu => None,
-        Make::Model => {
+        Make::Model | Make::Adapter => {
             let served = Served::start(&programs[1], device, FarEnd::Card, device);
             Some(served.map_err(|failure| Verdict::Wrong(vec![failure.to_string()]))?)
         }
     };
     let guest = match &served {
         None => two_cards(device, card, device, card.peer, script),
+        Some(served) if card.make == Make::Adapter => adapter_and_card(device, card, served, script),
         Some(served) => model_and_card(device, card, served, script),
     };
     let guest = guest.kernel(kernel).module("tun").module("8021q").memory(512);
@@ -159,7 +161,7 @@ fn job(card: &Card, device: &str, kernel: Kernel) -> std::result::Result<(), Ver
     match Figures::read(&outcome.results) {
         Ok(figures) => {
             figures.print(device, outcome.seconds);
-            wrong.extend(figures.wrong(card.msi.contains(&device)));
+            wrong.extend(figures.wrong(kinds(card, device)));
         }
         Err(why) => wrong.push(why),
     }
@@ -206,8 +208,8 @@ impl Figures {
         self.storm["faults"].as_array().map_or(&[], Vec::as_slice)
     }
 
-    /// What is not as it must be. `msi`: the device has messages, which `--interrupts auto` has to take.
-    fn wrong(&self, msi: bool) -> Vec<String> {
+    /// What is not as it must be. Interrupts must have come of these kinds, without and with `--interrupts auto`.
+    fn wrong(&self, (usual, auto): (&str, &str)) -> Vec<String> {
         let mut wrong = Vec::new();
         let mut must = |ok: bool, what: String| {
             if !ok {
@@ -231,8 +233,7 @@ impl Figures {
             must(false, format!("not recovered: {fault}"));
         }
         must(self.storm["pid_unchanged"] == true, "udrvd's pid has changed".to_owned());
-        let auto = if msi { "vfio-msi" } else { "vfio-intx" };
-        for (found, kind) in [(&self.interrupts, "vfio-intx"), (&self.interrupts_auto, auto)] {
+        for (found, kind) in [(&self.interrupts, usual), (&self.interrupts_auto, auto)] {
             must(has_come(found, kind), format!("no interrupt has come by {kind}: {found}"));
         }
         let status = &self.storm["status"];
@@ -278,6 +279,15 @@ impl Figures {
         let line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
         println!("interrupts: {}; with auto: {}", line(&self.interrupts), line(&self.interrupts_auto));
         println!("{} faults, guest with {device} ran {seconds:.0} s", self.faults().len());
+    }
+}
+
+/// How the interrupts of a device reach us, as `/proc/interrupts` names it: without and with `--interrupts auto`.
+fn kinds(card: &Card, device: &str) -> (&'static str, &'static str) {
+    match card.make {
+        Make::Adapter => ("xhci_hcd", "xhci_hcd"),
+        Make::Qemu | Make::Model if card.msi.contains(&device) => ("vfio-intx", "vfio-msi"),
+        Make::Qemu | Make::Model => ("vfio-intx", "vfio-intx"),
     }
 }
 

@@ -1,8 +1,6 @@
-# A card of ours under udrvd through VFIO; at the other end of the cable a card of another make under Linux's own driver.
+# A card of ours under udrvd; at the other end of the cable a card of another make under Linux's own driver.
 . /guest/lib.sh
-. /guest/cards # OURS and PEER, the PCI addresses; OUR_LINUX and PEER_LINUX, Linux's drivers for them
-
-DEVICE=pci:$OURS
+. /guest/cards # OURS and PEER, PCI addresses; OUR_LINUX and PEER_LINUX, Linux's drivers for them
 
 # refused TEXT COMMAND...: the command must fail with one line that contains TEXT.
 refused() {
@@ -15,25 +13,12 @@ refused() {
     echo "$said" | grep -q -- "$text" || fail "no word of '$text' in: $said"
 }
 
-# bus_mastering ADDRESS: whether the device may master the bus (bit 2 of the PCI command register).
-bus_mastering() {
-    local byte
-    byte=$(dd if="/sys/bus/pci/devices/$1/config" bs=1 skip=4 count=1 2> /dev/null | hexdump -e '1/1 "%d"')
-    [ $((byte & 4)) -ne 0 ]
-}
+. /guest/bus.sh # DEVICE, and what hangs on its bus
 
 echo "refusals:"
-refused 'there is no PCI function' udrvd run pci:0000:00:1d.0
-refused 'bound to the kernel driver' udrvd run "pci:$PEER"
-refused 'bound to the kernel driver' udrvd run "$DEVICE"
-[ "$(pci_driver "$OURS")" = "$OUR_LINUX" ] || fail "Linux's own driver should have the card first"
-echo "$OURS" > "/sys/bus/pci/devices/$OURS/driver/unbind"
-refused 'no driver bound' udrvd run "$DEVICE"
-
-bind_vfio "$OURS"
-[ "$(pci_driver "$PEER")" = "$PEER_LINUX" ] || fail "the far card should be Linux's, and is $(pci_driver "$PEER")'s"
+refuse_and_take
 refused 'longer than 15 bytes' udrvd run "$DEVICE" --tap much-too-long-a-name
-bus_mastering "$OURS" && fail "a refused start left the device mastering the bus"
+is_left_alone || fail "a refused start did not leave the device alone"
 
 netns_add near
 netns_add far
@@ -113,7 +98,8 @@ within 10 mtu_is "$before" || fail "an MTU of 20000 stays"
 udrvctl --json faults > /results/faults.json
 udrvctl faults > /results/faults
 udrvctl status | tee /results/status-after
-grep vfio- /proc/interrupts > /results/interrupts
+interrupts > /results/interrupts
+unplug_and_replug
 
 ip netns exec near cat /sys/class/net/udrv0/statistics/tx_dropped > /results/tap-dropped
 
@@ -121,7 +107,7 @@ kill -TERM "$udrvd"
 wait "$udrvd"
 udrvd_status=$?
 kill "$serve"
-bus_mastering "$OURS" && fail "udrvd left the device mastering the bus"
+is_left_alone || fail "udrvd did not leave the device alone"
 ip -n near link show udrv0 > /dev/null 2>&1 && fail "udrvd left its TAP behind"
 [ -e "/run/udrv/$DEVICE.sock" ] && fail "udrvd left its control socket behind"
 
@@ -160,17 +146,13 @@ ip -n near addr add 10.77.0.1/24 dev packets0 && ip -n near link set packets0 up
 ip -n far neigh flush dev "$peer"
 within 10 pings 5 1472 10.77.0.2 || fail "nobody behind the TUN"
 ip -n far neigh show 10.77.0.1 | grep -q lladdr || fail "the far host has not learned our address"
-grep vfio- /proc/interrupts > /results/interrupts-auto
+interrupts > /results/interrupts-auto
 kill -INT "$udrvd"
 wait "$udrvd" || fail "the udrvd with a TUN did not stop cleanly"
 echo "a TUN: pings come back, and the far host has found us"
 
-# back to Linux's own driver, as the README says: the card must be as good as new
-echo > "/sys/bus/pci/devices/$OURS/driver_override"
-echo "$OURS" > "/sys/bus/pci/devices/$OURS/driver/unbind"
-echo "$OURS" > /sys/bus/pci/drivers_probe
-[ "$(pci_driver "$OURS")" = "$OUR_LINUX" ] || fail "$OUR_LINUX does not take the card back"
-back=$(pci_interface "$OURS") || exit 1
+# back to Linux's own driver: the device must be as good as new
+back=$(give_back) || exit 1
 netns_take near "$back" 10.77.0.1/24
 wait_link near "$back" 10
 /usr/local/bin/ip netns exec far udrv-judge serve 10.77.0.2:7001 2> /results/serve-again.log &
