@@ -9,6 +9,7 @@ mod figures;
 mod guest_net;
 mod net;
 mod table;
+mod usb;
 
 use std::process::ExitCode;
 
@@ -18,7 +19,7 @@ use crate::steps::Failure;
 // ------------------------------------------------------------------------------------------------------------------
 // The sections, in order.
 // ------------------------------------------------------------------------------------------------------------------
-const SECTIONS: [Measure; 2] = [engine::measure, device::measure];
+const SECTIONS: [Measure; 3] = [engine::measure, device::measure, usb::measure];
 // ------------------------------------------------------------------------------------------------------------------
 
 /// Measures a section.

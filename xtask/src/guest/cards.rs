@@ -55,6 +55,9 @@ pub(crate) struct Peer {
 pub(crate) const E1000: Peer = Peer { device: "e1000", module: "e1000" };
 const RTL8139: Peer = Peer { device: "rtl8139", module: "8139cp" };
 
+/// Not a device of its own: the first of an adapter's, in the guest itself behind Linux's virtual host controller.
+pub(crate) const VHCI: &str = "vhci";
+
 /// All of them.
 pub(crate) const CARDS: &[Card] = &[
     Card {
@@ -92,7 +95,7 @@ pub(crate) const CARDS: &[Card] = &[
     Card {
         name: "pegasus",
         make: Make::Adapter,
-        devices: &["pegasus-adm8511", "pegasus-an986"],
+        devices: &["pegasus-adm8511", "pegasus-an986", VHCI],
         msi: &[],
         module: "pegasus",
         jumbo: None,

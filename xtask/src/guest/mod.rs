@@ -36,6 +36,7 @@ mod process;
 mod qemu;
 mod served;
 mod tools;
+mod vhci;
 
 use std::{
     ffi::OsString,

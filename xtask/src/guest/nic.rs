@@ -11,8 +11,9 @@ use serde_json::Value;
 
 use super::{
     Error, Guest, Kernel, Result,
-    cards::{CARDS, Card, Make, adapter_and_card, model_and_card, named, two_cards},
+    cards::{CARDS, Card, Make, VHCI, adapter_and_card, model_and_card, named, two_cards},
     served::{FarEnd, Served},
+    vhci,
 };
 use crate::{
     cargo,
@@ -22,8 +23,10 @@ use crate::{
 /// Far above the minute or two that it takes: a busy machine is no failure.
 const LIMIT: Duration = Duration::from_secs(900);
 /// What the issue of it asks for.
-const LEAST_FAULTS: usize = 50;
+pub(super) const LEAST_FAULTS: usize = 50;
 const LEAST_BYTES: u64 = 32 << 20;
+/// The same of an adapter on USB of full speed, each of whose frames goes through two host controllers and two processes.
+const LEAST_BYTES_OF_ADAPTERS: u64 = 8 << 20;
 
 /// Drive a card over kernel VFIO, crash its driver in every entry point under load, and judge what came through.
 #[derive(Debug, clap::Args)]
@@ -136,12 +139,17 @@ impl From<Error> for Verdict {
 fn job(card: &Card, device: &str, kernel: Kernel) -> std::result::Result<(), Verdict> {
     let programs = cargo::release_programs(&["udrv-daemon", "udrv-judge"], &["udrvd", "udrvctl", "udrv-judge"]);
     let programs = programs.map_err(|error| Verdict::Wrong(vec![error.to_string()]))?;
+    if device == VHCI {
+        let wrong = vhci::run(card.devices[0], card.module, kernel, programs)?;
+        return if wrong.is_empty() { Ok(()) } else { Err(Verdict::Wrong(wrong)) };
+    }
     let script = include_str!("nic.sh");
     // kept until the guest has ended
     let served = match card.make {
         Make::Qemu => None,
         Make::Model | Make::Adapter => {
-            let served = Served::start(&programs[1], device, FarEnd::Card, device);
+            let far_end = if card.make == Make::Adapter { FarEnd::CardOfAdapter } else { FarEnd::Card };
+            let served = Served::start(&programs[1], device, far_end, device);
             Some(served.map_err(|failure| Verdict::Wrong(vec![failure.to_string()]))?)
         }
     };
@@ -161,7 +169,8 @@ fn job(card: &Card, device: &str, kernel: Kernel) -> std::result::Result<(), Ver
     match Figures::read(&outcome.results) {
         Ok(figures) => {
             figures.print(device, outcome.seconds);
-            wrong.extend(figures.wrong(kinds(card, device)));
+            let least = if card.make == Make::Adapter { LEAST_BYTES_OF_ADAPTERS } else { LEAST_BYTES };
+            wrong.extend(figures.wrong(least, kinds(card, device)));
         }
         Err(why) => wrong.push(why),
     }
@@ -208,8 +217,8 @@ impl Figures {
         self.storm["faults"].as_array().map_or(&[], Vec::as_slice)
     }
 
-    /// What is not as it must be. Interrupts must have come of these kinds, without and with `--interrupts auto`.
-    fn wrong(&self, (usual, auto): (&str, &str)) -> Vec<String> {
+    /// What is not as it must be. Each stream must have moved `least` bytes; interrupts must have come of these kinds, without and with `--interrupts auto`.
+    fn wrong(&self, least: u64, (usual, auto): (&str, &str)) -> Vec<String> {
         let mut wrong = Vec::new();
         let mut must = |ok: bool, what: String| {
             if !ok {
@@ -219,7 +228,7 @@ impl Figures {
         for way in ["up", "down"] {
             let stream = &self.transfer[way];
             must(stream["hash_right"] == true, format!("the stream {way}: wrong hash"));
-            must(stream["bytes"].as_u64() >= Some(LEAST_BYTES), format!("the stream {way} was too short: {stream}"));
+            must(stream["bytes"].as_u64() >= Some(least), format!("the stream {way} was too short: {stream}"));
         }
         must(self.transfer["right"] == true, format!("the transfer: {}", self.transfer["failure"]));
         let frames = [("sent", &self.sent), ("received", &self.received), ("of the baseline", &self.baseline_frames)];

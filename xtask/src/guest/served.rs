@@ -17,6 +17,8 @@ use crate::steps::Failure;
 const TO_A_HOST: &str = "10";
 /// The same to a card of the guest, which is as slow as the other.
 const TO_A_CARD: &str = "100";
+/// The same of an adapter on USB of full speed, which has 12 Mbit/s for everything.
+const FROM_AN_ADAPTER: &str = "10";
 
 /// A model that is served. Ended on drop, by its own process id.
 #[derive(Debug)]
@@ -32,6 +34,8 @@ pub(crate) enum FarEnd {
     Host,
     /// A card of the guest: see [`Served::cable`].
     Card,
+    /// The same, of an adapter on USB.
+    CardOfAdapter,
 }
 
 impl Served {
@@ -50,6 +54,7 @@ impl Served {
         match far_end {
             FarEnd::Host => command.args(["--line-rate", TO_A_HOST]),
             FarEnd::Card => command.args(["--line-rate", TO_A_CARD, "--cable"]).arg(cable_in(&folder)),
+            FarEnd::CardOfAdapter => command.args(["--line-rate", FROM_AN_ADAPTER, "--cable"]).arg(cable_in(&folder)),
         };
         let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).spawn();
         let child = child.doing(|| format!("start {}", program.display()))?;

@@ -3,7 +3,8 @@
 //! Prints JSON, one object a line: facts, then each measure with one sample a round, in nanoseconds. Nobody is at the
 //! ends: an endpoint that makes frames and forgets them, a wire whose far end is emptied. So what is timed is the
 //! driver, the framework and the model. All measures take turns in every round, and what is compared takes turns many
-//! times within one: see [`Table::pair`]. `--quick` makes fewer and shorter rounds; `--net` measures what `net.rs` says instead.
+//! times within one: see [`Table::pair`]. `--quick` makes fewer and shorter rounds; `--net` measures what `net.rs` says
+//! instead, `--usb` what `usb.rs` does.
 //!
 //! - `turned.rs`: a driver on its model; `plain.rs`: a driver that does next to nothing; `bus.rs`: the model alone;
 //! - `mill.rs`: the endpoint; `net.rs`: every driver, packets a second; `crashes.rs`: and with a crash a second.
@@ -14,6 +15,7 @@ mod mill;
 mod net;
 mod plain;
 mod turned;
+mod usb;
 
 use std::time::Instant;
 
@@ -40,6 +42,9 @@ fn main() {
     let quick = std::env::args().any(|a| a == "--quick");
     if std::env::args().any(|a| a == "--net") {
         return net::run(isolation.name(), quick);
+    }
+    if std::env::args().any(|a| a == "--usb") {
+        return usb::run(isolation.name(), quick);
     }
     let (rounds, frames, faults) = if quick { (5, 200, 20) } else { (15, 2000, 100) };
 
