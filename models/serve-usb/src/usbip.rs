@@ -101,6 +101,9 @@ impl Session {
             if ready.event && self.transfers.collect()? == Presence::Gone {
                 presence = Presence::Gone;
             }
+            if presence == Presence::Gone {
+                self.transfers.finish();
+            }
             while let Some(ended) = self.transfers.take() {
                 self.tell(ended);
             }

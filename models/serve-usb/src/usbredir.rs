@@ -131,6 +131,9 @@ impl Session<'_> {
             if ready.event && self.transfers.collect()? == Presence::Gone {
                 presence = Presence::Gone;
             }
+            if presence == Presence::Gone {
+                self.transfers.finish();
+            }
             self.tell();
             self.stream.send()?;
             if presence == Presence::Gone {

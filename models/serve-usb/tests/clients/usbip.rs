@@ -35,8 +35,7 @@ impl Vhci {
         self.sequence += 1;
         let is_in = endpoint & 0x80 != 0;
         self.wanted.insert(self.sequence, is_in);
-        let words =
-            [1, self.sequence, 0x10002, is_in.into(), u32::from(endpoint & 0xf), flags, length as u32, 0, 0, 0];
+        let words = [1, self.sequence, 0x10002, is_in.into(), u32::from(endpoint & 0xf), flags, length as u32, 0, 0, 0];
         let head = words.map(u32::to_be_bytes).concat();
         self.stream.write_all(&[&head[..], &setup, data].concat()).unwrap();
         self.sequence
