@@ -2,13 +2,13 @@
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use model_pegasus::{BULK_IN, BULK_OUT, BadDescriptors, INTERRUPT, regs};
 use model_serve_usb::usbredir::UsbRedir;
 use model_serve_usb::{End, SessionError};
 
-use crate::bench::{Bench, MAC, PATIENCE, START, frame, stop_of, to_send};
+use crate::bench::{Bench, MAC, PATIENCE, START, frame, stop_of, to_send, until};
 
 /// Capabilities: the device's release, sizes of packets, long ids, long bulk packets; and some that we have not.
 const QEMU: u32 = 1 << 0 | 1 << 1 | 1 << 2 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 7;
@@ -306,6 +306,58 @@ fn one_device_after_the_other_on_one_connection() {
     assert_eq!(qemu.control(3, [0x80, 8, 0, 0, 0, 0, 1, 0], &[]), (0, vec![1]));
     drop(qemu);
     assert_eq!(bench.end().unwrap(), End::Disconnected);
+}
+
+/// What was on its way to the device that has gone is not for the next one, however much of it has come.
+#[test]
+fn what_was_for_the_last_device_is_not_for_the_next() {
+    let (go, gone) = std::sync::mpsc::channel();
+    let (next, second) = std::sync::mpsc::channel();
+    let (bench, stream) = Bench::serve(move |socket, device, stop| {
+        let mut client = UsbRedir::new(socket);
+        client.serve(device, stop_of(stop))?;
+        gone.recv().unwrap();
+        let (nic, handle, ..) = crate::bench::adapter();
+        next.send(handle).unwrap();
+        client.serve(Box::new(nic), stop_of(stop))
+    });
+    let mut qemu = Qemu::greet(stream, QEMU);
+    qemu.description();
+    bench.handle.unplug();
+    assert_eq!(qemu.get().kind, DEVICE_DISCONNECT);
+    // One whole packet, and the start of another.
+    qemu.put(CONTROL, 1, &[&[0, 0xf1, 0x40, 0, 7, 0, regs::MULTICAST, 0, 1, 0][..], &[7]].concat());
+    let late = [&[CONTROL, 11].map(u32::to_le_bytes).concat()[..], &[2, 0, 0, 0, 0, 0, 0, 0]].concat();
+    let late = [&late[..], &[0, 0xf1, 0x40, 0, 8, 0, regs::MULTICAST, 0, 1, 0, 8]].concat();
+    qemu.stream.write_all(&late[..20]).unwrap();
+    go.send(()).unwrap();
+    let handle = second.recv().unwrap();
+    assert_eq!(qemu.description().map(|packet| packet.kind), [INTERFACE_INFO, EP_INFO, DEVICE_CONNECT]);
+    qemu.stream.write_all(&late[20..]).unwrap();
+    assert_eq!(qemu.control(3, [0xc0, 0xf0, 0, 0, regs::MULTICAST, 0, 1, 0], &[]), (0, vec![0]));
+    assert_eq!(handle.register(regs::MULTICAST), 0);
+}
+
+/// Who does not read gets no more, and who reads again gets all of it, in order.
+#[test]
+fn a_storm_of_interrupts_does_not_fill_memory() {
+    /// Bytes of a packet with eight bytes.
+    const PACKET: u64 = 28;
+    let (bench, mut qemu) = bench();
+    bench.handle.misbehave(|m| m.interrupt_storm = true);
+    qemu.put(15, 5, &[INTERRUPT]);
+    let came = || bench.handle.counters().interrupt_in;
+    until("a megabyte has come", || came() > (1 << 20) / PACKET);
+    let end = Instant::now() + Duration::from_millis(300);
+    while Instant::now() < end {
+        assert!(came() < (1 << 21) / PACKET, "a megabyte, and what the socket holds");
+        std::thread::yield_now();
+    }
+    assert_eq!(qemu.get().kind, 17);
+    for id in 0..(1 << 21) / PACKET {
+        interrupt(&mut qemu, id);
+    }
+    bench.handle.misbehave(|m| m.interrupt_storm = false);
 }
 
 #[test]
