@@ -167,3 +167,55 @@ impl Stream {
         self.skipped = bytes - here;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+    use std::os::fd::AsFd;
+    use std::os::unix::net::UnixStream;
+    use std::sync::mpsc::channel;
+    use std::thread;
+
+    use rustix::event::{EventfdFlags, eventfd};
+
+    use super::*;
+
+    /// What was held back goes on when there is room, though nobody says anything any more.
+    #[test]
+    fn it_does_not_wait_for_the_client_to_say_more_when_something_is_held_back() {
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        let mut stream = Stream::new(ours.into());
+        let [event, stop] = [0; 2].map(|_| eventfd(0, EventfdFlags::empty()).unwrap());
+        stream.put(&[&vec![0; MOST_OUT]]);
+        assert!(!stream.has_room());
+        let reader = thread::spawn(move || {
+            theirs.read_exact(&mut vec![0; MOST_OUT]).unwrap();
+            theirs
+        });
+        while stream.is_full() || !stream.output.is_empty() {
+            stream.finish(stop.as_fd()).unwrap();
+        }
+        let _theirs = reader.join().unwrap();
+        let (sender, waited) = channel();
+        let waiting = thread::spawn(move || {
+            stream.wait(event.as_fd(), stop.as_fd()).unwrap();
+            sender.send(stream.has_room()).unwrap();
+        });
+        assert_eq!(waited.recv_timeout(Duration::from_secs(20)), Ok(true));
+        waiting.join().unwrap();
+    }
+
+    #[test]
+    fn what_is_skipped_may_come_later() {
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        let mut stream = Stream::new(ours.into());
+        for (sent, left) in [("abc", ""), ("def", "f"), ("gh", "fgh")] {
+            std::io::Write::write_all(&mut theirs, sent.as_bytes()).unwrap();
+            stream.fill().unwrap();
+            if sent == "abc" {
+                stream.skip(5);
+            }
+            assert_eq!(stream.pending(), left.as_bytes());
+        }
+    }
+}
