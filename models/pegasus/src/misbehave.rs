@@ -55,6 +55,8 @@ pub struct Misbehave {
     pub descriptors: BadDescriptors,
     /// Control transfers from the device bring no more than this many bytes.
     pub control_short: Option<usize>,
+    /// So many control transfers go well before `control_stalls` and `control_timeouts` count.
+    pub control_spared: u32,
     /// So many control transfers are answered with a stall, and nothing is done.
     pub control_stalls: u32,
     /// So many control transfers are not answered: they time out, at once, and nothing is done.
@@ -63,6 +65,8 @@ pub struct Misbehave {
     pub garbage: Option<Garbage>,
     /// Endpoints that halt at each transfer: clearing the halt helps only until the next one.
     pub halts: Vec<u8>,
+    /// So many transfers of endpoints other than 0 go well before `babbles` and `failures` count.
+    pub spared: u32,
     /// So many IN transfers end with more bytes than there was room for.
     pub babbles: u32,
     /// So many transfers of endpoints other than 0 fail on the bus; nothing is transferred.

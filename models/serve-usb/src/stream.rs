@@ -29,6 +29,8 @@ pub(crate) struct Stream {
     ended: bool,
     /// What has come was left lying because too much waited for the client.
     held: bool,
+    /// What is still to come and is not to be looked at, bytes.
+    skipped: usize,
 }
 
 /// What there is to do.
@@ -42,13 +44,13 @@ pub(crate) struct Ready {
 
 impl Stream {
     pub(crate) fn new(socket: OwnedFd) -> Self {
-        Self { socket, input: Vec::new(), taken: 0, output: Vec::new(), ended: false, held: false }
+        Self { socket, input: Vec::new(), taken: 0, output: Vec::new(), ended: false, held: false, skipped: 0 }
     }
 
     /// Waits for the client, `event` or `stop`; reads what has come and sends what the client takes.
     pub(crate) fn wait(&mut self, event: BorrowedFd<'_>, stop: BorrowedFd<'_>) -> Result<Ready, SessionError> {
         let mut wanted = PollFlags::empty();
-        wanted.set(PollFlags::IN, self.output.len() < MOST_OUT);
+        wanted.set(PollFlags::IN, !self.is_full());
         wanted.set(PollFlags::OUT, !self.output.is_empty());
         let mut fds = [
             PollFd::from_borrowed_fd(stop, PollFlags::IN),
@@ -56,7 +58,7 @@ impl Stream {
             PollFd::new(&self.socket, wanted),
         ];
         // What was held back can be answered now, and nobody will say so again.
-        let goes_on = std::mem::take(&mut self.held) && self.output.len() < MOST_OUT;
+        let goes_on = std::mem::take(&mut self.held) && !self.is_full();
         let now = Timespec { tv_sec: 0, tv_nsec: 0 };
         match poll(&mut fds, goes_on.then_some(&now)) {
             Ok(_) => {}
@@ -76,7 +78,8 @@ impl Stream {
         self.ended
     }
 
-    fn fill(&mut self) -> Result<(), SessionError> {
+    /// Reads what has come, without waiting.
+    pub(crate) fn fill(&mut self) -> Result<(), SessionError> {
         self.input.drain(..std::mem::take(&mut self.taken));
         let old = self.input.len();
         self.input.resize(old + CHUNK, 0);
@@ -86,6 +89,9 @@ impl Stream {
             Ok((0, _)) | Err(Errno::CONNRESET) => self.ended = true,
             Ok(_) | Err(Errno::AGAIN | Errno::INTR) => {}
             Err(errno) => return Err(SessionError::io("reading from the client", errno)),
+        }
+        if self.skipped != 0 {
+            self.skip(self.skipped);
         }
         Ok(())
     }
@@ -102,8 +108,13 @@ impl Stream {
 
     /// Whether what the client has said may be answered now; else it has to read first.
     pub(crate) fn has_room(&mut self) -> bool {
-        self.held = self.output.len() >= MOST_OUT;
+        self.held = self.is_full();
         !self.held
+    }
+
+    /// Whether the client has to read before it is told more.
+    pub(crate) const fn is_full(&self) -> bool {
+        self.output.len() >= MOST_OUT
     }
 
     /// Says something; [`Stream::send`] sends it.
@@ -149,14 +160,62 @@ impl Stream {
         Ok(())
     }
 
-    /// Forgets what has come and was not looked at.
-    pub(crate) fn discard_input(&mut self) -> Result<(), SessionError> {
-        loop {
-            (self.input, self.taken) = (Vec::new(), 0);
-            self.fill()?;
-            if self.input.is_empty() {
-                return Ok(());
+    /// Takes `bytes`, also such as have not come yet.
+    pub(crate) fn skip(&mut self, bytes: usize) {
+        let here = bytes.min(self.pending().len());
+        self.take(here);
+        self.skipped = bytes - here;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+    use std::os::fd::AsFd;
+    use std::os::unix::net::UnixStream;
+    use std::sync::mpsc::channel;
+    use std::thread;
+
+    use rustix::event::{EventfdFlags, eventfd};
+
+    use super::*;
+
+    /// What was held back goes on when there is room, though nobody says anything any more.
+    #[test]
+    fn it_does_not_wait_for_the_client_to_say_more_when_something_is_held_back() {
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        let mut stream = Stream::new(ours.into());
+        let [event, stop] = [0; 2].map(|_| eventfd(0, EventfdFlags::empty()).unwrap());
+        stream.put(&[&vec![0; MOST_OUT]]);
+        assert!(!stream.has_room());
+        let reader = thread::spawn(move || {
+            theirs.read_exact(&mut vec![0; MOST_OUT]).unwrap();
+            theirs
+        });
+        while stream.is_full() || !stream.output.is_empty() {
+            stream.finish(stop.as_fd()).unwrap();
+        }
+        let _theirs = reader.join().unwrap();
+        let (sender, waited) = channel();
+        let waiting = thread::spawn(move || {
+            stream.wait(event.as_fd(), stop.as_fd()).unwrap();
+            sender.send(stream.has_room()).unwrap();
+        });
+        assert_eq!(waited.recv_timeout(Duration::from_secs(20)), Ok(true));
+        waiting.join().unwrap();
+    }
+
+    #[test]
+    fn what_is_skipped_may_come_later() {
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        let mut stream = Stream::new(ours.into());
+        for (sent, left) in [("abc", ""), ("def", "f"), ("gh", "fgh")] {
+            std::io::Write::write_all(&mut theirs, sent.as_bytes()).unwrap();
+            stream.fill().unwrap();
+            if sent == "abc" {
+                stream.skip(5);
             }
+            assert_eq!(stream.pending(), left.as_bytes());
         }
     }
 }

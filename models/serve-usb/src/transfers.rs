@@ -3,7 +3,7 @@
 //! The device can only cancel all transfers of an endpoint. To end one, all are ended and the others submitted again, in
 //! their order; of a transfer that was under way, what has been transferred stays so.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::event::{EventfdFlags, eventfd};
@@ -184,6 +184,22 @@ impl<K> Transfers<K> {
         Ok(self.presence())
     }
 
+    /// After the device has gone: ends all that still wait, which may not have been told of it yet.
+    pub(crate) fn finish(&mut self) {
+        let endpoints: BTreeSet<u8> = self.waiting.values().map(|waiting| waiting.endpoint).collect();
+        for endpoint in endpoints {
+            if let Err(error) = self.device.cancel(endpoint) {
+                tracing::debug!(endpoint, %error, "cancelling");
+            }
+        }
+        while let Some((waiting, mut completion)) = self.reap() {
+            if completion.status == TransferStatus::Cancelled {
+                completion.status = TransferStatus::Gone;
+            }
+            self.end(waiting, completion);
+        }
+    }
+
     /// Asks the device whether it is there.
     pub(crate) fn presence(&mut self) -> Presence {
         match self.device.control_in(GET_STATUS, &mut [0; 2]) {
@@ -354,5 +370,21 @@ mod tests {
         let ended = transfers.take().unwrap();
         assert_eq!((ended.key, ended.status, ended.length), (2, TransferStatus::Gone, 0));
         assert_eq!(transfers.presence(), Presence::Gone);
+    }
+
+    /// The event may come when only some have ended.
+    #[test]
+    fn nothing_waits_any_more_after_the_device_has_gone() {
+        let (mut transfers, submitted) = slow();
+        transfers.submit(1, 0x02, vec![1; 5], false).unwrap();
+        transfers.submit(2, 0x81, vec![1; 5], false).unwrap();
+        transfers.submit(3, 0x81, vec![1; 5], false).unwrap();
+        transfers.device().cancel(0x02).unwrap();
+        submitted.lock().unwrap().push(LEAVES.to_vec());
+        assert_eq!(transfers.presence(), Presence::Gone);
+        transfers.finish();
+        let ended: Vec<_> = std::iter::from_fn(|| transfers.take()).map(|e| (e.key, e.status)).collect();
+        assert_eq!(ended, [1, 2, 3].map(|key| (key, TransferStatus::Gone)));
+        assert!(!transfers.waits(0x81));
     }
 }

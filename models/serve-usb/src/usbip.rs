@@ -101,6 +101,9 @@ impl Session {
             if ready.event && self.transfers.collect()? == Presence::Gone {
                 presence = Presence::Gone;
             }
+            if presence == Presence::Gone {
+                self.transfers.finish();
+            }
             while let Some(ended) = self.transfers.take() {
                 self.tell(ended);
             }
@@ -133,7 +136,9 @@ impl Session {
                 }
                 command::UNLINK => {
                     self.stream.take(HEAD);
-                    self.unlink(sequence, word(&head, 5))?;
+                    if self.unlink(sequence, word(&head, 5))? == Presence::Gone {
+                        return Ok(Presence::Gone);
+                    }
                 }
                 other => return Err(SessionError::malformed(format!("command {other} is none"))),
             }
@@ -178,15 +183,19 @@ impl Session {
         if matches!(error, BusError::Gone { .. }) { Presence::Gone } else { Presence::Here }
     }
 
-    fn unlink(&mut self, sequence: u32, which: u32) -> Result<(), SessionError> {
-        let found = self.transfers.cancel(|urb| urb.sequence == which)?;
+    fn unlink(&mut self, sequence: u32, which: u32) -> Result<Presence, SessionError> {
+        let found = match self.transfers.cancel(|urb| urb.sequence == which) {
+            Ok(found) => found,
+            Err(BusError::Gone { .. }) => return Ok(Presence::Gone),
+            Err(error) => return Err(error.into()),
+        };
         // What had ended before is told before: then there was nothing to unlink.
         while let Some(ended) = self.transfers.take() {
             self.tell(ended);
         }
         let status = if found { -Errno::CONNRESET.raw_os_error() } else { 0 };
         self.stream.put(&[&message(command::RET_UNLINK, sequence, &[status as u32])]);
-        Ok(())
+        Ok(Presence::Here)
     }
 
     fn tell(&mut self, ended: Ended<Urb>) {

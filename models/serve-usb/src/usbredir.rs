@@ -48,8 +48,7 @@ impl UsbRedir {
         let mut transfers = Transfers::new(device)?;
         let framing = match self.framing {
             Some(framing) => {
-                // It is about the device that was there before.
-                self.stream.discard_input()?;
+                self.forget(framing)?;
                 framing
             }
             None => match self.greet(&transfers, stop)? {
@@ -72,6 +71,15 @@ impl UsbRedir {
             session.stream.finish(stop)?;
         }
         Ok(end)
+    }
+
+    /// Skips what the client has said of the device that was there before.
+    fn forget(&mut self, framing: Framing) -> Result<(), SessionError> {
+        self.stream.fill()?;
+        while let Some((head, bytes)) = framing.read_head(self.stream.pending())? {
+            self.stream.skip(bytes + head.length);
+        }
+        Ok(())
     }
 
     /// Waits for the client's hello.
@@ -131,7 +139,11 @@ impl Session<'_> {
             if ready.event && self.transfers.collect()? == Presence::Gone {
                 presence = Presence::Gone;
             }
+            if presence == Presence::Gone {
+                self.transfers.finish();
+            }
             self.tell();
+            self.refill();
             self.stream.send()?;
             if presence == Presence::Gone {
                 return Ok(End::Unplugged);
@@ -275,9 +287,22 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// Queues the next transfer of an endpoint that is received from.
+    /// Lets endpoints that are received from have a transfer again, if the client takes what comes.
+    fn refill(&mut self) {
+        if self.stream.is_full() {
+            return;
+        }
+        for endpoint in self.receiving.clone() {
+            if let Err(error) = self.receive(endpoint) {
+                tracing::debug!(endpoint, %error, "no more interrupts");
+                self.stop_receiving(endpoint, status::of(&error).unwrap_or(status::IO_ERROR));
+            }
+        }
+    }
+
+    /// Queues the next transfer of an endpoint that is received from, if none waits.
     fn receive(&mut self, endpoint: u8) -> Result<(), BusError> {
-        if self.receiving.contains(&endpoint) && self.transfers.waits(endpoint) {
+        if self.transfers.waits(endpoint) {
             return Ok(());
         }
         let endpoints = self.transfers.device().endpoints();
@@ -361,7 +386,7 @@ impl Session<'_> {
             return;
         }
         match status {
-            // By a reset or another configuration: the client still waits for what comes.
+            // By a reset or another configuration: the client still waits for what comes, and gets it.
             TransferStatus::Cancelled => {}
             TransferStatus::Done | TransferStatus::Overflow | TransferStatus::Failed => {
                 let head = Interrupt { endpoint, status: status::ended(status), length: data.len() as u16 };
@@ -371,12 +396,7 @@ impl Session<'_> {
             }
             TransferStatus::Stalled | TransferStatus::Gone => {
                 self.stop_receiving(endpoint, status::ended(status));
-                return;
             }
-        }
-        if let Err(error) = self.receive(endpoint) {
-            tracing::debug!(endpoint, %error, "no more interrupts");
-            self.stop_receiving(endpoint, status::of(&error).unwrap_or(status::IO_ERROR));
         }
     }
 

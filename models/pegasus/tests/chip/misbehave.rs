@@ -59,6 +59,33 @@ fn control_transfers_are_short_stall_or_time_out() {
     bench.handle.misbehave(|m| m.control_timeouts = 1);
     assert!(matches!(bench.try_get::<1>(0), Err(BusError::Timeout { milliseconds: 1000, .. })));
     assert_eq!(bench.r8(regs::ETH_CTRL0), 0xc8);
+    for n in 0..5 {
+        bench.handle.misbehave(|m| (m.control_spared, m.control_stalls) = (n, 1));
+        let went_well = (0..7).map(|_| bench.try_get::<1>(0).is_ok()).collect::<Vec<_>>();
+        assert!((0..7).all(|at| went_well[at] == (at != n as usize)), "{n}: {went_well:?}");
+    }
+}
+
+#[test]
+fn the_nth_transfer_fails() {
+    let (mut bench, station) = Bench::started();
+    for n in 0..4 {
+        bench.handle.misbehave(|m| (m.spared, m.failures) = (n, 1));
+        for at in 0..6 {
+            let ended = bench.transfer(BULK_OUT, [&[60, 0][..], &[1; 60]].concat());
+            let expected = if at == n { TransferStatus::Failed } else { TransferStatus::Done };
+            assert_eq!(ended.status, expected, "{at} of {n}");
+        }
+        assert_eq!(station.drain().len(), 5);
+    }
+    // One that waits has not gone well yet.
+    bench.handle.misbehave(|m| (m.spared, m.babbles) = (1, 1));
+    bench.submit(BULK_IN, vec![0; ROOM], false);
+    bench.submit(BULK_IN, vec![0; ROOM], false);
+    assert!(bench.nic.reap().is_none());
+    station.inject(&frame(MAC, 60));
+    let ended = [0; 2].map(|_| bench.nic.reap().map(|c| c.status));
+    assert_eq!(ended, [Some(TransferStatus::Done), Some(TransferStatus::Overflow)]);
 }
 
 #[test]

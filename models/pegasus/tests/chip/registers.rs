@@ -138,6 +138,12 @@ fn the_phy_answers_at_its_address_once_it_is_let() {
         assert_eq!(bench.mii(1, 0x1b), 0x1234);
         bench.set_mii(mii::BMSR, 0);
         assert_eq!(bench.mii(1, mii::BMSR), 0x786d);
+        // Power that goes and comes is a reset.
+        for power in [0, phy_power::ON] {
+            bench.set(regs::PHY_POWER, power);
+            bench.set(regs::GPIO0, if power == 0 { 0 } else { gpio::OUT0 | gpio::SELECT0 });
+        }
+        assert_eq!(bench.mii(1, 0x1b), 0);
         // The read is not done at the first look.
         bench.set(regs::PHY_CTRL, mii::BMCR | phy::READ);
         assert_eq!(bench.r8(regs::PHY_CTRL), phy::READ);

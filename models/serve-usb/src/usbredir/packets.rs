@@ -168,7 +168,7 @@ impl Framing {
 }
 
 fn too_short(what: &str) -> SessionError {
-    SessionError::malformed(format!("a {what} packet that is too short for its head"))
+    SessionError::malformed(format!("too few bytes for the head of a packet: {what}"))
 }
 
 /// Whether what follows the head is what it says.
@@ -177,7 +177,7 @@ fn check(what: &str, is_in: bool, length: usize, data: &[u8]) -> Result<(), Sess
     if data.len() == expected {
         return Ok(());
     }
-    Err(SessionError::malformed(format!("{} bytes of data in a {what} packet: not {expected}", data.len())))
+    Err(SessionError::malformed(format!("{} bytes of data, not {expected}, in a packet: {what}", data.len())))
 }
 
 /// A control packet's head.
