@@ -4,10 +4,11 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::{Duration, Instant};
 
 use model_wire::{FarHost, FarHostConfig, WireConfig};
 use udrv::device::{DeviceId, Opened};
-use udrv::usb::libusb::{self, LibusbDevice, OpenOptions, ParseUsbNameError, UsbName};
+use udrv::usb::libusb::{self, Arrivals, LibusbDevice, OpenOptions, ParseUsbNameError, UsbName};
 use udrv::vfio::{OpenError, VfioFunction};
 use udrv::vfio_user::{self, VfioUserFunction};
 use udrv_bus::{BusError, ParseAddressError, PciAddress, UsbDevice};
@@ -108,6 +109,27 @@ pub struct OpenDevice {
 }
 
 impl DeviceName {
+    /// Waits until it is plugged in: one on USB. Others are there, or are not.
+    ///
+    /// # Errors
+    /// [`DeviceOpenError`].
+    pub fn wait(&self) -> Result<(), DeviceOpenError> {
+        /// Where no messages about devices come, and to say once more what is waited for.
+        const LOOK: Duration = Duration::from_secs(60);
+        let DeviceName::Usb(name) = self else { return Ok(()) };
+        let mut arrivals = Arrivals::new(name.clone())?;
+        let mut deadline = Instant::now();
+        loop {
+            match arrivals.wait(deadline) {
+                Err(error @ (libusb::OpenError::NotPresent { .. } | libusb::OpenError::NoUsb { .. })) => {
+                    tracing::info!("waiting: {error}");
+                    deadline = Instant::now() + LOOK;
+                }
+                other => return Ok(other?),
+            }
+        }
+    }
+
     /// Opens it. `far_host` is whether a model's wire has a host at its other end.
     ///
     /// # Errors

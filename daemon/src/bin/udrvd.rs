@@ -39,8 +39,12 @@ enum Action {
 
 #[derive(clap::Args)]
 struct Run {
-    /// pci:ADDRESS (bound to vfio-pci), vfio-user:SOCKET (a server's), or model:NAME (model:rtl8139, model:r8169-rtl8168b).
+    /// pci:ADDRESS (bound to vfio-pci), usb:PORT or usb:VENDOR:PRODUCT (usb:1-2, usb:07a6:8511), vfio-user:SOCKET (a server's), or
+    /// model:NAME (model:rtl8139, model:r8169-rtl8168b).
     device: DeviceName,
+    /// Wait for a device on USB that is not plugged in.
+    #[arg(long)]
+    wait: bool,
     /// Name of the TAP interface; %d is replaced by a number.
     #[arg(long, default_value = "udrv%d", value_name = "NAME")]
     tap: String,
@@ -187,6 +191,9 @@ fn drive(run: &Run) -> Result<(), Box<dyn Error>> {
     let name = run.device.to_string();
     // the control socket first: it also says whether another daemon has the device
     let control = ControlSocket::bind(&protocol::runtime_directory(), &name)?;
+    if run.wait {
+        run.device.wait()?;
+    }
     let device = run.device.open(!run.no_far_host)?;
     let driver = drivers::for_id(device.id)
         .ok_or_else(|| format!("{name} is {}, and no driver knows it; there are: {}", device.id, drivers::known()))?;

@@ -67,8 +67,10 @@ pub enum InterruptMode {
     /// By the interrupt line.
     #[default]
     Line,
-    /// By messages.
+    /// By messages: MSI.
     Msi,
+    /// By transfers that end, on USB.
+    Transfers,
     /// By the clock: the line says nothing.
     Polled,
     /// By the clock: the line never stops, and is masked but for short trials.
@@ -82,6 +84,7 @@ impl InterruptMode {
         match self {
             InterruptMode::Line => "line",
             InterruptMode::Msi => "msi",
+            InterruptMode::Transfers => "transfers",
             InterruptMode::Polled => "polled",
             InterruptMode::Masked => "masked",
         }

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use udrv_driver::{Entry, Error, Events, NetDriver};
+use udrv_driver::{Bus, Entry, Error, Events, NetDriver};
 
 use super::device_faults::{Restores, Verdict};
 use super::interrupts::{Found, InterruptMode};
@@ -145,6 +145,7 @@ impl<D: NetDriver> NetDevice<D> {
     /// How work is noticed.
     pub(super) fn interrupt_mode(&self) -> InterruptMode {
         match self.interrupts.mode() {
+            InterruptMode::Line if matches!(D::BUS, Bus::Usb { .. }) => InterruptMode::Transfers,
             InterruptMode::Line if self.signal.is_messages() => InterruptMode::Msi,
             mode => mode,
         }
@@ -168,7 +169,7 @@ impl<D: NetDriver> NetDevice<D> {
         if std::mem::replace(&mut self.told_mode, mode) != mode {
             let why = match mode {
                 InterruptMode::Line => "the interrupt line works again",
-                InterruptMode::Msi => "interrupts work again",
+                InterruptMode::Msi | InterruptMode::Transfers => "interrupts work again",
                 InterruptMode::Polled => "interrupts do not come; polling",
                 InterruptMode::Masked if self.signal.is_messages() => {
                     "interrupts do not stop; not heeding them and polling"

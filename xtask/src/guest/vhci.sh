@@ -6,7 +6,8 @@ FAR=10.0.2.2
 
 # plug_in: the model into port 0. Its process is $model.
 plug_in() {
-    udrvctl model plug-in "$MODEL" >> /results/plug-in.log 2>&1 &
+    # more would fill its FIFO: here everything shares one processor
+    udrvctl model plug-in "$MODEL" --line-rate 10 >> /results/plug-in.log 2>&1 &
     model=$!
 }
 
@@ -73,3 +74,15 @@ echo "given back to $LINUX, which works"
 echo 0 > /sys/devices/platform/vhci_hcd.0/detach
 wait "$model" || fail "the model ended with an error"
 grep -q 'was detached' /results/plug-in.log || fail "not a word of it"
+
+# not there yet, and waited for
+udrvd run "$DEVICE" --wait --tap udrv1 --deadline 100 > /results/udrvd-waits.log 2>&1 &
+udrvd=$!
+within 10 grep -q 'waiting: there is no USB device' /results/udrvd-waits.log || fail "udrvd does not say that it waits"
+plug_in
+within 20 answers || { cat /results/udrvd-waits.log; fail "udrvd does not take what was waited for"; }
+kill -TERM "$udrvd"
+wait "$udrvd" || fail "the udrvd that has waited ended with an error"
+kill "$model"
+wait "$model"
+echo "waited for, and taken"
