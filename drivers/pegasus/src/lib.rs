@@ -8,6 +8,9 @@
 //! those who drive it do not agree on what that counts. Chips are said to exist, of release 2.01 and later, that put
 //! nothing before and behind a frame: what such a one receives counts as errors.
 //!
+//! Endpoint 3 is asked all the time. One that has an answer each time, news or not, is a storm of interrupts to the
+//! framework, which polls the device then.
+//!
 //! Of multicast there is all or nothing: of the drivers that fill the hash some count its bits from one end and some from
 //! the other, and one has found that it does not work.
 //!
@@ -40,7 +43,8 @@
 //! | `restore` of a device in order | 5 |
 //! | `restore` of another | 9; 7 before `open` and after `stop` |
 //!
-//! Ending the halt of an endpoint is one more for each. The framework's look at what `restore` has done is another 4.
+//! Ending the halt of an endpoint is one more for each. The framework's own come to that: a read before the first write of
+//! ETHCTRL0, ETHCTRL2 and both parts of ETHID, and one of each when it looks at what `restore` has done.
 //!
 //! A call of `link` that faults ends in `restore`: it has told the chip to read a register of the PHY, and of what such a
 //! command does the framework knows only that it cannot be written back. The PHY keeps nothing of it.

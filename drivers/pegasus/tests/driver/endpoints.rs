@@ -1,7 +1,7 @@
 //! Endpoints that do not work any more, and a device that leaves.
 
 use pegasus::Pegasus;
-use udrv_driver::usb::status;
+use udrv_driver::usb::{CHAIN, status};
 use udrv_driver::{Error, Events, NetDriver};
 
 use crate::chip::Chip;
@@ -102,6 +102,17 @@ fn transfers_that_end_otherwise() {
             });
         }
     }
+}
+
+/// Nobody says that CHAIN goes with OWN.
+#[test]
+fn a_chain_may_stay_one() {
+    with_all(|mut fake| {
+        assert_eq!(fake.transmit(1, 60), Ok(()));
+        fake.chip().end(TX, status::DONE | CHAIN);
+        assert_eq!(fake.poll(8), Ok(0));
+        assert_eq!(fake.border().completed, [(1, true)]);
+    });
 }
 
 /// Each of its transfers says so, and the controller.

@@ -5,7 +5,7 @@ use udrv_driver::{Cx, Error, Link, NetDriver, Point, RxMode};
 use udrv_driver_tests::{Chip as _, hide_injected};
 
 use crate::chip::{AN986, Chip};
-use crate::fake::{Fake, MAC};
+use crate::fake::{Fake, MAC, with_all};
 
 /// Control transfers of a call.
 fn cost<T>(fake: &mut Fake, entry: impl FnOnce(&mut Cx<'_, State>) -> Result<T, Error>) -> u32 {
@@ -115,27 +115,31 @@ fn what_a_call_has_written_over_counts_as_lost() {
     }
 }
 
+/// Whoever has handed descriptors over, and however many.
 #[test]
 fn a_chip_that_goes_on_is_restored_without_a_reset_and_loses_nothing() {
-    let mut fake = Fake::opened();
-    fake.assert_works();
-    for buffer in 0..3 {
-        assert_eq!(fake.transmit(buffer, 60), Ok(()));
-        assert!(fake.chip().receive(60, 1));
-    }
-    // what a call may leave that is abandoned anywhere, or an older state knows nothing of
-    fake.chip().registers[..3].fill(0);
-    fake.chip().registers[0x10..0x16].fill(0xee);
-    fake.border().completed.clear();
-    let resets = fake.chip().resets;
-    assert_eq!(fake.call(Pegasus::restore), Ok(()));
-    assert_eq!((fake.chip().resets, fake.border().completed.len()), (resets, 0));
-    for _ in 0..3 {
+    with_all(|mut fake| {
+        fake.assert_works();
+        assert_eq!(fake.transmit(9, 62), Ok(()));
         fake.chip().send();
-    }
-    assert_eq!((fake.poll(8), fake.border().completed.len()), (Ok(3), 3));
-    assert_eq!(fake.chip().registers[..3], [0xc9, 0, 1]);
-    fake.assert_works();
+        assert!(fake.chip().receive_as(0, 0, 0, 0));
+        assert_eq!(fake.poll(8), Ok(0));
+        assert_eq!(fake.transmit(1, 126), Ok(()));
+        for fill in 0..3 {
+            assert!(fake.chip().receive(60, fill));
+        }
+        // what a call may leave that is abandoned anywhere, or an older state knows nothing of
+        fake.chip().registers[..3].fill(0);
+        fake.chip().registers[0x10..0x16].fill(0xee);
+        fake.border().completed.clear();
+        let resets = fake.chip().resets;
+        assert_eq!(fake.call(Pegasus::restore), Ok(()));
+        assert_eq!((fake.chip().resets, fake.border().completed.len()), (resets, 0));
+        fake.chip().send();
+        assert_eq!((fake.poll(8), fake.border().completed.len()), (Ok(3), 1));
+        assert_eq!(fake.chip().registers[..3], [0xc9, 0, 1]);
+        fake.assert_works();
+    });
 }
 
 /// A chip that was set up since, or halted, or of whose frames the state knows nothing, does not go on where that says.
@@ -162,7 +166,7 @@ fn a_chip_that_is_elsewhere_is_reset() {
     for (what, happens) in
         [("set up", set_up), ("halted", halted), ("sent", sent), ("received", received), ("bad", bad), ("told", told)]
     {
-        crate::fake::with_all(|mut fake| {
+        with_all(|mut fake| {
             fake.assert_works();
             let older = fake.state;
             happens(&mut fake);
