@@ -1,4 +1,5 @@
-//! The spaces behind registers: EEPROM and PHY. Each access is told, waited for, and fetched.
+//! The spaces behind registers: EEPROM and PHY. Each access is told in one control transfer, waited for in one or more, and
+//! fetched in another: bytes that come together with the end of an access may be older than it.
 
 use udrv_driver::mii::{self, Media};
 use udrv_driver::{Cx, Error, Link, MacAddress, Micros};
@@ -8,17 +9,15 @@ use crate::state::State;
 
 /// For one access: some 100 control transfers are what other drivers give it.
 const DEADLINE: Micros = Micros(50_000);
-/// The PHY in the chip. An external one is not driven.
+/// The PHY in the chip, or beside it on the boards of the chip's maker.
 const PHY: u32 = 1;
 
 /// The address in the EEPROM, or zeros if it is none.
 pub(crate) fn mac(cx: &Cx<'_, State>) -> Result<MacAddress, Error> {
     let mut mac = [0; 6];
-    for (word, bytes) in mac.chunks_exact_mut(2).enumerate() {
-        cx.regs.write(device::EPROMCTRL, 0)?;
-        cx.regs.write(device::EPROMOFFSET, word as u8)?;
-        cx.regs.write(device::EPROMCTRL, epromctrl::READ)?;
-        wait(cx, device::EPROMCTRL, epromctrl::DONE)?;
+    for (word, bytes) in (0..).zip(mac.chunks_exact_mut(2)) {
+        cx.regs.write(device::EPROMACCESS, u32::from(epromctrl::READ) << 24 | word)?;
+        cx.regs.wait(device::EPROMCTRL, DEADLINE, |control| control & epromctrl::DONE != 0)?;
         bytes.copy_from_slice(&cx.regs.read(device::EPROMDATA)?.to_le_bytes());
     }
     let mac = MacAddress(mac);
@@ -27,39 +26,19 @@ pub(crate) fn mac(cx: &Cx<'_, State>) -> Result<MacAddress, Error> {
 
 /// Reads a register of the PHY.
 fn read(cx: &Cx<'_, State>, register: u8) -> Result<u16, Error> {
-    access(cx, u32::from(phyctrl::READ | register) << 24)?;
+    access(cx, phyctrl::READ | register, 0)?;
     cx.regs.read(device::PHYDATA)
 }
 
-/// Writes a register of the PHY.
-fn write(cx: &Cx<'_, State>, register: u8, value: u16) -> Result<(), Error> {
-    access(cx, u32::from(phyctrl::WRITE | register) << 24 | u32::from(value) << 8)
-}
-
-fn access(cx: &Cx<'_, State>, what: u32) -> Result<(), Error> {
-    cx.regs.write(device::PHYCTRL, 0)?;
-    cx.regs.write(device::PHYACCESS, what | PHY)?;
-    wait(cx, device::PHYCTRL, phyctrl::DONE)
-}
-
-/// All ones are not the absence of a device here: a transfer that fails is.
-fn wait(cx: &Cx<'_, State>, register: udrv_driver::Reg<u8>, bit: u8) -> Result<(), Error> {
-    let end = cx.clock.now()? + DEADLINE.0;
-    loop {
-        let value = cx.regs.read(register)?;
-        if value & bit != 0 {
-            return Ok(());
-        }
-        if cx.clock.now()? >= end {
-            return Err(Error::Timeout { register: register.offset(), value: value.into() });
-        }
-    }
+fn access(cx: &Cx<'_, State>, control: u8, data: u16) -> Result<(), Error> {
+    cx.regs.write(device::PHYACCESS, u32::from(control) << 24 | u32::from(data) << 8 | PHY)?;
+    cx.regs.wait(device::PHYCTRL, DEADLINE, |control| control & phyctrl::DONE != 0).map(drop)
 }
 
 /// Has a PHY negotiate that does not.
 pub(crate) fn wake(cx: &Cx<'_, State>) -> Result<(), Error> {
     match mii::to_negotiate(read(cx, mii::BMCR)?) {
-        Some(control) => write(cx, mii::BMCR, control),
+        Some(control) => access(cx, phyctrl::WRITE | mii::BMCR, control),
         None => Ok(()),
     }
 }
@@ -70,10 +49,10 @@ pub(crate) fn link(cx: &Cx<'_, State>) -> Result<Link, Error> {
     if bmsr & mii::bmsr::LINK == 0 {
         bmsr = read(cx, mii::BMSR)?;
     }
+    // all ones: there is no PHY
     if bmsr & mii::bmsr::LINK == 0 || bmsr == u16::MAX {
         return Ok(Link::default());
     }
     let (bmcr, anar, anlpar) = (read(cx, mii::BMCR)?, read(cx, mii::ANAR)?, read(cx, mii::ANLPAR)?);
-    let (speed, full_duplex) = Media { bmcr, bmsr, anar, anlpar, gbcr: 0, gbsr: 0 }.mode();
-    Ok(Link { up: true, speed, full_duplex })
+    Ok(Media { bmcr, bmsr, anar, anlpar, ..Media::default() }.link(true))
 }

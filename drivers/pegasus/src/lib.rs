@@ -1,11 +1,22 @@
-//! ADMtek AN986 (Pegasus), ADM8511, ADM8513 and ADM8515 (Pegasus II) USB Ethernet controllers.
+//! AN986 (Pegasus), ADM8511 and ADM8515 (Pegasus II) USB Ethernet controllers.
 //!
-//! 16 receptions and up to 32 frames to send are under way at a time. Registers are vendor requests; the PHY is the one in the
-//! chip. Not here: home networking (HomePNA) and MII PHYs beside the chip, wake-up, forced media, the boards of other
-//! vendors with the same chips, whose ids and pins differ.
+//! 16 receptions and up to 32 frames to send are under way at a time. Registers are vendor requests; the PHY is the one in
+//! the chip, or at address 1 beside an AN986. Not here: home networking (HomePNA) and other PHYs beside the chip, flow
+//! control, wake-up, forced media, the boards of other vendors with the same chips, whose ids and pins differ.
 //!
-//! Register names and meanings are written without a datasheet at hand. A model that was written apart from it, and that Linux's driver
-//! takes for the chip, has judged them (`docs/fidelity.md`); no chip has.
+//! An ADM8513 is refused, by its product id and by name where it has another's: it puts a length before each frame, and
+//! those who drive it do not agree on what that counts. Chips are said to exist, of release 2.01 and later, that put
+//! nothing before and behind a frame: what such a one receives counts as errors.
+//!
+//! Endpoint 3 is asked all the time. One that has an answer each time, news or not, is a storm of interrupts to the
+//! framework, which polls the device then.
+//!
+//! Of multicast there is all or nothing: of the drivers that fill the hash some count its bits from one end and some from
+//! the other, and one has found that it does not work.
+//!
+//! Register names and meanings are written without a datasheet at hand, from what drivers for the real chips have in
+//! common. A model that was written apart from it, and that Linux's driver takes for the chip, has judged them
+//! (`docs/fidelity.md`); no chip has.
 //!
 //! ```
 //! use pegasus::Pegasus;
@@ -15,20 +26,45 @@
 //! assert!(Pegasus::REGISTERS.iter().any(|register| register.name == "ETHCTRL0"));
 //! ```
 //!
+//! # Control transfers
+//!
+//! Each takes 125 us or more, up to milliseconds on a slow bus, so what counts is how many there are. If no wait looks
+//! twice:
+//!
+//! | call | control transfers |
+//! |---|---|
+//! | `transmit`, `interrupt`, `poll`, `get_stats`, `get_ringparam` | 0 |
+//! | `probe` | 23, of an AN986 15; a second one 13 |
+//! | `open` | 9; 2 more for a PHY that sleeps |
+//! | `stop`, `quiesce` | 1 |
+//! | `link` | 12, without one 6, after a loss 15; 1 more if speed or duplex are others |
+//! | `set_mac`, `set_rx_mode` | 2 |
+//! | `tx_timeout` | 9 |
+//! | `restore` of a device in order | 5 |
+//! | `restore` of another | 9; 7 before `open` and after `stop` |
+//!
+//! Ending the halt of an endpoint is one more for each. The framework's own come to that: a read before the first write of
+//! ETHCTRL0, ETHCTRL2 and both parts of ETHID, and one of each when it looks at what `restore` has done.
+//!
+//! A call of `link` that faults ends in `restore`: it has told the chip to read a register of the PHY, and of what such a
+//! command does the framework knows only that it cannot be written back. The PHY keeps nothing of it.
+//!
 //! # What recovery costs
 //!
-//! `quiesce` is what `stop` needs anyway, and so is `restore` where an endpoint has to be set up (`setup.rs`). For recovery alone
-//! there are `is_in_step` and `set_right` with the counts that they need, and `check`.
+//! `quiesce` is what `stop` needs anyway, and so is `restore` where an endpoint has to be set up (`setup.rs`). For recovery
+//! alone there are `is_in_step` and `set_right` with the counts that they need, `check`, the second versions
+//! (`alternate.rs`), and that descriptors are handed over on commit (`ring.rs`).
 #![no_std]
 #![forbid(unsafe_code)]
 
-use udrv_driver::usb::{CAUSES, CHAIN, Endpoint, OWN};
+use udrv_driver::usb::{CAUSES, Endpoint};
 use udrv_driver::{
-    Bus, Cx, Dma, Error, Events, Level, Link, MacAddress, NetDriver, Point, RegisterInfo, RingParam, RxMode, Stats,
-    TxFrame,
+    Alternates, Bus, Cx, Dma, Error, Events, Level, Link, MacAddress, NetDriver, Point, RegisterInfo, RingParam,
+    RxMode, Stats, TxFrame,
 };
 
 mod access;
+mod alternate;
 pub mod regs;
 mod ring;
 mod setup;
@@ -37,8 +73,7 @@ mod traffic;
 
 pub use state::State;
 
-use regs::{device, ethctrl1};
-use ring::TX_RING;
+use regs::ethctrl1;
 
 /// The driver. It has no values: what it remembers is [`State`].
 #[derive(Debug)]
@@ -46,7 +81,7 @@ pub struct Pegasus;
 
 impl NetDriver for Pegasus {
     const NAME: &'static str = "pegasus";
-    const IDS: &'static [(u16, u16)] = &[(0x07a6, 0x0986), (0x07a6, 0x8511), (0x07a6, 0x8513), (0x07a6, 0x8515)];
+    const IDS: &'static [(u16, u16)] = &[(0x07a6, 0x0986), (0x07a6, 0x8511), (0x07a6, 0x8515)];
     const BUS: Bus = Bus::Usb {
         read: 0xf0,
         write: 0xf1,
@@ -57,7 +92,9 @@ impl NetDriver for Pegasus {
         ],
     };
     const REGISTERS: &'static [RegisterInfo] = regs::REGISTERS;
-    const STATE_VERSION: u32 = 1;
+    const STATE_VERSION: u32 = 2;
+    const ALTERNATES: Alternates<State> =
+        Alternates { transmit: Some(alternate::transmit), poll: Some(alternate::poll) };
     type State = State;
 
     fn new_state() -> State {
@@ -72,7 +109,7 @@ impl NetDriver for Pegasus {
         cx.point(Point::Start);
         setup::halt(cx)?;
         setup::reset(cx)?;
-        cx.state.length_first = setup::wake(cx)?.into();
+        setup::wake(cx)?;
         cx.state.mac = access::mac(cx)?;
         if !cx.state.mac.is_station() {
             cx.log(Level::Warn, format_args!("the EEPROM has no station address"));
@@ -113,24 +150,17 @@ impl NetDriver for Pegasus {
         if cx.state.opened == 0 {
             return Err(Error::NotReady);
         }
-        if cx.state.tx.room_but(0) < 2 {
+        if frame.length > ring::LONGEST {
+            return Err(Error::Unsupported);
+        }
+        let (first, descriptors) = (cx.state.tx.next(), ring::descriptors(frame.length));
+        if cx.state.tx.room_but(0) < descriptors {
             return Err(Error::Busy);
         }
-        let (memory, first) = (cx.state.memory, cx.state.tx.next());
-        let (header, second) = (ring::header(first), first + 1);
-        let address = cx.dma.bus_address(memory)? + header;
         // nothing here can fail any more: a descriptor without a buffer would be completed some day
-        cx.dma.write_u32(memory, header, frame.length)?;
-        cx.dma.write_u64(memory, ring::tx_place(first), ring::place(address, ring::HEADER_BYTES))?;
-        let bytes = ring::padded(frame.length);
-        cx.dma.write_u64(memory, ring::tx_place(second), ring::place(frame.bus_address, bytes))?;
-        cx.net.keep(frame)?;
-        cx.state.tx.claim(udrv_driver::Buffer::NONE);
-        cx.state.tx.claim(frame.buffer);
+        traffic::fill(cx, frame, descriptors)?;
         cx.point(Point::Middle);
-        cx.dma.hand_over(memory, ring::tx_place(first) + 12, OWN | CHAIN)?;
-        cx.dma.hand_over(memory, ring::tx_place(second) + 12, OWN)?;
-        traffic::give(cx, TX_RING, 2)?;
+        traffic::send(cx, first, descriptors)?;
         cx.point(Point::End);
         Ok(())
     }
@@ -143,8 +173,7 @@ impl NetDriver for Pegasus {
         }
         cx.point(Point::Middle);
         let mut events = Events::POLL | traffic::take_packets(cx)?;
-        if traffic::is_broken(cx)? {
-            cx.state.stuck = 1;
+        if traffic::broken(cx)?.is_some() {
             events = events | Events::ERROR;
         }
         cx.point(Point::End);
@@ -160,6 +189,12 @@ impl NetDriver for Pegasus {
         cx.point(Point::Middle);
         let received = traffic::receive(cx, budget)?;
         cx.state.stats.rx_frames += u64::from(received);
+        // what came before it goes up first
+        if received == 0
+            && let Some(error) = traffic::broken(cx)?
+        {
+            return Err(error);
+        }
         cx.point(Point::End);
         Ok(received)
     }
@@ -195,18 +230,16 @@ impl NetDriver for Pegasus {
     fn set_rx_mode(cx: &mut Cx<'_, State>, mode: RxMode) -> Result<(), Error> {
         cx.point(Point::Start);
         cx.state.promiscuous = u32::from(mode.promiscuous);
-        cx.state.multicast = mode.multicast;
-        setup::write_multicast(cx)?;
+        cx.state.multicast = u32::from(mode.multicast != 0);
         cx.point(Point::Middle);
         if cx.state.opened != 0 {
-            cx.regs.write(device::ETHCTRL2, setup::receive_mode(cx.state))?;
-            cx.regs.write(device::ETHCTRL0, setup::mode(cx.state))?;
+            setup::write_receive_mode(cx)?;
         }
         cx.point(Point::End);
         Ok(())
     }
 
-    /// Frames, not descriptors.
+    /// Frames, not descriptors: two thirds as many if each of them ends with a full packet.
     fn get_ringparam(cx: &mut Cx<'_, State>) -> Result<RingParam, Error> {
         cx.point(Point::Start);
         cx.point(Point::Middle);

@@ -12,41 +12,33 @@ pub mod device {
         ETHCTRL1: u8 = 0x01, Command;
         /// Ethernet control 2: what is received beside, and how endpoint 3 tells.
         ETHCTRL2: u8 = 0x02, Config;
-        /// Multicast hash, bits 0 to 31.
-        MAR0: u32 = 0x08, Config;
-        /// Multicast hash, bits 32 to 63.
-        MAR4: u32 = 0x0c, Config;
         /// Station address, bytes 0 to 3.
         ETHID0: u32 = 0x10, Config;
         /// Station address, bytes 4 and 5.
         ETHID4: u16 = 0x14, Config;
-        /// Without a name: Pegasus II.
-        REG1D: u8 = 0x1d, Command;
-        /// Word of the EEPROM that is meant.
-        EPROMOFFSET: u8 = 0x20, Command;
-        /// What it holds.
+        /// Receive FIFO control (Pegasus II): which memory, how many frames.
+        RXFC: u8 = 0x1d, Command;
+        /// EPROMOFFSET, EPROMDATA and EPROMCTRL as one: an access to the EEPROM.
+        EPROMACCESS: u32 = 0x20, Command;
+        /// What a word of the EEPROM holds.
         EPROMDATA: u16 = 0x21, ReadOnly;
-        /// Access to the EEPROM.
-        EPROMCTRL: u8 = 0x23, Command;
+        /// How far the access is.
+        EPROMCTRL: u8 = 0x23, ReadOnly;
         /// PHYADDR, PHYDATA and PHYCTRL as one: an access to the PHY.
         PHYACCESS: u32 = 0x25, Command;
         /// What a register of the PHY holds.
         PHYDATA: u16 = 0x26, ReadOnly;
-        /// Access to the PHY.
-        PHYCTRL: u8 = 0x28, Command;
-        /// Without a name: Pegasus II.
-        REG7B: u8 = 0x7b, Command;
-        /// General purpose pins, which hold the PHY in reset.
-        GPIO0: u8 = 0x7e, Command;
-        /// More of them.
-        GPIO1: u8 = 0x7f, Command;
-        /// Without a name: Pegasus II.
-        REG80: u8 = 0x80, Command;
-        /// Without a name: Pegasus II.
-        REG81: u8 = 0x81, Command;
-        /// Without a name: keeps what is written on an ADM8513.
+        /// How far the access is.
+        PHYCTRL: u8 = 0x28, ReadOnly;
+        /// Control of the internal PHY (Pegasus II).
+        IPHYC: u8 = 0x7b, Command;
+        /// General purpose pins, GPIO0 and GPIO1 as one: they hold an external PHY in reset, and light LEDs.
+        GPIO: u16 = 0x7e, Command;
+        /// TEST and TM, test modes (Pegasus II), as one: which PHY is in use.
+        TEST: u16 = 0x80, Command;
+        /// Without a name (Pegasus II). An ADM8513 keeps what is written.
         REG83: u8 = 0x83, Command;
-        /// Without a name: Pegasus II.
+        /// Without a name (Pegasus II).
         REG84: u8 = 0x84, Command;
     }
 }
@@ -57,6 +49,8 @@ const ALL: [RegisterInfo; COUNT] = usb::with_controller(device::REGISTERS);
 pub const REGISTERS: &[RegisterInfo] = &ALL;
 
 /// Bits of ETHCTRL0.
+///
+/// Some chips send the CRC whatever RX_CRC says, so all are told to.
 pub mod ethctrl0 {
     /// Transmitter.
     pub const TX: u8 = 1 << 7;
@@ -66,6 +60,8 @@ pub mod ethctrl0 {
     pub const STATUS_APPENDED: u8 = 1 << 3;
     /// All multicast.
     pub const ALL_MULTICAST: u8 = 1 << 1;
+    /// The CRC of a received frame comes behind it.
+    pub const RX_CRC: u8 = 1 << 0;
 }
 
 /// Bits of ETHCTRL1.
@@ -82,7 +78,7 @@ pub mod ethctrl1 {
 pub mod ethctrl2 {
     /// Everything on the wire.
     pub const PROMISCUOUS: u8 = 1 << 2;
-    /// What endpoint 3 told is told once.
+    /// What endpoint 3 has told it tells once.
     pub const EP3_CLEARS: u8 = 1 << 0;
 }
 
@@ -104,12 +100,32 @@ pub mod phyctrl {
     pub const WRITE: u8 = 1 << 5;
 }
 
-/// Values of GPIO0 and GPIO1.
+/// Values of IPHYC.
+pub mod iphyc {
+    /// The PHY is in reset.
+    pub const RESET: u8 = 1 << 0;
+    /// It is on.
+    pub const ON: u8 = 1 << 1;
+}
+
+/// Values of GPIO; GPIO0 is the low byte.
 pub mod gpio {
-    /// GPIO0: the PHY is in reset.
-    pub const PHY_RESET: u8 = 0x24;
-    /// GPIO0: it is not.
-    pub const PHY_RUNS: u8 = 0x26;
-    /// GPIO1.
-    pub const LEDS: u8 = 0x26;
+    /// Pin 0 low: an external PHY is in reset. GPIO1 lights LEDs.
+    pub const PHY_RESET: u16 = 0x2624;
+    /// Pin 0 high: it is not.
+    pub const PHY_RUNS: u16 = 0x2626;
+}
+
+/// Values of the registers that only drivers explain, by what they write.
+pub mod pegasus_ii {
+    /// RXFC: the memory in the chip, 16 frames.
+    pub const RXFC: u8 = 0;
+    /// TEST and TM: the PHY in the chip.
+    pub const TEST: u16 = 0x02c0;
+    /// REG83.
+    pub const REG83: u8 = 0xff;
+    /// REG84.
+    pub const REG84: u8 = 1;
+    /// What an ADM8513 keeps in REG83, and no other does.
+    pub const KEPT: u8 = 0xa5;
 }

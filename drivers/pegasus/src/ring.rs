@@ -3,17 +3,20 @@
 //! No registers and no memory here: numbers in, numbers out.
 //!
 //! ```text
-//!  0         256         1280        1312      1536                4096       36864
-//!  | receive | transmit  | interrupt | packets | headers | unused  | buffers  |
+//!  0         256         1280        1312      1536      1792     4096       36864
+//!  | receive | transmit  | interrupt | packets | headers | unused | buffers  |
 //! ```
 //!
-//! A frame to send is a transfer of two descriptors: its length in two bytes, of which each descriptor pair has a place of its own
-//! among the headers, and the frame. A transfer whose last packet would be full is a byte longer: the chip knows its end by a
-//! short packet, and how much of it is the frame by the length before it.
+//! A frame to send is a transfer of two descriptors: its length in two bytes, for which each descriptor has a place of its
+//! own among the headers, and the frame. The chip knows the end of a transfer by a short packet. One whose last packet would
+//! be full has a third descriptor with a byte of 0, which lies behind the length. Some chips go by the length and send what it
+//! says; others go by what comes, and then this byte reaches the wire, behind the frame. So it must be none that says something.
 //!
-//! A received transfer is the frame, its CRC, and four bytes: twelve bits of length with CRC, and a status. An ADM8513 has
-//! the length in two bytes before the frame, without the CRC.
+//! A received transfer is the frame, its CRC, and four bytes: twelve bits of length, a status, and a byte that means nothing.
+//! Of the length some say that it counts these four too, and some that it does not. Drivers that do not look at it go by the
+//! transfer, and so does this one; a transfer that is neither length has lost something.
 
+use udrv_driver::Error;
 use udrv_driver::ring::step;
 use udrv_driver::usb::{CHAIN, DESCRIPTOR_BYTES, OWN, status};
 
@@ -24,7 +27,7 @@ pub(crate) const INTERRUPT_RING: usize = 2;
 
 /// Receive descriptors.
 pub(crate) const RX: u32 = 16;
-/// Transmit descriptors, two a frame.
+/// Transmit descriptors, two or three a frame.
 pub(crate) const TX: u32 = 64;
 /// Descriptors for interrupt packets.
 pub(crate) const INTERRUPTS: u32 = 2;
@@ -43,18 +46,20 @@ pub(crate) const BYTES: u32 = BUFFERS_PLACE + RX * BUFFER;
 pub(crate) const ALIGNMENT: u32 = 4096;
 
 /// Bytes before a frame to send.
-const LENGTH_BYTES: u32 = 2;
-/// Bytes behind a received one, CRC and status.
+pub(crate) const HEADER_BYTES: u32 = 2;
+/// Bytes behind one that would end with a full packet.
+pub(crate) const PAD_BYTES: u32 = 1;
+/// Bytes of a bulk packet: 64, or a multiple on a faster bus.
+const BULK: u32 = 64;
+/// Bytes behind a received frame, CRC and status.
 const CRC: u32 = 4;
 const STATUS: u32 = 4;
-/// Bytes of a bulk packet.
-const BULK: u32 = 64;
 /// The longest frame, with VLAN tag and without CRC.
-const LONGEST: u32 = 1518;
+pub(crate) const LONGEST: u32 = 1518;
 /// The shortest, without CRC.
 const SHORTEST: u32 = 60;
 
-/// In the third byte behind a frame: too long or short, CRC, alignment.
+/// In the third byte behind a frame: too short, CRC, alignment. That it is long is no error: it may have a VLAN tag.
 const RX_ERRORS: u32 = 0x1c;
 
 /// Where descriptor `index` of the receive ring is.
@@ -77,9 +82,9 @@ pub(crate) fn tx_place(index: usize) -> u32 {
     TX_PLACE + index as u32 % TX * DESCRIPTOR_BYTES
 }
 
-/// Where the length of a frame stands whose first descriptor is `index`.
+/// Where the length of a frame stands whose first descriptor is `index`, and behind it a byte of 0.
 pub(crate) fn header(index: usize) -> u32 {
-    HEADERS_PLACE + index as u32 % TX / 2 * 4
+    HEADERS_PLACE + index as u32 % TX * 4
 }
 
 /// Where descriptor `index` of the interrupt ring is, and where its packet.
@@ -106,8 +111,8 @@ pub(crate) enum Told {
     Done(u32),
     /// Something was wrong with this transfer alone.
     Bad,
-    /// The endpoint does not work.
-    Broken,
+    /// The endpoint does not work any more, and why.
+    Broken(Error),
 }
 
 /// See there. `room`: bytes that it could be, at most.
@@ -117,36 +122,28 @@ pub(crate) fn told(words: u64, room: u32) -> Told {
         _ if control & OWN != 0 => Told::Nothing,
         status::DONE if length <= room => Told::Done(length),
         status::DONE | status::OVERFLOW => Told::Bad,
-        _ => Told::Broken,
+        status::GONE => Told::Broken(Error::Gone),
+        _ => Told::Broken(Error::Bus),
     }
 }
 
-/// Bytes to transfer of a frame of `length` bytes, without those before it.
-pub(crate) fn padded(length: u32) -> u32 {
-    if (length + LENGTH_BYTES).is_multiple_of(BULK) { length + 1 } else { length }
+/// Descriptors of a frame of `length` bytes to send.
+pub(crate) fn descriptors(length: u32) -> u32 {
+    if (HEADER_BYTES + length).is_multiple_of(BULK) { 3 } else { 2 }
 }
-
-/// What stands before a frame.
-pub(crate) const HEADER_BYTES: u32 = LENGTH_BYTES;
 
 /// Where in a transfer of `bytes` its status begins; `None` if it is too short to have one.
 pub(crate) fn status_at(bytes: u32) -> Option<u32> {
     bytes.checked_sub(STATUS)
 }
 
-/// The frame in a transfer: where it begins and its length. `None`: there is none, or a bad one. `first` is the first word of
-/// the transfer, `last` the one at [`status_at`].
-pub(crate) fn frame(bytes: u32, first: u32, last: u32, length_first: bool) -> Option<(u32, u32)> {
-    if last >> 16 & RX_ERRORS != 0 {
-        return None;
-    }
-    let (at, length, behind) = if length_first {
-        (LENGTH_BYTES, first & 0xfff, STATUS)
-    } else {
-        (0, (last & 0xfff).checked_sub(CRC)?, CRC + STATUS)
-    };
-    let fits = at + length + behind <= bytes;
-    (fits && (SHORTEST..=LONGEST).contains(&length)).then_some((at, length))
+/// The length of the frame that a transfer of `bytes` begins with; `None`: there is none, or a bad one. `last` is the word at
+/// [`status_at`].
+pub(crate) fn frame(bytes: u32, last: u32) -> Option<u32> {
+    let (length, counted) = (bytes.checked_sub(CRC + STATUS)?, last & 0xfff);
+    let is_whole = counted == bytes || counted + STATUS == bytes;
+    let is_good = is_whole && last >> 16 & RX_ERRORS == 0;
+    (is_good && (SHORTEST..=LONGEST).contains(&length)).then_some(length)
 }
 
 #[cfg(test)]
@@ -156,13 +153,11 @@ mod tests {
     #[test]
     fn everything_lies_in_its_place() {
         const { assert!(INTERRUPT_PLACE == 1280 && PACKETS_PLACE == 1312 && BUFFERS_PLACE + RX * BUFFER == BYTES) };
-        const {
-            assert!(PACKETS_PLACE + INTERRUPTS * PACKET <= HEADERS_PLACE && HEADERS_PLACE + TX / 2 * 4 <= BUFFERS_PLACE)
-        };
+        const { assert!(PACKETS_PLACE + INTERRUPTS * PACKET <= HEADERS_PLACE && HEADERS_PLACE + TX * 4 <= 1792) };
         for index in [0, 1, RX - 1, RX, TX - 1, TX, u32::MAX] {
             assert!(rx_place(index) < TX_PLACE && buffer(index) >= BUFFERS_PLACE && buffer(index) + BUFFER <= BYTES);
             assert!((TX_PLACE..INTERRUPT_PLACE).contains(&tx_place(index as usize)));
-            assert!((HEADERS_PLACE..BUFFERS_PLACE).contains(&header(index as usize)) && next(index) < RX);
+            assert!((HEADERS_PLACE..1792).contains(&header(index as usize)) && next(index) < RX);
             assert!((INTERRUPT_PLACE..PACKETS_PLACE).contains(&interrupt_place(index)));
             assert!((PACKETS_PLACE..HEADERS_PLACE).contains(&packet(index)));
         }
@@ -170,11 +165,12 @@ mod tests {
 
     #[test]
     fn the_last_packet_is_short() {
-        for length in 60..=1518 {
-            let all = padded(length) + HEADER_BYTES;
-            assert!(!all.is_multiple_of(64) && padded(length) - length <= 1, "{length}");
+        for length in SHORTEST..=LONGEST {
+            let pad = (descriptors(length) - 2) * PAD_BYTES;
+            assert!(!(HEADER_BYTES + length + pad).is_multiple_of(64), "{length}");
         }
-        assert_eq!((padded(60), padded(62), padded(126)), (60, 63, 127));
+        assert_eq!([60, 61, 62, 63, 126].map(descriptors), [2, 2, 3, 2, 3]);
+        const { assert!(HEADER_BYTES + PAD_BYTES <= 4) };
     }
 
     #[test]
@@ -185,8 +181,9 @@ mod tests {
         assert_eq!(told(words(64, status::DONE), 2048), Told::Done(64));
         assert_eq!(told(words(2049, status::DONE), 2048), Told::Bad);
         assert_eq!(told(words(0, status::OVERFLOW), 2048), Told::Bad);
-        for broken in [status::NONE, status::STALLED, status::CANCELLED, status::GONE, status::FAILED, 99] {
-            assert_eq!(told(words(64, broken), 2048), Told::Broken, "{broken}");
+        assert_eq!(told(words(64, status::GONE), 2048), Told::Broken(Error::Gone));
+        for broken in [status::NONE, status::STALLED, status::CANCELLED, status::FAILED, status::REFUSED, 99] {
+            assert_eq!(told(words(64, broken), 2048), Told::Broken(Error::Bus), "{broken}");
         }
     }
 
@@ -195,21 +192,19 @@ mod tests {
     fn no_length_leads_outside() {
         let mut frames = 0;
         for bytes in 0..=BUFFER {
-            for claimed in (0..0x1000).step_by(7) {
-                for (first, last, length_first) in [(0, claimed, false), (claimed, 0, true)] {
-                    if let Some((at, length)) = frame(bytes, first, last, length_first) {
-                        assert!(at + length + STATUS <= bytes && length >= 60);
-                        frames += 1;
-                    }
+            for claimed in 0..0x1000 {
+                if let Some(length) = frame(bytes, claimed) {
+                    assert!((60..=1518).contains(&length) && length + CRC + STATUS == bytes);
+                    assert!(claimed == bytes || claimed + STATUS == bytes);
+                    frames += 1;
                 }
             }
         }
-        assert!(frames > 1000);
-        assert_eq!(frame(68, 0, 64, false), Some((0, 60)));
-        assert_eq!(frame(66, 60, 0, true), Some((2, 60)));
-        assert_eq!(frame(67, 0, 64, false), None, "not all of it is there");
-        for error in [4, 8, 16] {
-            assert_eq!(frame(68, 0, 64 | error << 16, false), None);
+        assert_eq!(frames, 2 * 1459);
+        assert_eq!((frame(68, 64), frame(68, 68), frame(68, 67)), (Some(60), Some(60), None));
+        assert_eq!((frame(67, 63), frame(1526, 1522), frame(1527, 1523)), (None, Some(1518), None));
+        for (error, is_error) in [(1, false), (2, false), (4, true), (8, true), (16, true)] {
+            assert_eq!(frame(68, 64 | error << 16).is_none(), is_error, "{error}");
         }
         assert_eq!((status_at(3), status_at(4)), (None, Some(0)));
     }

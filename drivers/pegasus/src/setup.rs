@@ -1,15 +1,16 @@
 //! Bringing chip and rings to a known state: everything that writes commands outside of traffic.
 
-use udrv_driver::usb::{self, OWN};
-use udrv_driver::{Cx, Dma, Error, Micros, usb::DESCRIPTOR_BYTES};
+use udrv_driver::usb::{self, DESCRIPTOR_BYTES, OWN};
+use udrv_driver::{Cx, Dma, Error, Level, Micros};
 
-use crate::regs::{device, ethctrl0, ethctrl1, ethctrl2, gpio};
+use crate::regs::{device, ethctrl0, ethctrl1, ethctrl2, gpio, iphyc, pegasus_ii};
 use crate::ring::{self, INTERRUPT_RING, RX_RING, TX_RING};
 use crate::state::State;
+use crate::traffic;
 
-/// For a reset of the MAC: 100 control transfers are what other drivers give it.
-const RESET_DEADLINE: Micros = Micros(100_000);
-/// Between two steps of waking a Pegasus II.
+/// For a reset of the MAC: the chip's maker gives it a millisecond, and does not look.
+const RESET_DEADLINE: Micros = Micros(20_000);
+/// How long the internal PHY is held in reset.
 const WAKING: u32 = 5;
 const WAKING_STEP: Micros = Micros(20_000);
 
@@ -24,40 +25,49 @@ pub(crate) fn halt(cx: &Cx<'_, State>) -> Result<(), Error> {
     cx.regs.write(device::ETHCTRL0, 0)
 }
 
-/// Resets the MAC and lets the PHY run. What a reset clears is written once more, for the framework's shadow.
+/// Resets the MAC of a chip that is halted: what it has received and not sent is gone, and registers below EPROMACCESS
+/// are clear. ETHCTRL2 and ETHID have to be written after it, for the framework's shadow.
+///
+/// Pins are not known to stay. They are put to where they were: that is nothing to a PHY that runs, whose link stays.
 pub(crate) fn reset(cx: &Cx<'_, State>) -> Result<(), Error> {
     cx.regs.write(device::ETHCTRL1, ethctrl1::RESET)?;
     cx.regs.wait(device::ETHCTRL1, RESET_DEADLINE, |value| value & ethctrl1::RESET == 0)?;
-    cx.regs.write(device::ETHCTRL0, 0)?;
-    cx.regs.write(device::ETHCTRL2, 0)?;
-    cx.regs.write(device::GPIO1, gpio::LEDS)?;
-    cx.regs.write(device::GPIO0, gpio::PHY_RESET)?;
-    cx.regs.write(device::GPIO0, gpio::PHY_RUNS)
+    cx.regs.write(device::GPIO, gpio::PHY_RUNS)
 }
 
-/// What every Pegasus II must be told once after power-on. True: its received frames have their length first.
-pub(crate) fn wake(cx: &Cx<'_, State>) -> Result<bool, Error> {
-    /// What an ADM8513 keeps in REG83, and no other does.
-    const KEPT: u8 = 0xa5;
-    if cx.regs.read(usb::DEVICE_ID)? & 0xffff == AN986 {
-        return Ok(false);
+/// Resets the PHY, and tells a Pegasus II what it must be told once after power-on. Once only: a call that fails in the middle
+/// of it leaves a chip that `restore` knows nothing of, so no chip that works is brought there.
+///
+/// # Errors
+/// [`Error::NotThisDevice`] for an ADM8513, beside those of the bus.
+pub(crate) fn wake(cx: &mut Cx<'_, State>) -> Result<(), Error> {
+    if cx.state.awake == 0 {
+        wake_phy(cx)?;
+        cx.state.awake = 1;
     }
-    cx.regs.write(device::REG1D, 0)?;
-    cx.regs.write(device::REG7B, 1)?;
+    Ok(())
+}
+
+fn wake_phy(cx: &Cx<'_, State>) -> Result<(), Error> {
+    cx.regs.write(device::GPIO, gpio::PHY_RESET)?;
+    cx.regs.write(device::GPIO, gpio::PHY_RUNS)?;
+    if cx.regs.read(usb::DEVICE_ID)? & 0xffff == AN986 {
+        return Ok(());
+    }
+    cx.regs.write(device::RXFC, pegasus_ii::RXFC)?;
+    cx.regs.write(device::IPHYC, iphyc::RESET)?;
     for _ in 0..WAKING {
         cx.clock.pause(WAKING_STEP)?;
     }
-    cx.regs.write(device::REG7B, 2)?;
-    cx.regs.write(device::REG83, KEPT)?;
-    let length_first = cx.regs.read(device::REG83)? == KEPT;
-    if length_first {
-        cx.regs.write(device::REG83, 0)?;
+    cx.regs.write(device::IPHYC, iphyc::ON)?;
+    cx.regs.write(device::REG83, pegasus_ii::KEPT)?;
+    if cx.regs.read(device::REG83)? == pegasus_ii::KEPT {
+        cx.log(Level::Error, format_args!("the chip is an ADM8513, which this driver does not drive"));
+        return Err(Error::NotThisDevice);
     }
-    cx.regs.write(device::REG80, 0xc0)?;
-    cx.regs.write(device::REG83, 0xff)?;
-    cx.regs.write(device::REG84, 1)?;
-    cx.regs.write(device::REG81, 2)?;
-    Ok(length_first)
+    cx.regs.write(device::TEST, pegasus_ii::TEST)?;
+    cx.regs.write(device::REG83, pegasus_ii::REG83)?;
+    cx.regs.write(device::REG84, pegasus_ii::REG84)
 }
 
 /// Halts the chip and gives every kept buffer back as lost.
@@ -65,23 +75,23 @@ pub(crate) fn shut_down(cx: &mut Cx<'_, State>) -> Result<(), Error> {
     halt(cx)?;
     cx.state.tx.lose_all(cx.net, &mut cx.state.stats)?;
     cx.state.tx = Default::default();
-    (cx.state.given, cx.state.next, cx.state.next_interrupt, cx.state.stuck) = ([0; 3], 0, 0, 0);
+    (cx.state.given, cx.state.next, cx.state.next_interrupt) = ([0; 3], 0, 0);
     Ok(())
 }
 
-/// From halted to where the state says that it is.
+/// From reset to where the state says that it is.
 pub(crate) fn resume(cx: &mut Cx<'_, State>) -> Result<(), Error> {
-    if cx.state.opened != 0 { start(cx) } else { write_mac(cx) }
+    if cx.state.opened != 0 {
+        return start(cx);
+    }
+    write_mac(cx)?;
+    cx.regs.write(device::ETHCTRL2, receive_mode(cx.state))
 }
 
-/// From halted to receiving and sending.
+/// From halted to receiving and sending: rings first.
 pub(crate) fn start(cx: &mut Cx<'_, State>) -> Result<(), Error> {
-    write_mac(cx)?;
-    write_multicast(cx)?;
     write_rings(cx)?;
-    write_media(cx)?;
-    cx.regs.write(device::ETHCTRL2, receive_mode(cx.state))?;
-    cx.regs.write(device::ETHCTRL0, mode(cx.state))
+    set_right(cx)
 }
 
 /// Empty rings, and all receive descriptors handed over.
@@ -103,22 +113,17 @@ fn write_rings(cx: &mut Cx<'_, State>) -> Result<(), Error> {
         cx.dma.hand_over(memory, ring::rx_place(index) + 12, OWN)?;
     }
     for index in 0..ring::INTERRUPTS {
-        cx.dma.write_u64(
-            memory,
-            ring::interrupt_place(index),
-            ring::place(base + ring::packet(index), ring::PACKET),
-        )?;
-        cx.dma.hand_over(memory, ring::interrupt_place(index) + 12, OWN)?;
+        let place = ring::interrupt_place(index);
+        cx.dma.write_u64(memory, place, ring::place(base + ring::packet(index), ring::PACKET))?;
+        cx.dma.hand_over(memory, place + 12, OWN)?;
     }
-    cx.regs.write(usb::RING_DOORBELL[RX_RING], 1)?;
-    cx.regs.write(usb::RING_DOORBELL[INTERRUPT_RING], 1)?;
-    cx.state.given = [ring::RX, 0, ring::INTERRUPTS];
-    Ok(())
+    traffic::give(cx, RX_RING, ring::RX)?;
+    traffic::give(cx, INTERRUPT_RING, ring::INTERRUPTS)
 }
 
-/// Whether the controller has been given what the state says, and all endpoints work.
+/// Whether the controller has been given what the state says, and all endpoints work. It costs no control transfer.
 pub(crate) fn is_in_step(cx: &Cx<'_, State>) -> Result<bool, Error> {
-    if cx.state.opened == 0 || cx.state.stuck != 0 {
+    if cx.state.opened == 0 {
         return Ok(false);
     }
     for (count, given) in usb::RING_COUNT.into_iter().zip(cx.state.given) {
@@ -126,16 +131,16 @@ pub(crate) fn is_in_step(cx: &Cx<'_, State>) -> Result<bool, Error> {
             return Ok(false);
         }
     }
-    Ok(cx.regs.read(usb::RING_SIZE[RX_RING])? == ring::RX)
+    Ok(traffic::broken(cx)?.is_none())
 }
 
-/// Registers from the state, of a chip whose rings go on.
+/// Registers from the state, of a chip whose rings are right: each of them in any case, for what the chip has is not known
+/// to a call that follows a failed one. What the framework has written back it may not have reached the chip with, and a
+/// state of an older generation is one that the chip was not set to.
 pub(crate) fn set_right(cx: &Cx<'_, State>) -> Result<(), Error> {
     write_mac(cx)?;
-    write_multicast(cx)?;
     write_media(cx)?;
-    cx.regs.write(device::ETHCTRL2, receive_mode(cx.state))?;
-    cx.regs.write(device::ETHCTRL0, mode(cx.state))
+    write_receive_mode(cx)
 }
 
 /// ETHID from the state, but not before `probe` has put it there.
@@ -148,43 +153,20 @@ pub(crate) fn write_mac(cx: &Cx<'_, State>) -> Result<(), Error> {
     cx.regs.write(device::ETHID4, high as u16)
 }
 
-/// MAR from the state.
-pub(crate) fn write_multicast(cx: &Cx<'_, State>) -> Result<(), Error> {
-    let hash = reflected(cx.state.multicast);
-    cx.regs.write(device::MAR0, hash as u32)?;
-    cx.regs.write(device::MAR4, (hash >> 32) as u32)
-}
-
-/// The hash as the chip has it: it counts addresses by the low six bits of the reflected CRC, which are the top six of the
-/// other, last one first.
-fn reflected(hash: u64) -> u64 {
-    (0..64_u64).filter(|bit| hash >> bit & 1 != 0).fold(0, |all, bit| all | 1 << ((bit as u8).reverse_bits() >> 2))
-}
-
 /// ETHCTRL1 as the link is.
 pub(crate) fn write_media(cx: &Cx<'_, State>) -> Result<(), Error> {
     cx.regs.write(device::ETHCTRL1, cx.state.media as u8)
 }
 
-/// ETHCTRL0 as the state wants it: all multicast where the hash says all.
-pub(crate) fn mode(state: &State) -> u8 {
-    let multicast = if state.multicast == u64::MAX { ethctrl0::ALL_MULTICAST } else { 0 };
-    ethctrl0::TX | ethctrl0::RX | ethctrl0::STATUS_APPENDED | multicast
+/// What is received, of a chip that is on: the mode first, then the receiver.
+pub(crate) fn write_receive_mode(cx: &Cx<'_, State>) -> Result<(), Error> {
+    cx.regs.write(device::ETHCTRL2, receive_mode(cx.state))?;
+    let multicast = if cx.state.multicast | cx.state.promiscuous != 0 { ethctrl0::ALL_MULTICAST } else { 0 };
+    let on = ethctrl0::TX | ethctrl0::RX | ethctrl0::STATUS_APPENDED | ethctrl0::RX_CRC;
+    cx.regs.write(device::ETHCTRL0, on | multicast)
 }
 
 /// ETHCTRL2 as the state wants it.
-pub(crate) fn receive_mode(state: &State) -> u8 {
+fn receive_mode(state: &State) -> u8 {
     ethctrl2::EP3_CLEARS | if state.promiscuous != 0 { ethctrl2::PROMISCUOUS } else { 0 }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_hash_is_turned_round() {
-        assert_eq!((reflected(0), reflected(u64::MAX)), (0, u64::MAX));
-        assert_eq!((reflected(1), reflected(1 << 1), reflected(1 << 32)), (1, 1 << 32, 1 << 1));
-        assert_eq!(reflected(1 << 0b11_0100), 1 << 0b00_1011);
-    }
 }

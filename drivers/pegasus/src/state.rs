@@ -13,11 +13,9 @@ use crate::ring;
 pub struct State {
     /// Counters since probe.
     pub(crate) stats: Stats,
-    /// Hash of the multicast addresses to receive.
-    pub(crate) multicast: u64,
     /// Rings and buffers; none before probe.
     pub(crate) memory: Dma,
-    /// Transmit descriptors in use, two a frame.
+    /// Transmit descriptors in use, two or three a frame.
     pub(crate) tx: TxRing<{ ring::TX as usize }>,
     /// Descriptors that each ring's controller was given since the rings were set up, modulo 2^32.
     pub(crate) given: [u32; 3],
@@ -25,14 +23,14 @@ pub struct State {
     pub(crate) next: u32,
     /// The interrupt descriptor to look at next.
     pub(crate) next_interrupt: u32,
+    /// 1: the chip has been told what it must be told once, and its PHY runs.
+    pub(crate) awake: u32,
     /// 1: between `open` and `stop`.
     pub(crate) opened: u32,
     /// 1: receive everything.
     pub(crate) promiscuous: u32,
-    /// 1: an endpoint does not go on until its ring is set up.
-    pub(crate) stuck: u32,
-    /// 1: the length stands before a received frame.
-    pub(crate) length_first: u32,
+    /// 1: receive all multicast.
+    pub(crate) multicast: u32,
     /// What ETHCTRL1 says of the link.
     pub(crate) media: u32,
     /// The byte of the last interrupt packet that says something of the link.
@@ -47,16 +45,15 @@ impl State {
     pub(crate) fn new() -> State {
         State {
             stats: Stats::default(),
-            multicast: 0,
             memory: Dma::NONE,
             tx: TxRing::new(),
             given: [0; 3],
             next: 0,
             next_interrupt: 0,
+            awake: 0,
             opened: 0,
             promiscuous: 0,
-            stuck: 0,
-            length_first: 0,
+            multicast: 0,
             media: 0,
             link_byte: 0,
             mac: MacAddress([0; 6]),
@@ -67,15 +64,14 @@ impl State {
     /// See [`udrv_driver::NetDriver::check`].
     pub(crate) fn check(&self) -> Result<(), &'static str> {
         self.tx.check()?;
-        holds(self.tx.used().is_multiple_of(2), "tx.used: half a frame")?;
-        holds(self.tx.next().is_multiple_of(2), "tx.next: in a frame")?;
+        holds(self.tx.used() == 0 || self.tx.oldest_frame().is_some(), "tx.used: part of a frame")?;
         holds(self.next < ring::RX, "next: no descriptor")?;
         holds(self.next_interrupt < ring::INTERRUPTS, "next_interrupt: no descriptor")?;
+        holds(self.awake <= 1, "awake: no flag")?;
         holds(self.opened <= 1, "opened: no flag")?;
         holds(self.opened == 0 || self.memory != Dma::NONE, "opened: without rings")?;
         holds(self.promiscuous <= 1, "promiscuous: no flag")?;
-        holds(self.stuck <= 1, "stuck: no flag")?;
-        holds(self.length_first <= 1, "length_first: no flag")?;
+        holds(self.multicast <= 1, "multicast: no flag")?;
         holds(self.media & !0x30 == 0, "media: no such bits")?;
         holds(self.link_byte <= 0xff, "link_byte: no byte")?;
         holds(self.mac.is_station() || self.mac.0 == [0; 6], "mac: no station address")?;
@@ -109,18 +105,16 @@ mod tests {
     #[test]
     fn each_clause_names_its_field() {
         let broken = |what: &str, state: State| assert_eq!(state.check(), Err(what).map_err(|w| w as _));
-        let mut half = busy();
-        half.tx.claim(Buffer::NONE);
-        broken("tx.used: half a frame", half);
-        half.tx.release();
-        broken("tx.next: in a frame", half);
+        let mut part = State { tx: Default::default(), ..busy() };
+        part.tx.claim(Buffer::NONE);
+        broken("tx.used: part of a frame", part);
         broken("next: no descriptor", State { next: 16, ..busy() });
         broken("next_interrupt: no descriptor", State { next_interrupt: 2, ..busy() });
+        broken("awake: no flag", State { awake: 2, ..busy() });
         broken("opened: no flag", State { opened: 2, ..busy() });
         broken("opened: without rings", State { memory: Dma::NONE, ..busy() });
         broken("promiscuous: no flag", State { promiscuous: 2, ..busy() });
-        broken("stuck: no flag", State { stuck: 2, ..busy() });
-        broken("length_first: no flag", State { length_first: 2, ..busy() });
+        broken("multicast: no flag", State { multicast: 2, ..busy() });
         broken("media: no such bits", State { media: 0x31, ..busy() });
         broken("link_byte: no byte", State { link_byte: 256, ..busy() });
         broken("mac: no station address", State { mac: MacAddress([0xff; 6]), ..busy() });

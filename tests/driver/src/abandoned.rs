@@ -42,9 +42,13 @@ fn arguments<C: Chip>(versions: Versions) -> Arguments {
     Arguments { versions, frame: frame(3, 90), budget: 16, mac: OTHER, mode, settings }
 }
 
-/// Where there is nothing to set, setting it is nothing.
+/// Where there is nothing to set, setting it is nothing; nor is asking, where there is nothing to ask for.
 fn is_nothing<C: Chip>(entry: Entry) -> bool {
-    entry == Entry::Configure && C::Driver::FEATURES == Features::NONE
+    match entry {
+        Entry::Configure => C::Driver::FEATURES == Features::NONE,
+        Entry::GetStats => !C::STATS_ARE_ASKED_FOR,
+        _ => false,
+    }
 }
 
 /// Abandons a call of `entry` when request number `after` has been served; false if it makes fewer.

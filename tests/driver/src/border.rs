@@ -106,8 +106,11 @@ pub(crate) struct Both<C> {
 }
 
 impl<C: Chip> Both<C> {
-    /// Counts an access down to the one that the bus refuses.
-    fn access(&mut self) -> Result<(), Error> {
+    /// Counts an access down to the one that the bus refuses. It fails too if nobody is there and the bus says so.
+    fn access(&mut self, offset: u16) -> Result<(), Error> {
+        if self.chip.bus().gone && C::fails_when_gone(offset) {
+            return Err(Error::Gone);
+        }
         self.border.accesses += 1;
         let left = &mut self.chip.bus().fails_after;
         let refused = *left == Some(0);
@@ -137,7 +140,7 @@ impl<C: Chip> Both<C> {
             Request::RegisterRead => {
                 let kind = kind::<C::Driver>(w[0], w[1]);
                 assert_ne!(kind, Kind::WriteOnly, "{offset:#x} is not read");
-                self.access()?;
+                self.access(offset)?;
                 let mut value = self.read(offset, width);
                 if kind == Kind::ReadClears {
                     value |= self.border.carry.get(&offset).copied().unwrap_or(0);
@@ -222,7 +225,7 @@ impl<C: Chip> Both<C> {
             }
             Kind::ReadOnly | Kind::ReadClears => panic!("write to {kind:?} register {offset:#x}"),
             Kind::Config | Kind::DmaAddress | Kind::WriteOnly | Kind::WriteOneClears | Kind::Command => {
-                self.access()?
+                self.access(offset)?
             }
         }
         match kind {

@@ -15,7 +15,7 @@ pub const BUS: u32 = 0x10_0000;
 /// What is between driver and chip, and goes wrong in the same way for each.
 #[derive(Debug, Default)]
 pub struct Bus {
-    /// The chip has left: all reads give ones, writes go nowhere.
+    /// The chip has left: all reads give ones and writes go nowhere, or they fail: [`Chip::fails_when_gone`].
     pub gone: bool,
     /// Accesses that go well before the bus refuses one, once.
     pub fails_after: Option<u32>,
@@ -94,6 +94,10 @@ pub trait Chip: Sized + 'static {
     const FRAMES_FROM: u32;
     /// Whether `restore` gives back whatever is in flight, rather than see whether it must.
     const RESTORE_DROPS: bool;
+    /// Whether `quiesce` resets it, and so waits for the end of that.
+    const QUIESCE_RESETS: bool = true;
+    /// Whether `get_stats` asks it. If not, it has told all that there is to know.
+    const STATS_ARE_ASKED_FOR: bool = true;
     /// Where in DMA memory the driver keeps a number of its own, which the chip leaves alone.
     const REMEMBERED: Option<u64> = None;
     /// Links that it can have, the best first.
@@ -124,9 +128,14 @@ pub trait Chip: Sized + 'static {
     fn let_pass(&mut self, time: u64) {
         let _ = time;
     }
+    /// Whether accesses to a register fail when it has left, on a bus that notices; if not, reads give ones.
+    fn fails_when_gone(offset: u16) -> bool {
+        let _ = offset;
+        false
+    }
     /// Asserts that a driver of this chip makes this request for DMA memory, at this offset.
     fn assert_memory_access(request: Request, at: u64) {
-        let _ = (request, at);
+        assert!(at.is_multiple_of(4), "{request:?} at {at:#x}");
     }
     /// Asserts that a driver writes no other values into this doorbell.
     fn assert_doorbell(offset: u16, value: u32) {

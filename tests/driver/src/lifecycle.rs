@@ -12,7 +12,8 @@ pub fn a_second_probe_takes_no_more_memory<C: Chip>() {
     assert_eq!(fake.chip().bus().dma.len(), 1);
 }
 
-/// Neither `probe` nor `quiesce` waits for ever, and a chip that hangs has been told to stop before.
+/// Neither `probe` nor `quiesce` waits for ever, and a chip that hangs has been told to stop before. Where that is enough
+/// to be quiet, `quiesce` does not wait at all.
 pub fn a_reset_that_hangs_times_out_and_the_chip_was_told_to_stop<C: Chip>() {
     let mut fake = Fake::<C>::new();
     fake.chip().set_reset_hangs(true);
@@ -22,11 +23,15 @@ pub fn a_reset_that_hangs_times_out_and_the_chip_was_told_to_stop<C: Chip>() {
 
     let mut fake = Fake::<C>::opened();
     fake.chip().set_reset_hangs(true);
-    assert!(matches!(fake.call(C::Driver::quiesce), Err(Error::Timeout { .. })));
+    let result = fake.call(C::Driver::quiesce);
+    assert!(
+        if C::QUIESCE_RESETS { matches!(result, Err(Error::Timeout { .. })) } else { result.is_ok() },
+        "{result:?}"
+    );
     assert!(fake.chip().is_quiet());
 }
 
-/// All ones are no chip.
+/// All ones are no chip, or accesses fail.
 pub fn gone_wherever_something_is_read<C: Chip>() {
     let mut fake = Fake::<C>::new();
     fake.chip().bus().gone = true;
@@ -42,7 +47,7 @@ pub fn gone_wherever_something_is_read<C: Chip>() {
         }
         assert_eq!(fake.call(C::Driver::interrupt), Err(Error::Gone));
         assert_eq!(fake.call(C::Driver::link), Err(Error::Gone));
-        assert_eq!(fake.call(C::Driver::get_stats), Err(Error::Gone));
+        assert_eq!(fake.call(C::Driver::get_stats).err(), C::STATS_ARE_ASKED_FOR.then_some(Error::Gone));
         assert_eq!(fake.border().kept, [1], "not given back: who knows what the chip does with it");
     });
 }

@@ -75,7 +75,7 @@ impl udrv_driver_tests::Chip for Chip {
     /// frames nobody else does.
     fn assert_memory_access(request: Request, at: u64) {
         match request {
-            Request::DmaRead32 => assert!(at < DESCRIPTORS),
+            Request::DmaRead32 => assert!(at.is_multiple_of(4) && at < DESCRIPTORS),
             Request::DmaRead64 => assert!(at.is_multiple_of(8) && at < BUFFERS_END),
             Request::DmaWrite64 => assert!(at.is_multiple_of(8) && !(DESCRIPTORS..BUFFERS_END).contains(&at)),
             other => panic!("{other:?}: descriptors are written in words of 64 bits"),
