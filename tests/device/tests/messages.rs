@@ -19,7 +19,7 @@ use udrv::vfio_user::VfioUserFunction;
 use udrv_bus::{BarInfo, BusError, DmaMapping, PciFunction, ResetKind, Width};
 use udrv_driver::{Entry, InjectedFault, Point};
 use udrv_tests::frames::{Judge, Way};
-use udrv_tests::rig::{Rig, quick, turn};
+use udrv_tests::rig::{Hand, Rig, quick, turn};
 use udrv_tests::subject::{Misbehave, R8169, Rtl8139, Subject};
 use udrv_tests::{PATIENCE, wait_until};
 
@@ -208,6 +208,31 @@ fn a_cause_that_comes_while_others_are_acknowledged_is_found() {
 }
 
 /// Each fault at each point, and frames that have to be announced after it.
+/// A look by the clock sends a frame, and its completion is announced before the look is over: the look has to leave that to
+/// be served, for nothing says it a second time.
+#[test]
+fn a_message_that_comes_during_a_look_is_served() {
+    for variant in EXPRESS {
+        let mut hand = Hand::<R8169>::new(options(), Config::of(variant));
+        for round in 0..10 {
+            while hand.device.is_called() {
+                hand.device.serve_interrupt().expect("it goes on");
+            }
+            let mut frame = Vec::new();
+            Way::Down.write(round, &mut frame);
+            hand.around.host.send(&frame);
+            hand.device.tick().expect("it goes on");
+            assert!(hand.around.station.receive(PATIENCE).is_some(), "{variant:?}: it is on the wire");
+            assert!(
+                hand.device.is_sending() && hand.device.is_called(),
+                "{variant:?}: nobody says that frame {round} was sent"
+            );
+            hand.device.serve_interrupt().expect("it goes on");
+            assert!(!hand.device.is_sending(), "{variant:?}: frame {round} is completed");
+        }
+    }
+}
+
 #[test]
 fn no_fault_loses_an_interrupt() {
     for variant in EXPRESS {

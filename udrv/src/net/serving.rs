@@ -2,8 +2,10 @@
 //!
 //! When the line is believed is decided in `interrupts.rs`, when the device is restored in `device_faults.rs`.
 
+use std::os::fd::AsFd;
 use std::time::Duration;
 
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use udrv_driver::{Bus, Entry, Error, Events, NetDriver};
 
 use super::device_faults::{Restores, Verdict};
@@ -46,6 +48,10 @@ impl<D: NetDriver> NetDevice<D> {
         let found = self.serve_device(true)?;
         // after the look: work that came while looking was announced
         let fired = self.line_has_fired();
+        if fired {
+            // and is not served yet: nothing says so a second time
+            self.signal.leaves(true);
+        }
         let now = self.clock();
         self.interrupts.looked(began, now, found, fired, known);
         self.unmask();
@@ -121,6 +127,13 @@ impl<D: NetDriver> NetDevice<D> {
             polled_ms: counts.polled.as_millis() as u64,
             ..self.device_faults
         }
+    }
+
+    /// Whether an interrupt waits to be served: for who turns the device by hand.
+    #[must_use]
+    pub fn is_called(&self) -> bool {
+        let mut fds = [PollFd::new(self.irq.as_fd(), PollFlags::POLLIN)];
+        poll(&mut fds, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
     }
 
     /// Whether the line has fired since this was asked last. How often does not matter: causes are in the device.
