@@ -29,6 +29,7 @@ const STEPS: &[Step] = &[
     Step::host("demo", || demo::step("rtl8139")),
     Step::host("demo-e1000", || demo::step("e1000")),
     Step::host("demo-r8169", || demo::step("r8169")),
+    Step::host("demo-pegasus", || demo::step("pegasus")),
     // in the guest
     Step::guest("engine-guest-6.1", || suite::in_guest(Kernel::Debian61, &suite::ENGINE)),
     Step::guest("engine-guest-backports", || suite::in_guest(Kernel::Backports, &suite::ENGINE_BACKPORTS)),
@@ -37,6 +38,7 @@ const STEPS: &[Step] = &[
     Step::guest("rtl8139", || nic::step("rtl8139")),
     Step::guest("e1000", || nic::step("e1000")),
     Step::guest("r8169", || nic::step("r8169")),
+    Step::guest("pegasus", || nic::step("pegasus")),
     // our models under Linux's own drivers
     Step::guest("oracle", oracle::step),
 ];

@@ -26,7 +26,8 @@ fn text_that_is_no_pci_address() {
 
 #[test]
 fn a_name_that_is_no_device() {
-    expect(&["usb:1-1"], &["usb:1-1", "model:rtl8139"]);
+    expect(&["serio:0"], &["serio:0", "usb:07a6:8511", "model:rtl8139"]);
+    expect(&["usb:1-1x"], &["1-1x", "usb:07a6:8511"]);
 }
 
 #[test]

@@ -59,7 +59,7 @@ const RATIOS: [(&str, &[&str], f64); 8] = [
     ("usb_frame_interrupt", &["usb_allowed"], 1.0),
     ("usb_frame_poll", &["usb_allowed"], 1.0),
     ("usb_frame_get_stats", &["usb_allowed"], 1.0),
-    ("usb_paced_protected", &["usb_paced_unprotected"], 1.0 / 0.99),
+    ("usb_paced_protected", &["usb_paced_unprotected"], 1.01),
     ("usb_down_protected", &["usb_down_unprotected"], f64::INFINITY),
     ("usb_up_protected", &["usb_up_unprotected"], f64::INFINITY),
     ("usb_restart", &["usb_error_transmit"], f64::INFINITY),
