@@ -187,10 +187,10 @@ struct Figures {
     storm: Value,
     /// Frames that Linux dropped before udrvd could take them: the TAP's queue was full of TCP's.
     tap_dropped: String,
-    /// Lines of the guest's `/proc/interrupts` about VFIO.
+    /// Lines of the guest's `/proc/interrupts` about the device, which ran with `--interrupts auto`.
     interrupts: String,
-    /// The same while it ran with `--interrupts auto`.
-    interrupts_auto: String,
+    /// The same while it ran with `--interrupts line`.
+    interrupts_line: String,
 }
 
 impl Figures {
@@ -209,7 +209,7 @@ impl Figures {
             storm: json("storm.json")?,
             tap_dropped: text("tap-dropped"),
             interrupts: text("interrupts"),
-            interrupts_auto: text("interrupts-auto"),
+            interrupts_line: text("interrupts-line"),
         })
     }
 
@@ -217,8 +217,8 @@ impl Figures {
         self.storm["faults"].as_array().map_or(&[], Vec::as_slice)
     }
 
-    /// What is not as it must be. Each stream must have moved `least` bytes; interrupts must have come of these kinds, without and with `--interrupts auto`.
-    fn wrong(&self, least: u64, (usual, auto): (&str, &str)) -> Vec<String> {
+    /// What is not as it must be. Each stream must have moved `least` bytes; interrupts must have come of these kinds, with `--interrupts auto` and `line`.
+    fn wrong(&self, least: u64, (auto, line): (&str, &str)) -> Vec<String> {
         let mut wrong = Vec::new();
         let mut must = |ok: bool, what: String| {
             if !ok {
@@ -242,7 +242,7 @@ impl Figures {
             must(false, format!("not recovered: {fault}"));
         }
         must(self.storm["pid_unchanged"] == true, "udrvd's pid has changed".to_owned());
-        for (found, kind) in [(&self.interrupts, usual), (&self.interrupts_auto, auto)] {
+        for (found, kind) in [(&self.interrupts, auto), (&self.interrupts_line, line)] {
             must(has_come(found, kind), format!("no interrupt has come by {kind}: {found}"));
         }
         let status = &self.storm["status"];
@@ -286,16 +286,16 @@ impl Figures {
         println!("numbered frames, ours to Linux's: {}; the TAP's queue dropped {}", self.sent, self.tap_dropped);
         println!("numbered frames, Linux's to ours: {}; the chip missed {}", self.received, chip["rx_missed"]);
         let line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
-        println!("interrupts: {}; with auto: {}", line(&self.interrupts), line(&self.interrupts_auto));
+        println!("interrupts: {}; by the line: {}", line(&self.interrupts), line(&self.interrupts_line));
         println!("{} faults, guest with {device} ran {seconds:.0} s", self.faults().len());
     }
 }
 
-/// How the interrupts of a device reach us, as `/proc/interrupts` names it: without and with `--interrupts auto`.
+/// How the interrupts of a device reach us, as `/proc/interrupts` names it: with `--interrupts auto` and with `line`.
 fn kinds(card: &Card, device: &str) -> (&'static str, &'static str) {
     match card.make {
         Make::Adapter => ("xhci_hcd", "xhci_hcd"),
-        Make::Qemu | Make::Model if card.msi.contains(&device) => ("vfio-intx", "vfio-msi"),
+        Make::Qemu | Make::Model if card.msi.contains(&device) => ("vfio-msi", "vfio-intx"),
         Make::Qemu | Make::Model => ("vfio-intx", "vfio-intx"),
     }
 }

@@ -25,7 +25,7 @@ netns_add far
 peer=$(pci_interface "$PEER") || exit 1
 netns_take far "$peer" 10.77.0.2/24
 
-/usr/local/bin/ip netns exec near udrvd run "$DEVICE" --tap udrv0 ${JUMBO:+--mtu "$JUMBO"} --deadline 100 > /results/udrvd.log 2>&1 &
+/usr/local/bin/ip netns exec near udrvd run "$DEVICE" --tap udrv0 --interrupts auto ${JUMBO:+--mtu "$JUMBO"} --deadline 100 > /results/udrvd.log 2>&1 &
 udrvd=$!
 answers() { udrvctl status > /dev/null 2>&1; }
 within 20 answers || { cat /results/udrvd.log; fail "udrvd does not answer"; }
@@ -139,14 +139,14 @@ wait "$udrvd" || fail "the second udrvd did not stop cleanly"
 
 # packets instead of frames: the far host asks who has our address, and udrvd answers
 /usr/local/bin/ip netns exec near udrvd run "$DEVICE" --tun packets0 --neighbour "$(ip netns exec far cat "/sys/class/net/$peer/address")" \
-    --interrupts auto --deadline 100 > /results/udrvd-tun.log 2>&1 &
+    --interrupts line --deadline 100 > /results/udrvd-tun.log 2>&1 &
 udrvd=$!
 within 20 answers || { cat /results/udrvd-tun.log; fail "udrvd does not answer with a TUN"; }
 ip -n near addr add 10.77.0.1/24 dev packets0 && ip -n near link set packets0 up || fail "no address for packets0"
 ip -n far neigh flush dev "$peer"
 within 10 pings 5 1472 10.77.0.2 || fail "nobody behind the TUN"
 ip -n far neigh show 10.77.0.1 | grep -q lladdr || fail "the far host has not learned our address"
-interrupts > /results/interrupts-auto
+interrupts > /results/interrupts-line
 kill -INT "$udrvd"
 wait "$udrvd" || fail "the udrvd with a TUN did not stop cleanly"
 echo "a TUN: pings come back, and the far host has found us"
