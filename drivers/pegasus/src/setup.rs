@@ -71,7 +71,11 @@ pub(crate) fn shut_down(cx: &mut Cx<'_, State>) -> Result<(), Error> {
 
 /// From halted to where the state says that it is.
 pub(crate) fn resume(cx: &mut Cx<'_, State>) -> Result<(), Error> {
-    if cx.state.opened != 0 { start(cx) } else { write_mac(cx) }
+    if cx.state.opened != 0 {
+        return start(cx);
+    }
+    write_mac(cx)?;
+    write_multicast(cx)
 }
 
 /// From halted to receiving and sending.

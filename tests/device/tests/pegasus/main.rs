@@ -1,0 +1,5 @@
+//! The Pegasus driver on the model of its adapter, through the net class and the controller in software.
+
+mod device;
+mod faults;
+mod transfers;
