@@ -238,6 +238,9 @@ impl<D: NetDriver> NetDevice<D> {
     /// # Errors
     /// When the device was given up on the way.
     pub fn handle(&mut self, command: Command) -> Result<Answer, DeviceError> {
+        if let (Command::Call(_) | Command::Restart, Some(why)) = (&command, self.unplugged_text()) {
+            return Ok(Answer::Refused(why));
+        }
         Ok(match command {
             Command::Status => Answer::Status(Box::new(self.status())),
             Command::Faults(after) => Answer::Faults(self.reports.since(after)),
@@ -258,6 +261,7 @@ impl<D: NetDriver> NetDevice<D> {
                 match self.noted(called) {
                     Ok(()) => Answer::Done,
                     Err(error @ DeviceError::GaveUp { .. }) => return Err(error),
+                    Err(error) if self.was_unplugged(&error) => return Err(error),
                     Err(error) => Answer::Refused(error.to_string()),
                 }
             }

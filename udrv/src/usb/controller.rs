@@ -26,6 +26,7 @@ pub struct Controller {
     reopen: Option<Reopen>,
     read: u8,
     write: u8,
+    endpoints: Vec<Endpoint>,
     rings: Vec<Ring>,
     memory: Memory,
     dma: bool,
@@ -88,6 +89,7 @@ impl Controller {
             reopen,
             read,
             write,
+            endpoints: endpoints.to_vec(),
             rings,
             memory: Memory::default(),
             dma: false,
@@ -116,8 +118,13 @@ impl Controller {
         if !self.dma {
             return Ok(());
         }
-        let (device, ring) = (&mut self.device, &mut self.rings[number]);
-        if ring.start(&self.memory, |transfer| device.submit(transfer))? || ring.halted {
+        let (device, ring, gone) = (&mut self.device, &mut self.rings[number], &mut self.gone);
+        let submit = |transfer| {
+            let submitted = device.submit(transfer);
+            *gone |= matches!(submitted, Err(BusError::Gone { .. }));
+            submitted
+        };
+        if ring.start(&self.memory, submit)? || ring.halted {
             // nobody else will say so
             self.causes |= 1 << number;
             if let Some(event) = &self.event {
@@ -128,19 +135,33 @@ impl Controller {
         Ok(())
     }
 
-    /// Ends the transfers of a ring, and tells of them.
+    /// Ends the transfers of a ring, and tells of them. With a device that has left they have ended by themselves, though not
+    /// all may have said so yet.
     fn cancel(&mut self, number: usize) -> Result<(), BusError> {
         if !self.gone {
-            self.device.cancel(self.rings[number].endpoint)?;
+            let cancelled = self.device.cancel(self.rings[number].endpoint);
+            match self.noted(cancelled) {
+                Err(BusError::Gone { .. }) => {}
+                other => other?,
+            }
         }
-        self.reap()
+        self.reap()?;
+        if self.rings[number].abandon(&self.memory)? {
+            self.causes |= 1 << number;
+        }
+        Ok(())
     }
 
     fn reset_ring(&mut self, number: usize) -> Result<(), BusError> {
         self.cancel(number)?;
         let Ring { endpoint, halted, .. } = self.rings[number];
-        if halted {
-            self.device.clear_halt(endpoint)?;
+        if halted && !self.gone {
+            let cleared = self.device.clear_halt(endpoint);
+            match self.noted(cleared) {
+                // what the rest of it says is another's to find
+                Err(BusError::Gone { .. }) => {}
+                other => other?,
+            }
         }
         self.rings[number].reset();
         self.causes &= !(1 << number);
@@ -251,6 +272,12 @@ impl Device for Controller {
             Err(BusError::Gone { .. }) => return Ok(false),
             other => other?,
         };
+        // who was told of this one shall not find another behind it
+        let (was, is) = (self.device.id(), device.id());
+        if is != was {
+            return Err(not_it(format!("it is {is} now, and was {was}: plug in the one that was there")));
+        }
+        check(&*device, &self.endpoints).map_err(|error| not_it(error.to_string()))?;
         if let Some(event) = &self.event {
             device.set_event(event.as_fd())?;
         }
@@ -271,7 +298,8 @@ impl Device for Controller {
 
     fn stop_dma(&mut self) -> Result<(), BusError> {
         self.dma = false;
-        (0..self.rings.len()).try_for_each(|number| self.cancel(number))
+        // all of them, whatever becomes of the first
+        (0..self.rings.len()).map(|number| self.cancel(number)).fold(Ok(()), Result::and)
     }
 
     fn iova_ranges(&mut self) -> Result<Vec<(u64, u64)>, BusError> {
@@ -319,6 +347,11 @@ impl Device for Controller {
         self.causes = 0;
         Ok(ResetKind::Function)
     }
+}
+
+/// What is in the device's place is not to be had as that device.
+fn not_it(why: String) -> BusError {
+    BusError::Io { operation: "opening it again".to_owned(), source: std::io::Error::other(why) }
 }
 
 /// Whether the device has what the driver uses.

@@ -127,6 +127,15 @@ impl Ring {
         self.retire(memory)
     }
 
+    /// What has not ended by now is not waited for: it says CANCELLED, and its completion finds nobody. True: some descriptors
+    /// were told of.
+    pub(super) fn abandon(&mut self, memory: &Memory) -> Result<bool, BusError> {
+        for pending in &mut self.pending {
+            pending.ended.get_or_insert_with(|| Ended::without_data(status::CANCELLED));
+        }
+        self.retire(memory)
+    }
+
     /// Back to the first descriptor. Nothing may be under way any more.
     pub(super) fn reset(&mut self) {
         (self.next, self.count, self.halted) = (0, 0, false);
@@ -211,7 +220,7 @@ impl Ring {
             }
             for index in 0..descriptors {
                 let index = (first + index) % self.size.max(1);
-                let place = self.base + index * DESCRIPTOR_BYTES;
+                let place = self.base.wrapping_add(index * DESCRIPTOR_BYTES);
                 memory.write(place + 8, &(length as u32).to_le_bytes())?;
                 memory.write(place + 12, &ended.status.to_le_bytes())?;
             }

@@ -2,4 +2,6 @@
 
 mod device;
 mod faults;
+mod moments;
+mod plug;
 mod transfers;
