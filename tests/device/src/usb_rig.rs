@@ -127,7 +127,7 @@ impl UsbRig {
     ) -> Result<UsbRig, DeviceError> {
         let (around, opened, endpoint) = plug(config);
         around.bench.misbehave(trouble);
-        UsbRig::start_on(around, opened, endpoint, options).map_err(|(error, _)| error)
+        UsbRig::start_on(around, opened, endpoint, options).map_err(|failed| failed.0)
     }
 
     /// Starts a device on what [`plug`] has given, which is given back if that fails.
@@ -139,14 +139,14 @@ impl UsbRig {
         opened: Opened,
         endpoint: WatchedEndpoint,
         options: Options,
-    ) -> Result<UsbRig, (DeviceError, UsbEnds)> {
+    ) -> Result<UsbRig, Box<(DeviceError, UsbEnds)>> {
         let start = || {
             fgft::init()?;
             Running::new(NetDevice::<Pegasus>::start(opened, Box::new(endpoint), patient(options))?)
         };
         match start() {
             Ok(running) => Ok(UsbRig { around, running }),
-            Err(error) => Err((error, around)),
+            Err(error) => Err(Box::new((error, around))),
         }
     }
 

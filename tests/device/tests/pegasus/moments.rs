@@ -93,7 +93,8 @@ fn life(config: Config, n: u32) -> Left {
     let begin = Instant::now();
     around.bench.misbehave(|m| m.unplug_at = n);
     let left = match UsbRig::start_on(around, opened, endpoint, quick()) {
-        Err((error, around)) => {
+        Err(failed) => {
+            let (error, around) = *failed;
             expect_line(&error.to_string());
             assert!(!around.bench.is_plugged(), "{what}: {error}");
             around.bench.replug();

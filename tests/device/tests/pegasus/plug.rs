@@ -221,7 +221,7 @@ fn without_a_way_back_it_ends_and_says_so() {
     let (around, opened, endpoint) = plug(of(Variant::An986));
     let Opened::Usb { device, .. } = opened else { panic!("it is on USB") };
     let opened = Opened::Usb { device, reopen: None };
-    let rig = UsbRig::start_on(around, opened, endpoint, quick()).map_err(|(error, _)| error).expect("starts");
+    let rig = UsbRig::start_on(around, opened, endpoint, quick()).map_err(|failed| failed.0).expect("starts");
     rig.around.bench.unplug();
     wait_until("it ends", || rig.has_ended());
     let message = rig.stop().0.expect_err("gone").to_string();
