@@ -286,6 +286,8 @@ pub struct NetDevice<D: NetDriver> {
     /// It was unplugged, and is looked for.
     away: Option<absence::Away>,
     failed: Option<String>,
+    /// Why the last restart did not work.
+    not_restarted: String,
     stopped: bool,
 }
 
@@ -363,6 +365,7 @@ impl<D: NetDriver> NetDevice<D> {
             more: false,
             away: None,
             failed: None,
+            not_restarted: String::new(),
             stopped: false,
         };
         device.host.wild_target = match isolation {

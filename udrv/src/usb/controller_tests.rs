@@ -149,8 +149,8 @@ fn answers_that_are_none_are_errors_with_words() {
 fn its_own_registers_cost_no_transfer() {
     let mut bench = bench();
     assert_eq!(bench.read(usb::DEVICE_ID).unwrap(), 0x1234_abcd);
-    for ring in 0..3 {
-        assert_eq!(bench.read(usb::RING_BASE[ring]).unwrap(), RINGS[ring]);
+    for (ring, base) in RINGS.into_iter().enumerate() {
+        assert_eq!(bench.read(usb::RING_BASE[ring]).unwrap(), base);
         assert_eq!(bench.read(usb::RING_SIZE[ring]).unwrap(), SIZE);
         assert_eq!(bench.read(usb::RING_COUNT[ring]).unwrap(), 0);
         assert_eq!(bench.read(usb::RING_DOORBELL[ring]).unwrap(), 0);

@@ -2,6 +2,7 @@
 
 mod device;
 mod faults;
+mod misbehave;
 mod moments;
 mod plug;
 mod transfers;
