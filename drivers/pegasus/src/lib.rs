@@ -143,7 +143,7 @@ impl NetDriver for Pegasus {
         }
         cx.point(Point::Middle);
         let mut events = Events::POLL | traffic::take_packets(cx)?;
-        if traffic::is_broken(cx)? {
+        if traffic::is_silent(cx)? {
             cx.state.stuck = 1;
             events = events | Events::ERROR;
         }
@@ -156,12 +156,17 @@ impl NetDriver for Pegasus {
         if cx.state.opened == 0 {
             return Ok(0);
         }
+        // before what it says is taken for frames that were lost
+        let broken = traffic::is_broken(cx)?;
+        if broken {
+            cx.state.stuck = 1;
+        }
         traffic::complete_sent(cx)?;
         cx.point(Point::Middle);
         let received = traffic::receive(cx, budget)?;
         cx.state.stats.rx_frames += u64::from(received);
         cx.point(Point::End);
-        Ok(received)
+        if broken && received == 0 { Err(Error::Bus) } else { Ok(received) }
     }
 
     /// The MAC is told what the PHY has negotiated.

@@ -99,10 +99,14 @@ pub(crate) fn take_packets(cx: &mut Cx<'_, State>) -> Result<Events, Error> {
     Ok(events)
 }
 
-/// Whether an endpoint does not work any more: what is next in its ring says so.
+/// Whether the endpoint that tells of the link does not work any more: what is next in its ring says so. Frames go without.
+pub(crate) fn is_silent(cx: &Cx<'_, State>) -> Result<bool, Error> {
+    Ok(ring::told(words(cx, ring::interrupt_place(cx.state.next_interrupt))?, ring::PACKET) == Told::Broken)
+}
+
+/// The same of those of frames.
 pub(crate) fn is_broken(cx: &Cx<'_, State>) -> Result<bool, Error> {
     let mut broken = ring::told(words(cx, ring::rx_place(cx.state.next))?, ring::BUFFER) == Told::Broken;
-    broken |= ring::told(words(cx, ring::interrupt_place(cx.state.next_interrupt))?, ring::PACKET) == Told::Broken;
     if let Some((last, ..)) = cx.state.tx.oldest_frame() {
         broken |= ring::told(words(cx, ring::tx_place(last))?, u32::MAX) == Told::Broken;
     }

@@ -162,6 +162,27 @@ fn an_endpoint_that_halts_once_goes_on() {
     }
 }
 
+/// Without one of the two there is no network. It is tried for a while.
+#[test]
+fn an_endpoint_that_always_halts_ends_the_device() {
+    for endpoint in [BULK_IN, BULK_OUT] {
+        let (rig, mut traffic) = in_traffic(|m| m.halts = vec![endpoint]);
+        let begin = Instant::now();
+        while !rig.has_ended() {
+            assert!(begin.elapsed() < 2 * BOUND, "{endpoint:#x}: {}", told(&rig));
+            let way = if endpoint == BULK_IN { Way::Up } else { Way::Down };
+            // frames that way alone: those the other way would say that it works
+            match way {
+                Way::Up => rig.station().inject(&way.frame(traffic.sent)),
+                Way::Down => drop(rig.host().try_send(&way.frame(traffic.sent))),
+            }
+            traffic.sent += 1;
+            let _ = rig.ask(Command::Faults(u64::MAX));
+        }
+        ends(rig, &["given up", "does not help"]);
+    }
+}
+
 #[test]
 fn an_interrupt_endpoint_that_always_halts_costs_its_news_and_no_frame() {
     let (rig, mut traffic) = in_traffic(|m| m.halts = vec![INTERRUPT]);
