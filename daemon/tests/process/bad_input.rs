@@ -26,7 +26,7 @@ fn text_that_is_no_pci_address() {
 
 #[test]
 fn a_name_that_is_no_device() {
-    expect(&["usb:1-1"], &["usb:1-1", "model:rtl8139"]);
+    expect(&["disk:1-1"], &["disk:1-1", "usb:1-2", "model:rtl8139"]);
 }
 
 #[test]

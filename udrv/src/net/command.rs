@@ -136,6 +136,8 @@ pub struct Status {
     pub vlan: u16,
     /// Microseconds between interrupts, at least.
     pub interrupt_interval: u64,
+    /// The device was unplugged, and is waited for.
+    pub unplugged: bool,
     /// There is a link.
     pub link_up: bool,
     /// Megabits a second.
@@ -351,6 +353,7 @@ impl<D: NetDriver> NetDevice<D> {
             mtu: self.mtu,
             vlan: self.recorded.settings.vlan,
             interrupt_interval: self.recorded.settings.interrupt_interval.0,
+            unplugged: self.is_away(),
             link_up: self.link.up,
             link_speed: self.link.speed,
             full_duplex: self.link.full_duplex,

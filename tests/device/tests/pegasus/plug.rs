@@ -5,6 +5,7 @@ use std::time::Instant;
 use model_pegasus::{BULK_OUT, BadDescriptors, INTERRUPT, Variant, regs};
 use udrv::device::Opened;
 use udrv::net::{Answer, Command, Options};
+use udrv::supervisor::ladder::{LadderConfig, Recovery};
 use udrv_bus::EndpointKind;
 use udrv_driver::{Entry, InjectedFault, Injection, Point};
 use udrv_tests::frames::{CARD, Judge, Way};
@@ -168,7 +169,7 @@ fn commands_are_answered_while_it_is_away() {
     let rig = an986();
     pull(&rig);
     let status = rig.status();
-    assert!(!status.link_up && status.faults == 0);
+    assert!(status.unplugged && !status.link_up && status.faults == 0);
     for entry in Entry::ALL {
         let why = rig.call(entry).expect_err("it is not there");
         assert!(why.contains("unplugged: plug it in again") && !why.contains('\n'), "{entry}: {why}");
@@ -184,6 +185,7 @@ fn commands_are_answered_while_it_is_away() {
     assert!(matches!(armed, Some(Answer::Done)));
     put_in(&rig);
     Traffic::new().flows(&rig, "back");
+    assert!(!rig.status().unplugged);
     rig.call(Entry::Link).expect("it is there");
     rig.stop().0.expect("stops");
 }
@@ -226,6 +228,48 @@ fn without_a_way_back_it_ends_and_says_so() {
     wait_until("it ends", || rig.has_ended());
     let message = rig.stop().0.expect_err("gone").to_string();
     assert!(message.contains("the device is gone") && !message.contains('\n'), "{message}");
+}
+
+/// The driver faults while the device is away or on its way.
+#[test]
+fn faults_on_the_way_out_and_back() {
+    let rig = an986();
+    let mut traffic = Traffic::new();
+    let entries =
+        [Entry::Interrupt, Entry::Poll, Entry::Transmit, Entry::Restore, Entry::Link, Entry::Probe, Entry::Open];
+    for entry in entries {
+        for point in Point::ALL {
+            for times in [1, 3] {
+                let what = format!("{entry} at {point}, {times} times");
+                traffic.flows(&rig, &what);
+                rig.inject(entry, InjectedFault::NullWrite, point, times);
+                traffic.send(&rig, 2);
+                pull(&rig);
+                traffic.send(&rig, 2);
+                put_in(&rig);
+                // what has not fired by now shall not fire in the next round
+                rig.inject(entry, InjectedFault::NullWrite, point, 0);
+                traffic.flows(&rig, &what);
+            }
+        }
+    }
+    assert!(rig.status().faults > 0 && rig.status().canary_intact);
+    rig.stop().0.expect("stops");
+}
+
+#[test]
+fn it_is_waited_for_where_every_fault_is_a_restart() {
+    let ladder = LadderConfig { recovery: Recovery::Restart, ..LadderConfig::default() };
+    let rig = UsbRig::start(Options { ladder, ..quick() }, of(Variant::An986), |_| {}).expect("starts");
+    let mut traffic = Traffic::new();
+    for _ in 0..3 {
+        traffic.flows(&rig, "here");
+        traffic.send(&rig, 5);
+        pull(&rig);
+        put_in(&rig);
+    }
+    traffic.flows(&rig, "at last");
+    rig.stop().0.expect("stops");
 }
 
 /// It is back as another one would be: all it has to do is misbehave while it is started.
