@@ -202,18 +202,27 @@ impl UsbHand {
         }
     }
 
-    /// Turns until the device has nothing to do, and judges what has arrived.
+    /// Turns until the device has nothing to do.
     ///
-    /// # Panics
-    /// When that is wrong, or the device ends.
-    pub fn settle(&mut self) {
-        self.device.pump_endpoint().expect("it goes on");
+    /// # Errors
+    /// When the device ends.
+    pub fn turn(&mut self) -> Result<(), DeviceError> {
+        self.device.pump_endpoint()?;
         // the model has done what it can when a call returns: a turn that brings nothing was the last
         let mut before = None;
         while before != Some(self.around.bench.counters()) || self.device.has_more() {
             before = Some(self.around.bench.counters());
-            self.device.serve_interrupt().expect("it goes on");
+            self.device.serve_interrupt()?;
         }
+        Ok(())
+    }
+
+    /// The same, and judges what has arrived.
+    ///
+    /// # Panics
+    /// When that is wrong, or the device ends.
+    pub fn settle(&mut self) {
+        self.turn().expect("it goes on");
         for frame in self.around.station.drain() {
             assert!(frame.fcs_ok);
             self.down.take(&frame.data).expect("down");
