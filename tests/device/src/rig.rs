@@ -177,7 +177,7 @@ impl<S: Subject> Rig<S> {
     /// As [`NetDevice::run`].
     ///
     /// # Panics
-    /// When it does not stop within [`PATIENCE`], or panicked.
+    /// When it does not stop within [`crate::PATIENCE`], or panicked.
     pub fn stop(self) -> (Result<(), DeviceError>, Surroundings<S>) {
         (self.running.stop(), self.around)
     }
