@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 
 use model_wire::{FarHost, FarHostConfig, WireConfig};
 use udrv::device::{DeviceId, Opened};
-use udrv::usb::libusb::{self, Arrivals, LibusbDevice, OpenOptions, ParseUsbNameError, UsbName};
+use udrv::usb::libusb::{self, Arrivals, LibusbDevice, OpenOptions, ParseUsbNameError, UsbName, UsbSysfs};
 use udrv::vfio::{OpenError, VfioFunction};
 use udrv::vfio_user::{self, VfioUserFunction};
-use udrv_bus::{BusError, ParseAddressError, PciAddress, UsbDevice};
+use udrv_bus::{BusError, ParseAddressError, PciAddress, UsbDevice, UsbId};
 
 use crate::models::{Model, ParseModelError};
 
@@ -150,11 +150,15 @@ impl DeviceName {
     }
 }
 
-/// Opens a USB device, and has it opened by the same name when it comes back.
+/// Opens a USB device, and has it opened by the same name when it comes back. Another one in its place is let alone: opening it
+/// would take it from the kernel's driver.
 fn open_usb(name: &UsbName) -> Result<Opened, libusb::OpenError> {
     let device = Box::new(LibusbDevice::open(name, OpenOptions::default())?);
-    let name = name.clone();
+    let (name, id) = (name.clone(), device.id());
     let reopen = move || -> Result<Box<dyn UsbDevice>, BusError> {
+        if let Ok(Some(found)) = UsbSysfs::default().find(&name) {
+            expect(found.id, id)?;
+        }
         let device = LibusbDevice::open(&name, OpenOptions::default()).map_err(|error| match error {
             libusb::OpenError::NotPresent { .. } | libusb::OpenError::NoUsb { .. } | libusb::OpenError::Left { .. } => {
                 BusError::Gone { operation: "opening it again" }
@@ -166,10 +170,27 @@ fn open_usb(name: &UsbName) -> Result<Opened, libusb::OpenError> {
     Ok(Opened::Usb { device, reopen: Some(Box::new(reopen)) })
 }
 
+/// Whether what was found in its place is it.
+fn expect(found: UsbId, id: UsbId) -> Result<(), BusError> {
+    if found == id {
+        return Ok(());
+    }
+    let why = format!("it is {found} now, and was {id}: plug in the one that was there");
+    Err(BusError::Io { operation: "opening it again".to_owned(), source: std::io::Error::other(why) })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::models::{Family, MODELS};
+
+    #[test]
+    fn another_device_in_its_place_is_told() {
+        let (it, other) = (UsbId { vendor: 0x07a6, product: 0x8511 }, UsbId { vendor: 0x07a6, product: 0x0986 });
+        assert!(expect(it, it).is_ok());
+        let error = expect(other, it).unwrap_err().to_string();
+        assert!(error.contains("it is 07a6:0986 now, and was 07a6:8511"), "{error}");
+    }
 
     #[test]
     fn names_are_read_and_wrong_ones_explained() {

@@ -16,6 +16,7 @@ pub fn status(status: &Status) -> String {
 
 fn write_status(out: &mut String, s: &Status) -> fmt::Result {
     let link = match (s.link_up, s.full_duplex) {
+        (false, _) if s.unplugged => "unplugged: goes on by itself when it is plugged in again".to_owned(),
         (false, _) => "down".to_owned(),
         (true, full) => format!("up, {} Mbit/s, {} duplex", s.link_speed, if full { "full" } else { "half" }),
     };

@@ -173,7 +173,7 @@ impl NetDriver for Pegasus {
         }
         cx.point(Point::Middle);
         let mut events = Events::POLL | traffic::take_packets(cx)?;
-        if traffic::broken(cx)?.is_some() {
+        if traffic::is_silent(cx)? {
             events = events | Events::ERROR;
         }
         cx.point(Point::End);

@@ -131,7 +131,7 @@ pub(crate) fn is_in_step(cx: &Cx<'_, State>) -> Result<bool, Error> {
             return Ok(false);
         }
     }
-    Ok(traffic::broken(cx)?.is_none())
+    Ok(traffic::broken(cx)?.is_none() && !traffic::is_silent(cx)?)
 }
 
 /// Registers from the state, of a chip whose rings are right: each of them in any case, for what the chip has is not known

@@ -131,12 +131,17 @@ pub(crate) fn take_packets(cx: &mut Cx<'_, State>) -> Result<Events, Error> {
     Ok(events)
 }
 
-/// Why an endpoint does not work any more, if one does not: what is next in its ring says so.
+/// Whether the endpoint that tells of the link does not work any more: what is next in its ring says so. Frames go without.
+pub(crate) fn is_silent(cx: &Cx<'_, State>) -> Result<bool, Error> {
+    let told = ring::told(words(cx, ring::interrupt_place(cx.state.next_interrupt))?, ring::PACKET);
+    Ok(matches!(told, Told::Broken(_)))
+}
+
+/// Why an endpoint of frames does not work any more, if one does not.
 pub(crate) fn broken(cx: &Cx<'_, State>) -> Result<Option<Error>, Error> {
     let sent = cx.state.tx.oldest_frame().map(|(last, ..)| (ring::tx_place(last), u32::MAX));
     let received = (ring::rx_place(cx.state.next), ring::BUFFER);
-    let told = (ring::interrupt_place(cx.state.next_interrupt), ring::PACKET);
-    for (place, room) in [Some(received), Some(told), sent].into_iter().flatten() {
+    for (place, room) in [Some(received), sent].into_iter().flatten() {
         if let Told::Broken(error) = ring::told(words(cx, place)?, room) {
             return Ok(Some(error));
         }

@@ -122,6 +122,12 @@ impl HostEnd {
         *self.told.offloads.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// What the interface is to be, as the administrator and the device have left it. Nobody is told that this was asked.
+    #[must_use]
+    pub fn wanted(&self) -> Wanted {
+        *self.told.interface()
+    }
+
     /// The administrator changes the interface.
     ///
     /// # Panics

@@ -2,6 +2,7 @@
 //!
 //! - [`rig`]: a device that runs on a thread of its own, as in udrvd ([`rig::Rig`]), or that the test turns by hand
 //!   ([`rig::Hand`]);
+//! - [`usb_rig`]: the same with the Pegasus, and its traffic; [`running`]: what both have on the thread;
 //! - [`frames`]: numbered frames, and the judge that finds bad, missing and repeated ones;
 //! - [`subject`]: the drivers that are tested, each with the model of its chip, and what a test must know of both;
 //! - [`traffic`]: such frames both ways through a rig; [`streams`]: through a hand;
@@ -22,10 +23,12 @@ pub mod bare;
 pub mod frames;
 pub mod host;
 pub mod rig;
+pub mod running;
 pub mod spy;
 pub mod streams;
 pub mod subject;
 pub mod traffic;
+pub mod usb_rig;
 pub mod wayward;
 
 use std::time::{Duration, Instant};

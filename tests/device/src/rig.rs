@@ -4,23 +4,20 @@
 //!   HostEnd ==socket== NetDevice<S::Driver> ==PciFunction== Model<S::Chip> ==wire== Station
 //! ```
 
-use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::ops::Deref;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use model_card::{Handle, Model};
 use model_wire::{Station, Wire, WireConfig};
-use udrv::net::{Answer, Command, Commander, DeviceError, NetDevice, Options, Status, commands};
-use udrv::report::FaultReport;
+use udrv::net::{DeviceError, NetDevice, Options};
 use udrv::supervisor::quarantine::QuarantineConfig;
 use udrv_bus::PciFunction;
-use udrv_driver::{Entry, InjectedFault, Injection, Point};
 
 use crate::host::{self, HostEnd};
+use crate::running::Running;
 use crate::spy::{Spy, spy};
 use crate::subject::{Config, Misbehave, Subject};
-use crate::{PATIENCE, wait_until};
 
 /// What the tests hold on to beside the device.
 pub struct Surroundings<S: Subject> {
@@ -51,8 +48,15 @@ pub fn turn() -> Turn {
 pub struct Rig<S: Subject> {
     /// See [`Surroundings`].
     pub around: Surroundings<S>,
-    commander: Commander,
-    thread: Option<JoinHandle<Result<(), DeviceError>>>,
+    running: Running,
+}
+
+impl<S: Subject> Deref for Rig<S> {
+    type Target = Running;
+
+    fn deref(&self) -> &Running {
+        &self.running
+    }
 }
 
 /// A device that the test turns by hand, on its own thread.
@@ -164,76 +168,7 @@ impl<S: Subject> Rig<S> {
         carry: impl FnOnce(Box<dyn PciFunction>) -> Box<dyn PciFunction>,
     ) -> Result<Rig<S>, DeviceError> {
         let (device, around) = build(turn, options, config, trouble, carry)?;
-        let (commander, inbox) = commands()?;
-        let thread = std::thread::Builder::new().name("device".into()).spawn(move || device.run(&inbox));
-        Ok(Rig { around, commander, thread: Some(thread.expect("a thread")) })
-    }
-
-    /// Asks the device. `None`: it has stopped.
-    ///
-    /// # Panics
-    /// When it does not answer within [`PATIENCE`]: it hangs.
-    #[must_use]
-    pub fn ask(&self, command: Command) -> Option<Answer> {
-        let (sender, receiver) = channel();
-        let commander = self.commander.clone();
-        std::thread::spawn(move || sender.send(commander.ask(command)));
-        match receiver.recv_timeout(PATIENCE) {
-            Ok(answer) => answer,
-            Err(RecvTimeoutError::Timeout) => panic!("the device hangs: no answer to {command:?}"),
-            Err(RecvTimeoutError::Disconnected) => panic!("the device's thread has died"),
-        }
-    }
-
-    /// Its state.
-    ///
-    /// # Panics
-    /// When it has stopped.
-    #[must_use]
-    pub fn status(&self) -> Status {
-        match self.ask(Command::Status) {
-            Some(Answer::Status(status)) => *status,
-            other => panic!("status: {other:?}"),
-        }
-    }
-
-    /// Fault reports above number `after`.
-    ///
-    /// # Panics
-    /// When it has stopped.
-    #[must_use]
-    pub fn faults(&self, after: u64) -> Vec<FaultReport> {
-        match self.ask(Command::Faults(after)) {
-            Some(Answer::Faults(faults)) => faults,
-            other => panic!("faults: {other:?}"),
-        }
-    }
-
-    /// Arms a fault for the next `times` calls.
-    ///
-    /// # Panics
-    /// When it has stopped.
-    pub fn inject(&self, entry: Entry, fault: InjectedFault, point: Point, times: u32) {
-        let command = Command::Inject { entry, injection: Injection { fault, point }, times };
-        assert!(matches!(self.ask(command), Some(Answer::Done)));
-    }
-
-    /// Calls an entry point with the values in force.
-    ///
-    /// # Errors
-    /// What the device says to that; it may have stopped.
-    pub fn call(&self, entry: Entry) -> Result<(), String> {
-        match self.ask(Command::Call(entry)) {
-            Some(Answer::Done) => Ok(()),
-            Some(Answer::Refused(why)) => Err(why),
-            other => Err(format!("{other:?}")),
-        }
-    }
-
-    /// Whether its thread has ended by itself.
-    #[must_use]
-    pub fn has_ended(&self) -> bool {
-        self.thread.as_ref().is_none_or(JoinHandle::is_finished)
+        Ok(Rig { around, running: Running::new(device)? })
     }
 
     /// Stops it and gives what `run` gave, and what is left.
@@ -242,14 +177,9 @@ impl<S: Subject> Rig<S> {
     /// As [`NetDevice::run`].
     ///
     /// # Panics
-    /// When it does not stop within [`PATIENCE`], or panicked.
-    pub fn stop(mut self) -> (Result<(), DeviceError>, Surroundings<S>) {
-        if !self.has_ended() {
-            let _ = self.ask(Command::Stop);
-        }
-        let thread = self.thread.take().expect("stopped once");
-        wait_until("the device's thread ends", || thread.is_finished());
-        (thread.join().expect("the device's thread does not panic"), self.around)
+    /// When it does not stop within [`crate::PATIENCE`], or panicked.
+    pub fn stop(self) -> (Result<(), DeviceError>, Surroundings<S>) {
+        (self.running.stop(), self.around)
     }
 }
 

@@ -1,17 +1,39 @@
 //! Frames both ways through a rig, sent and judged.
 
+use std::ops::Deref;
 use std::time::{Duration, Instant};
 
 use model_card::Chip;
+use model_wire::Station;
 use udrv::net::Command;
 
 use crate::frames::{Judge, Way};
+use crate::host::HostEnd;
 use crate::rig::{Rig, quick};
+use crate::running::Running;
 use crate::subject::{Config, Subject};
 use crate::wait_until;
 
 /// What a start, an end or a recovery may take. Real deadlines in the driver are 10 ms; the machine may be busy.
 pub const BOUND: Duration = Duration::from_secs(5);
+
+/// A device on its thread, and where its frames come and go.
+pub trait Ends: Deref<Target = Running> {
+    /// The host's end.
+    fn host(&self) -> &HostEnd;
+    /// The other end of the wire.
+    fn station(&self) -> &Station;
+}
+
+impl<S: Subject> Ends for Rig<S> {
+    fn host(&self) -> &HostEnd {
+        &self.around.host
+    }
+
+    fn station(&self) -> &Station {
+        &self.around.station
+    }
+}
 
 /// Frames both ways: what arrives is right and in order; how many arrive is told.
 pub struct Traffic {
@@ -33,11 +55,11 @@ impl Traffic {
     }
 
     /// Sends `count` frames each way.
-    pub fn send<S: Subject>(&mut self, rig: &Rig<S>, count: u64) {
+    pub fn send(&mut self, rig: &impl Ends, count: u64) {
         for _ in 0..count {
             // a device that has stopped takes nothing, and its endpoint fills up: that is fine here
-            let _ = rig.around.host.try_send(&Way::Down.frame(self.sent));
-            rig.around.station.inject(&Way::Up.frame(self.sent));
+            let _ = rig.host().try_send(&Way::Down.frame(self.sent));
+            rig.station().inject(&Way::Up.frame(self.sent));
             self.sent += 1;
         }
     }
@@ -46,11 +68,11 @@ impl Traffic {
     ///
     /// # Panics
     /// When it is wrong.
-    pub fn take<S: Subject>(&mut self, rig: &Rig<S>) {
-        for frame in rig.around.station.drain() {
+    pub fn take(&mut self, rig: &impl Ends) {
+        for frame in rig.station().drain() {
             self.down.take(&frame.data).expect("down");
         }
-        while let Some(length) = rig.around.host.try_receive(&mut self.buffer) {
+        while let Some(length) = rig.host().try_receive(&mut self.buffer) {
             self.up.take(&self.buffer[..length]).expect("up");
         }
     }
@@ -59,7 +81,7 @@ impl Traffic {
     ///
     /// # Panics
     /// When none does within [`BOUND`].
-    pub fn flows<S: Subject>(&mut self, rig: &Rig<S>, what: &str) {
+    pub fn flows(&mut self, rig: &impl Ends, what: &str) {
         let (begin, from) = (Instant::now(), self.sent);
         while self.down.next() <= from || self.up.next() <= from {
             assert!(begin.elapsed() < BOUND, "{what}: nothing flows: {:#?}", rig.status());
@@ -72,19 +94,19 @@ impl Traffic {
     }
 
     /// Sends for a while, whatever becomes of it, and makes sure that the device still answers, or has ended.
-    pub fn endure<S: Subject>(&mut self, rig: &Rig<S>, time: Duration, judge: bool) {
+    pub fn endure(&mut self, rig: &impl Ends, time: Duration, judge: bool) {
         let end = Instant::now() + time;
         while Instant::now() < end && !rig.has_ended() {
-            if !rig.around.host.try_send(&Way::Down.frame(self.sent)) {
+            if !rig.host().try_send(&Way::Down.frame(self.sent)) {
                 std::thread::yield_now();
             }
-            rig.around.station.inject(&Way::Up.frame(self.sent));
+            rig.station().inject(&Way::Up.frame(self.sent));
             self.sent += 1;
             if judge {
                 self.take(rig);
             } else {
-                let _ = rig.around.station.drain();
-                while rig.around.host.try_receive(&mut self.buffer).is_some() {}
+                let _ = rig.station().drain();
+                while rig.host().try_receive(&mut self.buffer).is_some() {}
             }
             let _ = rig.ask(Command::Faults(u64::MAX));
         }
@@ -94,7 +116,7 @@ impl Traffic {
     ///
     /// # Panics
     /// When one does not arrive within [`BOUND`].
-    pub fn ping<S: Subject>(&mut self, rig: &Rig<S>, rounds: u64) -> Duration {
+    pub fn ping(&mut self, rig: &impl Ends, rounds: u64) -> Duration {
         let begin = Instant::now();
         for _ in 0..rounds {
             let sent = Instant::now();

@@ -4,12 +4,15 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-use udrv::net::Options;
+use model_wire::Station;
+use udrv::net::{DeviceError, Options};
 use udrv::supervisor::policy::Protect;
 use udrv_tests::every_subject;
 use udrv_tests::frames::{LONGEST, Way};
+use udrv_tests::host::HostEnd;
 use udrv_tests::rig::Hand;
 use udrv_tests::subject::Subject;
+use udrv_tests::usb_rig::{self, UsbHand};
 
 every_subject! {
     protected,
@@ -51,9 +54,40 @@ fn counted<R>(total: &mut u64, step: impl FnOnce() -> R) -> R {
     result
 }
 
-fn frames_cost_no_allocation<S: Subject>(options: Options) {
+/// A device that is turned by hand.
+trait Turned {
+    fn ends(&self) -> (&HostEnd, &Station);
+    fn turn(&mut self) -> Result<(), DeviceError>;
+    fn tick(&mut self) -> Result<(), DeviceError>;
+}
+
+impl<S: Subject> Turned for Hand<S> {
+    fn ends(&self) -> (&HostEnd, &Station) {
+        (&self.around.host, &self.around.station)
+    }
+    fn turn(&mut self) -> Result<(), DeviceError> {
+        self.settle()
+    }
+    fn tick(&mut self) -> Result<(), DeviceError> {
+        self.device.tick()
+    }
+}
+
+impl Turned for UsbHand {
+    fn ends(&self) -> (&HostEnd, &Station) {
+        (&self.around.host, &self.around.station)
+    }
+    fn turn(&mut self) -> Result<(), DeviceError> {
+        UsbHand::turn(self)
+    }
+    /// It asks for the link by control transfers, and the answers of the model are allocated.
+    fn tick(&mut self) -> Result<(), DeviceError> {
+        Ok(())
+    }
+}
+
+fn frames_cost_no_allocation(mut hand: impl Turned) {
     const FRAMES: u64 = 10_000;
-    let mut hand = Hand::<S>::new(options, S::config());
     let (mut frame, mut sent, mut taken) = (Vec::with_capacity(LONGEST), Vec::new(), vec![0; 2048]);
     let mut total = 0;
     for number in 0..FRAMES + 100 {
@@ -61,29 +95,35 @@ fn frames_cost_no_allocation<S: Subject>(options: Options) {
             total = 0; // warm: pages, buffers of the wire, registers known
         }
         Way::Down.write(number, &mut frame);
-        assert!(hand.around.host.try_send(&frame));
-        counted(&mut total, || hand.settle()).expect("it goes on");
-        assert_eq!(hand.around.station.receive_into(&mut sent, std::time::Duration::ZERO), Some(true), "on the wire");
+        assert!(hand.ends().0.try_send(&frame));
+        counted(&mut total, || hand.turn()).expect("it goes on");
+        assert_eq!(hand.ends().1.receive_into(&mut sent, std::time::Duration::ZERO), Some(true), "on the wire");
         assert_eq!(sent, frame);
         Way::Up.write(number, &mut frame);
         // the wire and the model are not the device, but they run on its thread
-        counted(&mut total, || hand.around.station.inject(&frame));
-        counted(&mut total, || hand.settle()).expect("it goes on");
-        let length = hand.around.host.try_receive(&mut taken).expect("with the host");
+        counted(&mut total, || hand.ends().1.inject(&frame));
+        counted(&mut total, || hand.turn()).expect("it goes on");
+        let length = hand.ends().0.try_receive(&mut taken).expect("with the host");
         assert_eq!(taken[..length], frame);
         if number % 1000 == 0 {
-            counted(&mut total, || hand.device.tick()).expect("it goes on");
+            counted(&mut total, || hand.tick()).expect("it goes on");
         }
     }
     assert_eq!(total, 0, "allocations in {FRAMES} frames both ways");
 }
 
 fn protected<S: Subject>() {
-    frames_cost_no_allocation::<S>(Options::default());
+    frames_cost_no_allocation(Hand::<S>::new(Options::default(), S::config()));
 }
 
 fn unprotected<S: Subject>() {
-    frames_cost_no_allocation::<S>(Options { protect: Protect::Never, ..Options::default() });
+    let options = Options { protect: Protect::Never, ..Options::default() };
+    frames_cost_no_allocation(Hand::<S>::new(options, S::config()));
+}
+
+#[test]
+fn on_usb() {
+    frames_cost_no_allocation(UsbHand::new(Options::default(), usb_rig::config()));
 }
 
 #[test]

@@ -26,12 +26,16 @@ pub const GBSR: u8 = 10;
 pub mod bmcr {
     /// Resets the PHY; clears itself.
     pub const RESET: u16 = 1 << 15;
+    /// It hears itself.
+    pub const LOOPBACK: u16 = 1 << 14;
     /// 100 Mbit/s, if there is no negotiation.
     pub const SPEED_100: u16 = 1 << 13;
     /// Auto-negotiation enable.
     pub const ANE: u16 = 1 << 12;
     /// Power down.
     pub const POWER_DOWN: u16 = 1 << 11;
+    /// It is not connected to the MAC.
+    pub const ISOLATE: u16 = 1 << 10;
     /// Restart auto-negotiation; clears itself.
     pub const RESTART: u16 = 1 << 9;
     /// Full duplex, if there is no negotiation.
@@ -80,12 +84,13 @@ pub mod gbsr {
     pub const HALF: u16 = 1 << 10;
 }
 
-/// What BMCR must be told for a PHY to negotiate that somebody has put to sleep, or forced, and left so; `None` if it
+/// What BMCR must be told for a PHY to negotiate that somebody has put to sleep, cut off, or forced, and left so; `None` if it
 /// negotiates by itself, as it does from power-on and after a loss of link.
 #[must_use]
 pub fn to_negotiate(control: u16) -> Option<u16> {
-    let sleeps = control & bmcr::POWER_DOWN != 0 || control & bmcr::ANE == 0;
-    sleeps.then_some(control & !(bmcr::POWER_DOWN | bmcr::RESET) | bmcr::ANE | bmcr::RESTART)
+    const OFF: u16 = bmcr::POWER_DOWN | bmcr::LOOPBACK | bmcr::ISOLATE;
+    let sleeps = control & OFF != 0 || control & bmcr::ANE == 0;
+    sleeps.then_some(control & !(OFF | bmcr::RESET) | bmcr::ANE | bmcr::RESTART)
 }
 
 /// What was read of a PHY. Gigabit registers are 0 where there are none.
@@ -178,6 +183,8 @@ mod tests {
         for (control, told) in [
             (0x1140, None),
             (0x1940, Some(0x1340)),
+            (0x5140, Some(0x1340)),
+            (0x1540, Some(0x1340)),
             (0x0100, Some(0x1300)),
             (0x2900, Some(0x3300)),
             (0x8100, Some(0x1300)),

@@ -112,7 +112,10 @@ impl<D: NetDriver> NetDevice<D> {
             CallError::Driver(Error::Gone | Error::Bus) => self.host.window.take_error(),
             _ => None,
         };
-        let detail = detail.map_or(String::new(), |words| format!(" ({words})"));
+        let mut detail = detail.map_or(String::new(), |words| format!(" ({words})"));
+        if source == CallError::Driver(Error::Gone) && self.is_unplugged() {
+            detail.push_str("; it was unplugged: plug it in again");
+        }
         DeviceError::Entry { device: self.name.clone(), entry, source, detail }
     }
 

@@ -136,6 +136,8 @@ pub struct Status {
     pub vlan: u16,
     /// Microseconds between interrupts, at least.
     pub interrupt_interval: u64,
+    /// The device was unplugged, and is waited for.
+    pub unplugged: bool,
     /// There is a link.
     pub link_up: bool,
     /// Megabits a second.
@@ -238,6 +240,9 @@ impl<D: NetDriver> NetDevice<D> {
     /// # Errors
     /// When the device was given up on the way.
     pub fn handle(&mut self, command: Command) -> Result<Answer, DeviceError> {
+        if let (Command::Call(_) | Command::Restart, Some(why)) = (&command, self.unplugged_text()) {
+            return Ok(Answer::Refused(why));
+        }
         Ok(match command {
             Command::Status => Answer::Status(Box::new(self.status())),
             Command::Faults(after) => Answer::Faults(self.reports.since(after)),
@@ -258,6 +263,7 @@ impl<D: NetDriver> NetDevice<D> {
                 match self.noted(called) {
                     Ok(()) => Answer::Done,
                     Err(error @ DeviceError::GaveUp { .. }) => return Err(error),
+                    Err(error) if self.was_unplugged(&error) => return Err(error),
                     Err(error) => Answer::Refused(error.to_string()),
                 }
             }
@@ -347,6 +353,7 @@ impl<D: NetDriver> NetDevice<D> {
             mtu: self.mtu,
             vlan: self.recorded.settings.vlan,
             interrupt_interval: self.recorded.settings.interrupt_interval.0,
+            unplugged: self.is_away(),
             link_up: self.link.up,
             link_speed: self.link.speed,
             full_duplex: self.link.full_duplex,

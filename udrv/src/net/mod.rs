@@ -283,9 +283,11 @@ pub struct NetDevice<D: NetDriver> {
     told_mode: InterruptMode,
     /// A poll that could have gone on was broken off.
     more: bool,
-    /// It was unplugged, and is looked for next then.
-    away: Option<Duration>,
+    /// It was unplugged, and is looked for.
+    away: Option<absence::Away>,
     failed: Option<String>,
+    /// Why the last restart did not work.
+    not_restarted: String,
     stopped: bool,
 }
 
@@ -363,6 +365,7 @@ impl<D: NetDriver> NetDevice<D> {
             more: false,
             away: None,
             failed: None,
+            not_restarted: String::new(),
             stopped: false,
         };
         device.host.wild_target = match isolation {
@@ -449,9 +452,11 @@ impl<D: NetDriver> NetDevice<D> {
             }
         };
         if self.failed.is_none() {
-            note(self.entry(Entry::Stop, |cx| D::stop(cx)));
+            let stopped = self.entry(Entry::Stop, |cx| D::stop(cx));
+            note(self.unless_unplugged(stopped));
         }
-        note(self.entry(Entry::Quiesce, |cx| D::quiesce(cx)));
+        let quiet = self.entry(Entry::Quiesce, |cx| D::quiesce(cx));
+        note(self.unless_unplugged(quiet));
         let name = self.name.clone();
         let in_bus = |source| DeviceError::Bus { device: name.clone(), source };
         let device = self.host.window.device();
@@ -459,7 +464,7 @@ impl<D: NetDriver> NetDevice<D> {
         note(device.disable_notices().map_err(in_bus));
         match device.reset() {
             Ok(kind @ (ResetKind::Function | ResetKind::None)) => tracing::debug!(?kind, "reset"),
-            Err(source) => note(Err(in_bus(source))),
+            Err(source) => note(self.unless_unplugged(Err(in_bus(source)))),
         }
         note(self.host.pool.unmap(self.host.window.device()).map_err(in_bus));
         first

@@ -170,7 +170,10 @@ impl<D: NetDriver> NetDevice<D> {
                             self.ladder.restarted();
                             break Rung::Restart;
                         }
-                        Err(why) => tracing::warn!(device = %self.name, why, "restart failed"),
+                        Err(why) => {
+                            tracing::warn!(device = %self.name, why, "restart failed");
+                            self.not_restarted = why;
+                        }
                     }
                     self.after_failure()
                 }
@@ -262,7 +265,7 @@ impl<D: NetDriver> NetDevice<D> {
     /// Rung 3 by command.
     pub(super) fn restart_now(&mut self) -> Result<(), DeviceError> {
         if self.climb_for(Step::Restart(std::time::Duration::ZERO), Entry::Probe) == Rung::GaveUp {
-            self.failed = Some("it could not be restarted".to_owned());
+            self.failed = Some(format!("it could not be restarted: {}", self.not_restarted));
         }
         self.given_up().map_or(Ok(()), Err)
     }

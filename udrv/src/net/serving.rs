@@ -94,7 +94,10 @@ impl<D: NetDriver> NetDevice<D> {
 
     /// When the device is to be looked at or restored next, if that is before the next [`NetDevice::tick`].
     pub(super) fn next_look(&self) -> Option<Duration> {
-        [self.interrupts.next_look(), self.restores.due(), self.away].into_iter().flatten().min()
+        [self.interrupts.next_look(), self.restores.due(), self.away.as_ref().map(|away| away.due)]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Time since the start.
@@ -255,7 +258,7 @@ impl<D: NetDriver> NetDevice<D> {
     }
 
     /// [`NetDevice::update_link`] where nobody asked: if that fails the link is what it was. True: it is another.
-    fn refresh_link(&mut self) -> Result<bool, DeviceError> {
+    pub(super) fn refresh_link(&mut self) -> Result<bool, DeviceError> {
         let before = self.link;
         match self.update_link() {
             Err(DeviceError::Entry { source: CallError::Fault(_) | CallError::Quarantined, .. }) => Ok(false),
@@ -312,6 +315,9 @@ impl<D: NetDriver> NetDevice<D> {
 
     /// Whether the device answers, if only after a while. One that does may have lost what lets it answer.
     fn answers(&mut self) -> bool {
+        if self.is_unplugged() {
+            return false; // that is certain, and it is waited for elsewhere
+        }
         let device = self.host.window.device();
         for attempt in 0..VENDOR_READS {
             if attempt > 0 {

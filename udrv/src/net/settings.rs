@@ -3,6 +3,8 @@
 //! `ip link set dev eth8139 address ...` becomes `set_mac`; a bridge or a capture that wants everything becomes
 //! `set_rx_mode`, and an MTU `configure`. An MTU that the chip does not have is set back, and the log says why. Not here: the
 //! multicast list, of which a TAP gives no notice (all multicast is received).
+//!
+//! A device that is unplugged is told when it is back: what is wanted of it is recorded here.
 
 use udrv_driver::{Entry, Features, MacAddress, NetDriver, RxMode, Settings, USUAL_MTU};
 
@@ -29,6 +31,7 @@ impl<D: NetDriver> NetDevice<D> {
         let (mac, mode, mtu) = (self.follow_mac(wanted), self.follow_mode(wanted), self.follow_mtu(wanted.mtu));
         self.noted(mac.and(mode).and(mtu)).or_else(|error| match error {
             error @ DeviceError::GaveUp { .. } => Err(error),
+            error if self.was_unplugged(&error) => Err(error),
             error => {
                 tracing::warn!(device = %self.name, %error, "a change of the interface did not reach the device");
                 Ok(())
@@ -41,8 +44,12 @@ impl<D: NetDriver> NetDevice<D> {
         if mac == self.recorded.mac {
             return Ok(());
         }
-        let set = self.entry(Entry::SetMac, move |cx| D::set_mac(cx, mac));
-        if set.is_ok() {
+        let set = if self.is_away() && mac.is_station() {
+            Ok(())
+        } else {
+            self.entry(Entry::SetMac, move |cx| D::set_mac(cx, mac))
+        };
+        if set.is_ok() || self.leaves(&set) {
             tracing::info!(device = %self.name, %mac, "the interface has another address");
             self.recorded.mac = mac;
         } else if let Err(error) = self.endpoint.set_mac(self.recorded.mac.0) {
@@ -56,10 +63,14 @@ impl<D: NetDriver> NetDevice<D> {
         if mode == self.recorded.rx_mode {
             return Ok(());
         }
-        self.entry(Entry::SetRxMode, move |cx| D::set_rx_mode(cx, mode))?;
+        let set =
+            if self.is_away() { Ok(()) } else { self.entry(Entry::SetRxMode, move |cx| D::set_rx_mode(cx, mode)) };
+        if set.is_err() && !self.leaves(&set) {
+            return set;
+        }
         tracing::info!(device = %self.name, promiscuous = mode.promiscuous, "the interface has another receive mode");
         self.recorded.rx_mode = mode;
-        Ok(())
+        set
     }
 
     /// One below the usual is the host's affair: the device is told the length of each frame.
@@ -110,7 +121,7 @@ impl<D: NetDriver> NetDevice<D> {
 
     /// Has the chip set to `settings`.
     pub(super) fn configure(&mut self, settings: Settings) -> Result<(), DeviceError> {
-        if D::FEATURES != Features::NONE {
+        if D::FEATURES != Features::NONE && !self.is_away() {
             self.entry(Entry::Configure, move |cx| D::configure(cx, settings))?;
         }
         self.recorded.settings = settings;

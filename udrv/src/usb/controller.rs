@@ -9,6 +9,8 @@ use nix::unistd::write;
 use udrv_bus::{BusError, DmaMapping, ResetKind, Setup, UsbDevice, Width};
 use udrv_driver::usb::{self, Endpoint};
 
+pub use super::endpoints::EndpointError;
+use super::endpoints::check;
 use super::memory::Memory;
 use super::ring::Ring;
 use crate::device::{Device, Notices};
@@ -26,6 +28,7 @@ pub struct Controller {
     reopen: Option<Reopen>,
     read: u8,
     write: u8,
+    endpoints: Vec<Endpoint>,
     rings: Vec<Ring>,
     memory: Memory,
     dma: bool,
@@ -43,29 +46,6 @@ enum Own {
     Doorbell(usize),
     Count(usize),
     Reset(usize),
-}
-
-/// What a driver needs and the device does not have.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum EndpointError {
-    /// No such endpoint.
-    #[error("it has no endpoint {address:#04x}, which the driver needs; it has {found}")]
-    Missing {
-        /// `bEndpointAddress`.
-        address: u8,
-        /// Those that it has.
-        found: String,
-    },
-    /// The endpoint transfers in another way.
-    #[error("its endpoint {address:#04x} is {found}, and the driver needs {expected}")]
-    Kind {
-        /// `bEndpointAddress`.
-        address: u8,
-        /// How it transfers.
-        found: &'static str,
-        /// How it should.
-        expected: &'static str,
-    },
 }
 
 impl Controller {
@@ -88,6 +68,7 @@ impl Controller {
             reopen,
             read,
             write,
+            endpoints: endpoints.to_vec(),
             rings,
             memory: Memory::default(),
             dma: false,
@@ -116,8 +97,13 @@ impl Controller {
         if !self.dma {
             return Ok(());
         }
-        let (device, ring) = (&mut self.device, &mut self.rings[number]);
-        if ring.start(&self.memory, |transfer| device.submit(transfer))? || ring.halted {
+        let (device, ring, gone) = (&mut self.device, &mut self.rings[number], &mut self.gone);
+        let submit = |transfer| {
+            let submitted = device.submit(transfer);
+            *gone |= matches!(submitted, Err(BusError::Gone { .. }));
+            submitted
+        };
+        if ring.start(&self.memory, submit)? || ring.halted {
             // nobody else will say so
             self.causes |= 1 << number;
             if let Some(event) = &self.event {
@@ -128,19 +114,33 @@ impl Controller {
         Ok(())
     }
 
-    /// Ends the transfers of a ring, and tells of them.
+    /// Ends the transfers of a ring, and tells of them. With a device that has left they have ended by themselves, though not
+    /// all may have said so yet.
     fn cancel(&mut self, number: usize) -> Result<(), BusError> {
         if !self.gone {
-            self.device.cancel(self.rings[number].endpoint)?;
+            let cancelled = self.device.cancel(self.rings[number].endpoint);
+            match self.noted(cancelled) {
+                Err(BusError::Gone { .. }) => {}
+                other => other?,
+            }
         }
-        self.reap()
+        self.reap()?;
+        if self.rings[number].abandon(&self.memory)? {
+            self.causes |= 1 << number;
+        }
+        Ok(())
     }
 
     fn reset_ring(&mut self, number: usize) -> Result<(), BusError> {
         self.cancel(number)?;
         let Ring { endpoint, halted, .. } = self.rings[number];
-        if halted {
-            self.device.clear_halt(endpoint)?;
+        if halted && !self.gone {
+            let cleared = self.device.clear_halt(endpoint);
+            match self.noted(cleared) {
+                // what the rest of it says is another's to find
+                Err(BusError::Gone { .. }) => {}
+                other => other?,
+            }
         }
         self.rings[number].reset();
         self.causes &= !(1 << number);
@@ -251,6 +251,12 @@ impl Device for Controller {
             Err(BusError::Gone { .. }) => return Ok(false),
             other => other?,
         };
+        // who was told of this one shall not find another behind it
+        let (was, is) = (self.device.id(), device.id());
+        if is != was {
+            return Err(not_it(format!("it is {is} now, and was {was}: plug in the one that was there")));
+        }
+        check(&*device, &self.endpoints).map_err(|error| not_it(error.to_string()))?;
         if let Some(event) = &self.event {
             device.set_event(event.as_fd())?;
         }
@@ -271,7 +277,8 @@ impl Device for Controller {
 
     fn stop_dma(&mut self) -> Result<(), BusError> {
         self.dma = false;
-        (0..self.rings.len()).try_for_each(|number| self.cancel(number))
+        // all of them, whatever becomes of the first
+        (0..self.rings.len()).map(|number| self.cancel(number)).fold(Ok(()), Result::and)
     }
 
     fn iova_ranges(&mut self) -> Result<Vec<(u64, u64)>, BusError> {
@@ -321,20 +328,11 @@ impl Device for Controller {
     }
 }
 
-/// Whether the device has what the driver uses.
-fn check(device: &dyn UsbDevice, endpoints: &[Endpoint]) -> Result<(), EndpointError> {
-    let kind = |interrupt| if interrupt { "an interrupt endpoint" } else { "a bulk endpoint" };
-    for &Endpoint { address, interrupt } in endpoints {
-        let found = device.endpoints().iter().find(|found| found.address == address);
-        let Some(found) = found else {
-            let all: Vec<String> = device.endpoints().iter().map(|e| format!("{:#04x}", e.address)).collect();
-            let found = if all.is_empty() { "none".to_owned() } else { all.join(", ") };
-            return Err(EndpointError::Missing { address, found });
-        };
-        let is_interrupt = found.kind == udrv_bus::EndpointKind::Interrupt;
-        if is_interrupt != interrupt {
-            return Err(EndpointError::Kind { address, found: kind(is_interrupt), expected: kind(interrupt) });
-        }
-    }
-    Ok(())
+/// What is in the device's place is not to be had as that device.
+fn not_it(why: String) -> BusError {
+    BusError::Io { operation: "opening it again".to_owned(), source: std::io::Error::other(why) }
 }
+
+#[cfg(test)]
+#[path = "controller_tests.rs"]
+mod tests;

@@ -6,6 +6,9 @@
 //! ```
 
 pub mod controller;
+mod endpoints;
+#[cfg(test)]
+mod fake;
 pub mod libusb;
 mod memory;
 mod ring;

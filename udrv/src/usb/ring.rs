@@ -120,9 +120,19 @@ impl Ring {
     pub(super) fn ended(&mut self, memory: &Memory, completion: Completion) -> Result<bool, BusError> {
         let Completion { token, status, data, length, .. } = completion;
         self.halted |= status == TransferStatus::Stalled;
-        if let Some(pending) = self.pending.iter_mut().find(|pending| pending.token == token) {
+        if let Some(pending) = self.pending.iter_mut().find(|pending| pending.token == token && pending.ended.is_none())
+        {
             let length = length.min(data.len());
             pending.ended = Some(Ended { status: of_transfer(status), data, length });
+        }
+        self.retire(memory)
+    }
+
+    /// What has not ended by now is not waited for: it says CANCELLED, and its completion finds nobody. True: some descriptors
+    /// were told of.
+    pub(super) fn abandon(&mut self, memory: &Memory) -> Result<bool, BusError> {
+        for pending in &mut self.pending {
+            pending.ended.get_or_insert_with(|| Ended::without_data(status::CANCELLED));
         }
         self.retire(memory)
     }
@@ -154,7 +164,9 @@ impl Ring {
         loop {
             // those that are under way still say OWN
             if under_way + taken.descriptors >= self.size {
-                return Ok(None);
+                // a chain all round the ring never ends
+                taken.too_many = taken.descriptors != 0 && under_way == 0;
+                return Ok(taken.too_many.then_some(taken));
             }
             let words = self.read(memory, self.at(taken.descriptors))?;
             if words[3] & OWN == 0 {
@@ -211,9 +223,9 @@ impl Ring {
             }
             for index in 0..descriptors {
                 let index = (first + index) % self.size.max(1);
-                let place = self.base + index * DESCRIPTOR_BYTES;
-                memory.write(place + 8, &(length as u32).to_le_bytes())?;
-                memory.write(place + 12, &ended.status.to_le_bytes())?;
+                let place = self.base.wrapping_add(index * DESCRIPTOR_BYTES);
+                memory.write(place.wrapping_add(8), &(length as u32).to_le_bytes())?;
+                memory.write(place.wrapping_add(12), &ended.status.to_le_bytes())?;
             }
             self.spare.push(ended.data);
             told = true;
@@ -247,3 +259,7 @@ fn of_error(error: &BusError) -> u32 {
         _ => status::FAILED,
     }
 }
+
+#[cfg(test)]
+#[path = "ring_tests.rs"]
+mod tests;

@@ -95,10 +95,20 @@ fn a_sleeping_phy_is_woken() {
 }
 
 #[test]
-fn a_phy_or_eeprom_that_does_not_answer_is_given_up() {
+fn a_phy_that_does_not_answer_is_given_up() {
     assert_gives_up_in_time(probed(|_| {}), 0x28, |chip, hangs| chip.trouble.phy_hangs = hangs, Pegasus::open);
-    let fake = probed(|_| {});
-    assert_gives_up_in_time(fake, 0x23, |chip, hangs| chip.trouble.eprom_hangs = hangs, Pegasus::probe);
+}
+
+/// It has no address then, and can be given one.
+#[test]
+fn an_eeprom_that_does_not_answer_has_no_address() {
+    let mut fake = Fake::new();
+    fake.chip().trouble.eprom_hangs = true;
+    let before = fake.border().now;
+    assert_eq!(fake.call(Pegasus::probe), Ok(MacAddress([0; 6])));
+    let waited = fake.border().now - before;
+    // waking up takes 100 ms, and the first word is waited for and no other
+    assert!(waited < 160_000, "{waited} us");
 }
 
 #[test]
