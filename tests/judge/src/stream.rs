@@ -94,6 +94,9 @@ pub(crate) struct Transfer {
     /// Go on, in pieces of that size each way, until this file exists.
     #[arg(long)]
     until: Option<PathBuf>,
+    /// And until there were so many MiB each way.
+    #[arg(long, default_value_t = 0)]
+    total: u64,
 }
 
 #[derive(Serialize, Default)]
@@ -130,7 +133,7 @@ impl Transfer {
             way.hash_right &= self.one_connection(up, seed, length)?;
             way.connections += 1;
             way.bytes += length;
-            if self.until.as_ref().is_none_or(|file| file.exists()) {
+            if way.bytes >= self.total << 20 && self.until.as_ref().is_none_or(|file| file.exists()) {
                 break;
             }
         }

@@ -42,6 +42,17 @@ pub(crate) enum Make {
     Adapter,
 }
 
+impl Make {
+    /// What a stream under faults must move at least, MiB. An adapter on USB of full speed sends each frame through two host
+    /// controllers and two processes.
+    pub(crate) const fn least_mib(self) -> u64 {
+        match self {
+            Make::Qemu | Make::Model => 32,
+            Make::Adapter => 8,
+        }
+    }
+}
+
 /// A card for the far end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Peer {
@@ -135,7 +146,8 @@ fn on_a_cable(scenario: &str, card: &Card, peer: Peer, script: &str) -> Guest {
     let jumbo = card.jumbo.map_or(String::new(), |mtu| mtu.to_string());
     let vlan = if card.vlan { "77" } else { "" };
     let ours = format!("OURS={OUR_ADDRESS}\nOUR_LINUX={module}\nJUMBO={jumbo}\nVLAN={vlan}\n");
-    let cards = format!("{ours}PEER={PEER_ADDRESS}\nPEER_LINUX={}\n", peer.module);
+    let least = card.make.least_mib();
+    let cards = format!("{ours}PEER={PEER_ADDRESS}\nPEER_LINUX={}\nLEAST_MIB={least}\n", peer.module);
     let guest = match card.make {
         Make::Adapter => Guest::new(scenario).file("/guest/bus.sh", 0o644, include_str!("usb.sh")),
         Make::Qemu | Make::Model => Guest::new(scenario).vfio().file("/guest/bus.sh", 0o644, include_str!("pci.sh")),

@@ -24,9 +24,6 @@ use crate::{
 const LIMIT: Duration = Duration::from_secs(900);
 /// What the issue of it asks for.
 pub(super) const LEAST_FAULTS: usize = 50;
-const LEAST_BYTES: u64 = 32 << 20;
-/// The same of an adapter on USB of full speed, each of whose frames goes through two host controllers and two processes.
-const LEAST_BYTES_OF_ADAPTERS: u64 = 8 << 20;
 
 /// Drive a card over kernel VFIO, crash its driver in every entry point under load, and judge what came through.
 #[derive(Debug, clap::Args)]
@@ -169,8 +166,7 @@ fn job(card: &Card, device: &str, kernel: Kernel) -> std::result::Result<(), Ver
     match Figures::read(&outcome.results) {
         Ok(figures) => {
             figures.print(device, outcome.seconds);
-            let least = if card.make == Make::Adapter { LEAST_BYTES_OF_ADAPTERS } else { LEAST_BYTES };
-            wrong.extend(figures.wrong(least, kinds(card, device)));
+            wrong.extend(figures.wrong(card.make.least_mib() << 20, kinds(card, device)));
         }
         Err(why) => wrong.push(why),
     }

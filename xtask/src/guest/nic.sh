@@ -1,6 +1,6 @@
 # A card of ours under udrvd; at the other end of the cable a card of another make under Linux's own driver.
 . /guest/lib.sh
-. /guest/cards # OURS and PEER, PCI addresses; OUR_LINUX and PEER_LINUX, Linux's drivers for them
+. /guest/cards # LEAST_MIB, what a stream must move at least; OURS and PEER, PCI addresses; OUR_LINUX and PEER_LINUX, Linux's drivers for them
 
 # refused TEXT COMMAND...: the command must fail with one line that contains TEXT.
 refused() {
@@ -57,7 +57,7 @@ ip netns exec far udrv-judge count-frames "$peer" --to "$peer_mac" > /results/fr
 counter1=$!
 ip netns exec near udrv-judge count-frames udrv0 --to "$ours_mac" > /results/frames-received.json &
 counter2=$!
-ip netns exec near udrv-judge transfer 10.77.0.2:7000 --mib 8 --until /tmp/storm-is-over > /results/transfer.json &
+ip netns exec near udrv-judge transfer 10.77.0.2:7000 --mib 8 --total "$LEAST_MIB" --until /tmp/storm-is-over > /results/transfer.json &
 transfer=$!
 ip netns exec near udrv-judge send-frames udrv0 --to "$peer_mac" --until /tmp/transfer-is-over > /results/sender1.json &
 sender1=$!
