@@ -194,7 +194,11 @@ impl Interrupts {
                 self.storm = Some(Storm::Trial { since: now, fruitless: 0 });
             }
             // a line that is stuck has fired again at once when it was unmasked
-            Some(Storm::Trial { since, .. }) if !fired && now >= since + TRIAL => self.calm_down(now),
+            Some(Storm::Trial { since, .. }) if !fired && now >= since + TRIAL => {
+                self.storm = None;
+                self.calm = now;
+                self.debt = now + CREDIT / 2;
+            }
             _ => {}
         }
         self.schedule(now, true);
@@ -258,20 +262,9 @@ impl Interrupts {
         if self.good >= GOOD {
             (self.unannounced, self.dead) = (0, false);
         }
-        if let Some(Storm::Trial { since, fruitless }) = &mut self.storm {
+        if let Some(Storm::Trial { fruitless, .. }) = &mut self.storm {
             *fruitless = fruitless.saturating_sub(1);
-            // under load it is never quiet, and has not been stuck for as long
-            if now >= *since + TRIAL {
-                self.calm_down(now);
-            }
         }
-    }
-
-    /// The storm is over.
-    fn calm_down(&mut self, now: Duration) {
-        self.storm = None;
-        self.calm = now;
-        self.debt = now + CREDIT / 2;
     }
 
     fn fruitless(&mut self, now: Duration, cost: Duration) {

@@ -107,29 +107,6 @@ fn polling_backs_off_to_the_normal_look_and_comes_back_with_traffic() {
     assert_eq!(line.next_look(), Some(now + PERIOD));
 }
 
-/// Under load there is no moment in which the line is silent: that it brings something is enough.
-#[test]
-fn a_storm_ends_under_load() {
-    let (mut line, mut now) = fresh();
-    while line.mode() == InterruptMode::Line {
-        line.fired(now, now, NOTHING);
-        now += Duration::from_micros(10);
-    }
-    while !line.is_open() {
-        now = line.next_look().expect("a closed line is looked after");
-        line.looked(now, now, FRAME, true, false);
-    }
-    let began = now;
-    while line.mode() == InterruptMode::Masked {
-        now += Duration::from_micros(500);
-        // as often by the clock as by the line, and it has fired each time
-        line.looked(now, now, FRAME, true, false);
-        line.fired(now, now, FRAME);
-        assert!(now <= began + TRIAL + PERIOD, "the storm goes on");
-    }
-    assert_eq!((line.mode(), line.next_look(), line.counts(now).storms), (InterruptMode::Line, None, 1));
-}
-
 /// Fires without fruit, as fast as the line is open; gives how often.
 fn storm(line: &mut Interrupts, now: &mut Duration, time: Duration) -> u32 {
     let (end, mut count) = (*now + time, 0);
