@@ -189,11 +189,12 @@ fn start_log(json: bool) {
 
 fn drive(run: &Run) -> Result<(), Box<dyn Error>> {
     let name = run.device.to_string();
-    // the control socket first: it also says whether another daemon has the device
-    let control = ControlSocket::bind(&protocol::runtime_directory(), &name)?;
+    // for as long as it takes, and until a signal: before there is anything to leave behind
     if run.wait {
         run.device.wait()?;
     }
+    // the control socket first: it also says whether another daemon has the device
+    let control = ControlSocket::bind(&protocol::runtime_directory(), &name)?;
     let device = run.device.open(!run.no_far_host)?;
     let driver = drivers::for_id(device.id)
         .ok_or_else(|| format!("{name} is {}, and no driver knows it; there are: {}", device.id, drivers::known()))?;

@@ -17,6 +17,17 @@ fn sigterm_and_sigint_stop_it_clean() {
     }
 }
 
+/// A device that is waited for may never come.
+#[test]
+fn what_waits_for_a_device_leaves_nothing_behind() {
+    let directory = Directory::new();
+    let mut daemon = Daemon::launch(&directory, &["usb:ffff:0001", "--wait", "--endpoint", "socket"]);
+    wait_until("it says that it waits", || daemon.log().contains("waiting: there is no USB"));
+    assert!(daemon.is_alive(), "{}", daemon.log());
+    daemon.end(Signal::SIGTERM);
+    assert!(directory.is_empty(), "a socket that nobody answers");
+}
+
 #[test]
 fn its_tap_goes_with_it() {
     for (letter, signal) in [('g', Signal::SIGTERM), ('h', Signal::SIGINT), ('k', Signal::SIGKILL)] {

@@ -50,8 +50,6 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! `examples/pegasus.rs` does both for the Pegasus, to be unplugged and plugged in again by hand.
-//!
 //! Not here: isochronous transfers, bulk streams, the negotiation of USB/IP (`OP_REQ_IMPORT`), more than one device on a
 //! socket.
 #![forbid(unsafe_code)]

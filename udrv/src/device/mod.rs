@@ -1,10 +1,10 @@
 //! The device as the framework drives it, whatever its bus: registers, memory that it may reach, a way to say that there is
 //! work.
 //!
-//! A PCI function has all of that ([`pci`]); a USB device gets it from a host controller in software
+//! A PCI function has all of that (`pci.rs`); a USB device gets it from a host controller in software
 //! ([`crate::usb::controller`]). The register window and the classes above know this trait alone.
 
-pub mod pci;
+mod pci;
 
 use std::fmt;
 use std::os::fd::BorrowedFd;

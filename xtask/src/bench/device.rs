@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::{
     Args,
-    figures::{Figure, Ratio, Section, Value},
+    figures::{Held, Ratio, Section, Value},
 };
 use crate::{
     cargo::{cargo, output_of},
@@ -88,7 +88,7 @@ const GROUPS: [(&str, &[(&str, &str)]); 7] = [
 ];
 
 /// A figure, the parts that it is held against, and how far above their sum it may be. Infinity: that is only told.
-const RATIOS: [(&str, &[&str], f64); 12] = [
+const RATIOS: [Held; 12] = [
     ("fault_to_frame_transmit", &["allowed_transmit"], 1.0),
     ("fault_to_frame_poll", &["allowed_poll"], 1.0),
     ("batch_up_protected", &["batch_up_unprotected"], 1.02),
@@ -149,9 +149,6 @@ fn section(lines: &str) -> Result<Section, Failure> {
             _ => return Err(Failure::Output(format!("the device's benchmark wrote: {line}"))),
         }
     }
-    if facts.is_empty() {
-        return Err(Failure::Output("the device's benchmark did not say how it ran".to_owned()));
-    }
     let ratio = |(whole, parts, reach): &(&'static str, &'static [&'static str], f64)| {
         let ratio = Ratio::new(whole, parts, *reach, &values)?;
         Some(match unit(parts[0]) {
@@ -160,16 +157,7 @@ fn section(lines: &str) -> Result<Section, Failure> {
         })
     };
     let ratios = RATIOS.iter().filter_map(ratio).collect();
-    let mut figures = Vec::new();
-    for (group, rows) in GROUPS {
-        for (name, label) in rows {
-            let Some(value) = values.remove(*name) else {
-                return Err(Failure::Output(format!("the device's benchmark did not measure {name}")));
-            };
-            figures.push(Figure { name, group, label, value });
-        }
-    }
-    Ok(Section { name: "device", facts, figures, ratios })
+    Section::new("device", facts, &GROUPS, ratios, values)
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::{
     Args,
-    figures::{Figure, Ratio, Section, Value},
+    figures::{self, Held, Section, Value},
 };
 use crate::{
     cargo::{cargo, output_of},
@@ -61,7 +61,7 @@ const GROUPS: [(&str, &[(&str, &str)]); 3] = [
 ];
 
 /// A figure, the parts that it is held against, and how far above their sum it may be.
-const RATIOS: [(&str, &[&str], f64); 5] = [
+const RATIOS: [Held; 5] = [
     ("protected_call_4096", &["wrpkru_pair", "stack_switch", "memcpy_4096"], 2.0),
     ("fault_to_error_4096", &["signal_round_trip", "memcpy_4096"], 2.0),
     ("panic_to_error_4096", &["fault_to_error_4096"], 5.0),
@@ -102,17 +102,8 @@ fn section(lines: &str) -> Result<Section, Failure> {
             _ => return Err(Failure::Output(format!("the engine's benchmark wrote: {line}"))),
         }
     }
-    let ratios = RATIOS.iter().filter_map(|(whole, parts, reach)| Ratio::new(whole, parts, *reach, &values)).collect();
-    let mut figures = Vec::new();
-    for (group, rows) in GROUPS {
-        for (name, label) in rows {
-            let Some(value) = values.remove(*name) else {
-                return Err(Failure::Output(format!("the engine's benchmark did not measure {name}")));
-            };
-            figures.push(Figure { name, group, label, value });
-        }
-    }
-    Ok(Section { name: "engine", facts, figures, ratios })
+    let ratios = figures::ratios(&RATIOS, &values);
+    Section::new("engine", facts, &GROUPS, ratios, values)
 }
 
 #[cfg(test)]

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value as Json, json};
 
+use crate::steps::Failure;
+
 /// What was measured of one thing.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Value {
@@ -103,6 +105,41 @@ pub(super) struct Section {
     pub(super) facts: String,
     pub(super) figures: Vec<Figure>,
     pub(super) ratios: Vec<Ratio>,
+}
+
+/// Groups of a section's table, and in each the names of figures and what they are.
+pub(super) type Groups = [(&'static str, &'static [(&'static str, &'static str)])];
+/// A figure, the parts that it is held against, and how far above their sum it may be. Infinity: that is only told.
+pub(super) type Held = (&'static str, &'static [&'static str], f64);
+
+impl Section {
+    /// Of what was measured: every figure of `groups`, no less.
+    pub(super) fn new(
+        name: &'static str,
+        facts: String,
+        groups: &Groups,
+        ratios: Vec<Ratio>,
+        mut values: BTreeMap<String, Value>,
+    ) -> Result<Self, Failure> {
+        if facts.is_empty() {
+            return Err(Failure::Output(format!("the benchmark of the section '{name}' did not say how it ran")));
+        }
+        let mut figures = Vec::new();
+        for (group, rows) in groups {
+            for (figure, label) in *rows {
+                let value = values.remove(*figure).ok_or_else(|| {
+                    Failure::Output(format!("the benchmark of the section '{name}' did not measure {figure}"))
+                })?;
+                figures.push(Figure { name: figure, group, label, value });
+            }
+        }
+        Ok(Self { name, facts, figures, ratios })
+    }
+}
+
+/// Those of `held` that were measured.
+pub(super) fn ratios(held: &[Held], values: &BTreeMap<String, Value>) -> Vec<Ratio> {
+    held.iter().filter_map(|(whole, parts, reach)| Ratio::new(whole, parts, *reach, values)).collect()
 }
 
 /// Median, least and most of some samples.

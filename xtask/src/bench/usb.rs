@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::{
     Args,
-    figures::{Figure, Ratio, Section, Value},
+    figures::{self, Held, Section, Value},
 };
 use crate::{
     cargo::{cargo, output_of},
@@ -54,7 +54,7 @@ const GROUPS: [(&str, &[(&str, &str)]); 3] = [
 ];
 
 /// A figure, the parts that it is held against, and how far above their sum it may be. Infinity: that is only told.
-const RATIOS: [(&str, &[&str], f64); 8] = [
+const RATIOS: [Held; 8] = [
     ("usb_frame_transmit", &["usb_allowed"], 1.0),
     ("usb_frame_interrupt", &["usb_allowed"], 1.0),
     ("usb_frame_poll", &["usb_allowed"], 1.0),
@@ -101,25 +101,13 @@ fn section(lines: &str) -> Result<Section, Failure> {
             _ => return Err(Failure::Output(format!("the benchmark of USB wrote: {line}"))),
         }
     }
-    if facts.is_empty() {
-        return Err(Failure::Output("the benchmark of USB did not say how it ran".to_owned()));
-    }
-    let ratios = RATIOS.iter().filter_map(|(whole, parts, reach)| Ratio::new(whole, parts, *reach, &values)).collect();
-    let mut figures = Vec::new();
-    for (group, rows) in GROUPS {
-        for (name, label) in rows {
-            let Some(value) = values.remove(*name) else {
-                return Err(Failure::Output(format!("the benchmark of USB did not measure {name}")));
-            };
-            figures.push(Figure { name, group, label, value });
-        }
-    }
-    Ok(Section { name: "usb", facts, figures, ratios })
+    let ratios = figures::ratios(&RATIOS, &values);
+    Section::new("usb", facts, &GROUPS, ratios, values)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{figures::Ratio, *};
 
     /// What the program writes: every measure `2.0` in three rounds.
     fn lines(transfers: i64) -> String {
