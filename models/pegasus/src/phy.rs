@@ -17,7 +17,7 @@ const PARTNER: u16 = 0x45e1;
 /// ANER: the partner negotiates.
 const PARTNER_NEGOTIATES: u16 = 1;
 /// Bits of BMCR that keep what is written.
-const BMCR_KEPT: u16 = mii::LOOPBACK | mii::SPEED_100 | mii::ANE | mii::POWER_DOWN | mii::ISOLATE | mii::FULL;
+const BMCR_KEPT: u16 = mii::LOOPBACK | mii::SPEED_100 | mii::ANE | mii::POWER_DOWN | mii::ISOLATE | mii::DUPLEX;
 
 /// The PHY, and the access that is under way.
 #[derive(Debug)]
@@ -59,7 +59,7 @@ impl Phy {
     }
 
     fn set_defaults(&mut self) {
-        (self.bmcr, self.anar, self.extra) = (mii::ANE | mii::SPEED_100 | mii::FULL, ANAR_DEFAULT, [0; 16]);
+        (self.bmcr, self.anar, self.extra) = (mii::ANE | mii::SPEED_100 | mii::DUPLEX, ANAR_DEFAULT, [0; 16]);
     }
 
     pub(crate) const fn link(&self) -> bool {

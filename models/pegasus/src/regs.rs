@@ -198,40 +198,4 @@ pub mod wakeup {
     pub const LINK: u8 = 1 << 0;
 }
 
-/// Registers of a PHY (IEEE 802.3, 22.2.4) and their bits.
-pub mod mii {
-    /// Control.
-    pub const BMCR: u8 = 0;
-    /// Status.
-    pub const BMSR: u8 = 1;
-    /// Identifier, upper half.
-    pub const ID1: u8 = 2;
-    /// Identifier, lower half.
-    pub const ID2: u8 = 3;
-    /// What is advertised.
-    pub const ANAR: u8 = 4;
-    /// What the link partner advertises.
-    pub const ANLPAR: u8 = 5;
-    /// State of auto-negotiation.
-    pub const ANER: u8 = 6;
-    /// BMCR: resets; clears itself.
-    pub const RESET: u16 = 1 << 15;
-    /// BMCR: the PHY hears itself.
-    pub const LOOPBACK: u16 = 1 << 14;
-    /// BMCR: 100 Mbit/s.
-    pub const SPEED_100: u16 = 1 << 13;
-    /// BMCR: auto-negotiation.
-    pub const ANE: u16 = 1 << 12;
-    /// BMCR: off.
-    pub const POWER_DOWN: u16 = 1 << 11;
-    /// BMCR: not connected to the MAC.
-    pub const ISOLATE: u16 = 1 << 10;
-    /// BMCR: negotiates again; clears itself.
-    pub const RESTART: u16 = 1 << 9;
-    /// BMCR: full duplex.
-    pub const FULL: u16 = 1 << 8;
-    /// BMSR: negotiation is complete.
-    pub const AN_COMPLETE: u16 = 1 << 5;
-    /// BMSR: link, since it was read last.
-    pub const LINK: u16 = 1 << 2;
-}
+pub use model_wire::mii;

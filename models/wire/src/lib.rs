@@ -4,6 +4,7 @@
 //! - [`FarHost`]: a host of its own thread with a TCP/IP stack (smoltcp) that answers ARP and ping, and serves
 //!   TCP echo, TCP sink, TCP source and UDP echo.
 //! - [`Station`]: a far end for tests that sends given frames and keeps what comes.
+//! - [`mii`]: what is the same in the PHY of every NIC.
 //! - [`Line`]: the speed of what a far end sends; the wire itself has none.
 //!
 //! Nothing here knows a chip or a driver: a NIC model implements [`NicReceiver`] and owns a [`NicPort`].
@@ -37,6 +38,7 @@
 mod far_host;
 mod faults;
 mod line;
+pub mod mii;
 mod rng;
 mod station;
 mod stats;
