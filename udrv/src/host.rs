@@ -12,6 +12,7 @@ use udrv_driver::{AROUND_MTU, Error, Injection, USUAL_MTU};
 use crate::buffers::Buffers;
 use crate::gate::{Entry, Posted};
 use crate::ledger::Ledger;
+use crate::marks::Marks;
 use crate::pool::Pool;
 use crate::window::Window;
 
@@ -55,6 +56,8 @@ pub struct Host {
     pub sent: u64,
     /// Frames that it says were lost.
     pub lost: u64,
+    /// What it touches of indirect spaces, and what failed calls have.
+    pub(crate) marks: Marks,
     /// A fault to inject into the next call of an entry point.
     pub armed: Option<Injection>,
     /// When the injected fault of this call was about to happen.
@@ -77,6 +80,7 @@ impl Host {
             delivered: Vec::with_capacity(BUDGET as usize),
             sent: 0,
             lost: 0,
+            marks: Marks::default(),
             armed: None,
             injected_at: None,
             wild_target: 0,
@@ -87,6 +91,7 @@ impl Host {
     /// Before a call.
     pub fn begin(&mut self, armed: Option<Injection>) {
         self.delivered.clear();
+        self.marks.begin();
         (self.sent, self.lost) = (0, 0);
         self.armed = armed;
         self.injected_at = None;
@@ -171,6 +176,8 @@ impl Host {
                 self.delivered.push(Delivered { place, length: c as u32, checked });
                 Ok(Ok(0))
             }
+            Request::Mark => self.marks.mark(a, b).map(|()| Ok(0)),
+            Request::Marked => self.marks.left(a).map(Ok),
             Request::Now => Ok(Ok(self.clock.elapsed().as_micros() as u64)),
             Request::Pause => {
                 let time = Duration::from_micros(a);
@@ -203,6 +210,12 @@ impl Host {
             Request::InjectionTarget => Ok(Ok(self.wild_target)),
             Request::Posted => Ok(Ok(0)),
         }
+    }
+
+    /// The call is aborted: see [`Window::abort`].
+    pub fn abort(&mut self) -> bool {
+        self.marks.abort();
+        self.window.abort()
     }
 
     /// The call commits: see [`Window::commit`].

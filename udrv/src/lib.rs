@@ -30,6 +30,7 @@ mod gate;
 pub mod host;
 pub mod iova;
 pub mod ledger;
+mod marks;
 pub mod net;
 mod pkey;
 pub mod pool;

@@ -7,7 +7,7 @@
 //!
 //! ```
 //! use e1000::E1000;
-//! use udrv_driver::NetDriver;
+//! use udrv_driver::Driver;
 //!
 //! assert!(E1000::IDS.contains(&(0x8086, 0x100e)));
 //! assert!(E1000::REGISTERS.iter().any(|register| register.name == "RDT"));
@@ -23,7 +23,7 @@
 #![forbid(unsafe_code)]
 
 use udrv_driver::{
-    Alternates, Bus, Cx, Dma, Error, Events, Features, Level, Link, MacAddress, Micros, Moderation, NetDriver,
+    Alternates, Bus, Cx, Dma, Driver, Error, Events, Features, Level, Link, MacAddress, Micros, Moderation, NetDriver,
     Offloads, Point, RegisterInfo, RingParam, RxMode, Settings, Stats, TxFrame, USUAL_MTU,
 };
 
@@ -46,7 +46,7 @@ use regs::{icr, itr};
 #[derive(Debug)]
 pub struct E1000;
 
-impl NetDriver for E1000 {
+impl Driver for E1000 {
     const NAME: &'static str = "e1000";
     /// These three and no others: see the crate's text.
     const IDS: &'static [(u16, u16)] = &[
@@ -55,9 +55,39 @@ impl NetDriver for E1000 {
         (0x8086, 0x100c), // 82544GC, copper
     ];
     /// The registers in memory. BAR 2 or 4 has them by an address and a data port, which no window does.
-    const BUS: Bus = Bus::Pci { bars: &[0] };
+    const BUS: Bus = Bus::Pci { bars: &[0], pages: None };
     const REGISTERS: &'static [RegisterInfo] = regs::REGISTERS;
     const STATE_VERSION: u32 = 2;
+    type State = State;
+
+    fn new_state() -> State {
+        State::new()
+    }
+
+    fn check(state: &State) -> Result<(), &'static str> {
+        state.check()
+    }
+
+    fn quiesce(cx: &mut Cx<'_, State>) -> Result<(), Error> {
+        cx.point(Point::Start);
+        cx.regs.write(regs::IMC, u32::MAX)?;
+        cx.point(Point::Middle);
+        setup::halt(cx)?;
+        cx.point(Point::End);
+        Ok(())
+    }
+
+    fn restore(cx: &mut Cx<'_, State>) -> Result<(), Error> {
+        cx.point(Point::Start);
+        cx.regs.write(regs::IMC, u32::MAX)?;
+        cx.point(Point::Middle);
+        setup::restore(cx)?;
+        cx.point(Point::End);
+        Ok(())
+    }
+}
+
+impl NetDriver for E1000 {
     /// The 82544 cuts IPv4 only, and so do all.
     const OFFLOADS: Offloads =
         Offloads { tx_checksum: true, segment_ipv4: true, segment_ipv6: false, rx_checksum: true };
@@ -69,15 +99,6 @@ impl NetDriver for E1000 {
     };
     const ALTERNATES: Alternates<State> =
         Alternates { transmit: Some(alternate::transmit), poll: Some(alternate::poll) };
-    type State = State;
-
-    fn new_state() -> State {
-        State::new()
-    }
-
-    fn check(state: &State) -> Result<(), &'static str> {
-        state.check()
-    }
 
     fn probe(cx: &mut Cx<'_, State>) -> Result<MacAddress, Error> {
         cx.point(Point::Start);
@@ -251,24 +272,6 @@ impl NetDriver for E1000 {
         setup::shut_down(cx)?;
         cx.point(Point::Middle);
         setup::resume(cx)?;
-        cx.point(Point::End);
-        Ok(())
-    }
-
-    fn quiesce(cx: &mut Cx<'_, State>) -> Result<(), Error> {
-        cx.point(Point::Start);
-        cx.regs.write(regs::IMC, u32::MAX)?;
-        cx.point(Point::Middle);
-        setup::halt(cx)?;
-        cx.point(Point::End);
-        Ok(())
-    }
-
-    fn restore(cx: &mut Cx<'_, State>) -> Result<(), Error> {
-        cx.point(Point::Start);
-        cx.regs.write(regs::IMC, u32::MAX)?;
-        cx.point(Point::Middle);
-        setup::restore(cx)?;
         cx.point(Point::End);
         Ok(())
     }

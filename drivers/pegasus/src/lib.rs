@@ -20,7 +20,7 @@
 //!
 //! ```
 //! use pegasus::Pegasus;
-//! use udrv_driver::NetDriver;
+//! use udrv_driver::Driver;
 //!
 //! assert!(Pegasus::IDS.contains(&(0x07a6, 0x8511)));
 //! assert!(Pegasus::REGISTERS.iter().any(|register| register.name == "ETHCTRL0"));
@@ -59,8 +59,8 @@
 
 use udrv_driver::usb::{CAUSES, Endpoint};
 use udrv_driver::{
-    Alternates, Bus, Cx, Dma, Error, Events, Level, Link, MacAddress, NetDriver, Point, RegisterInfo, RingParam,
-    RxMode, Stats, TxFrame,
+    Alternates, Bus, Cx, Dma, Driver, Error, Events, Level, Link, MacAddress, NetDriver, Point, RegisterInfo,
+    RingParam, RxMode, Stats, TxFrame,
 };
 
 mod access;
@@ -79,7 +79,7 @@ use regs::ethctrl1;
 #[derive(Debug)]
 pub struct Pegasus;
 
-impl NetDriver for Pegasus {
+impl Driver for Pegasus {
     const NAME: &'static str = "pegasus";
     const IDS: &'static [(u16, u16)] = &[(0x07a6, 0x0986), (0x07a6, 0x8511), (0x07a6, 0x8515)];
     const BUS: Bus = Bus::Usb {
@@ -93,8 +93,6 @@ impl NetDriver for Pegasus {
     };
     const REGISTERS: &'static [RegisterInfo] = regs::REGISTERS;
     const STATE_VERSION: u32 = 2;
-    const ALTERNATES: Alternates<State> =
-        Alternates { transmit: Some(alternate::transmit), poll: Some(alternate::poll) };
     type State = State;
 
     fn new_state() -> State {
@@ -104,6 +102,34 @@ impl NetDriver for Pegasus {
     fn check(state: &State) -> Result<(), &'static str> {
         state.check()
     }
+
+    fn quiesce(cx: &mut Cx<'_, State>) -> Result<(), Error> {
+        cx.point(Point::Start);
+        setup::halt(cx)?;
+        cx.point(Point::Middle);
+        cx.point(Point::End);
+        Ok(())
+    }
+
+    fn restore(cx: &mut Cx<'_, State>) -> Result<(), Error> {
+        cx.point(Point::Start);
+        let goes_on = setup::is_in_step(cx)?;
+        cx.point(Point::Middle);
+        if goes_on {
+            setup::set_right(cx)?;
+        } else {
+            setup::shut_down(cx)?;
+            setup::reset(cx)?;
+            setup::resume(cx)?;
+        }
+        cx.point(Point::End);
+        Ok(())
+    }
+}
+
+impl NetDriver for Pegasus {
+    const ALTERNATES: Alternates<State> =
+        Alternates { transmit: Some(alternate::transmit), poll: Some(alternate::poll) };
 
     fn probe(cx: &mut Cx<'_, State>) -> Result<MacAddress, Error> {
         cx.point(Point::Start);
@@ -261,29 +287,6 @@ impl NetDriver for Pegasus {
         cx.point(Point::Middle);
         setup::reset(cx)?;
         setup::resume(cx)?;
-        cx.point(Point::End);
-        Ok(())
-    }
-
-    fn quiesce(cx: &mut Cx<'_, State>) -> Result<(), Error> {
-        cx.point(Point::Start);
-        setup::halt(cx)?;
-        cx.point(Point::Middle);
-        cx.point(Point::End);
-        Ok(())
-    }
-
-    fn restore(cx: &mut Cx<'_, State>) -> Result<(), Error> {
-        cx.point(Point::Start);
-        let goes_on = setup::is_in_step(cx)?;
-        cx.point(Point::Middle);
-        if goes_on {
-            setup::set_right(cx)?;
-        } else {
-            setup::shut_down(cx)?;
-            setup::reset(cx)?;
-            setup::resume(cx)?;
-        }
         cx.point(Point::End);
         Ok(())
     }

@@ -11,7 +11,7 @@
 //!
 //! ```
 //! use r8169::R8169;
-//! use udrv_driver::NetDriver;
+//! use udrv_driver::Driver;
 //!
 //! assert!(R8169::IDS.contains(&(0x10ec, 0x8168)));
 //! assert!(R8169::REGISTERS.iter().any(|register| register.name == "TPPOLL"));
@@ -27,7 +27,7 @@
 #![forbid(unsafe_code)]
 
 use udrv_driver::{
-    AROUND_MTU, Alternates, Bus, Cx, Dma, Error, Events, Features, Level, Link, MacAddress, Micros, Moderation,
+    AROUND_MTU, Alternates, Bus, Cx, Dma, Driver, Error, Events, Features, Level, Link, MacAddress, Micros, Moderation,
     NetDriver, Point, RegisterInfo, RingParam, RxMode, Settings, Stats, TxFrame, USUAL_MTU,
 };
 
@@ -48,15 +48,50 @@ use regs::{isr, mitigate, tppoll};
 #[derive(Debug)]
 pub struct R8169;
 
-impl NetDriver for R8169 {
+impl Driver for R8169 {
     const NAME: &'static str = "r8169";
     /// More chips have these than are driven: `probe` looks closer.
     const IDS: &'static [(u16, u16)] = &[(0x10ec, 0x8169), (0x10ec, 0x8168)];
     /// The registers in memory: BAR 2 of a PCIe chip, whose BAR 1 does not exist, and BAR 1 of a PCI chip, whose BAR 2
     /// does not. BAR 0 has them in I/O space.
-    const BUS: Bus = Bus::Pci { bars: &[2, 1] };
+    const BUS: Bus = Bus::Pci { bars: &[2, 1], pages: None };
     const REGISTERS: &'static [RegisterInfo] = regs::REGISTERS;
     const STATE_VERSION: u32 = 2;
+    type State = State;
+
+    fn new_state() -> State {
+        State::new()
+    }
+
+    fn check(state: &State) -> Result<(), &'static str> {
+        state.check()
+    }
+
+    fn quiesce(cx: &mut Cx<'_, State>) -> Result<(), Error> {
+        cx.point(Point::Start);
+        cx.regs.write(regs::IMR, 0)?;
+        cx.point(Point::Middle);
+        setup::halt(cx)?;
+        cx.point(Point::End);
+        Ok(())
+    }
+
+    fn restore(cx: &mut Cx<'_, State>) -> Result<(), Error> {
+        cx.point(Point::Start);
+        let goes_on = setup::is_in_step(cx)?;
+        cx.point(Point::Middle);
+        if goes_on {
+            setup::set_right(cx)?;
+        } else {
+            setup::shut_down(cx)?;
+            setup::resume(cx)?;
+        }
+        cx.point(Point::End);
+        Ok(())
+    }
+}
+
+impl NetDriver for R8169 {
     /// Interrupts come at once where nobody asks for more: these chips would hold back the first after a pause as well.
     const FEATURES: Features = Features {
         max_mtu: version::MAX_MTU,
@@ -65,19 +100,10 @@ impl NetDriver for R8169 {
     };
     const ALTERNATES: Alternates<State> =
         Alternates { transmit: Some(alternate::transmit), poll: Some(alternate::poll) };
-    type State = State;
-
-    fn new_state() -> State {
-        State::new()
-    }
 
     fn features(state: &State) -> Features {
         let max_mtu = state.version().map_or(version::MAX_MTU, |version| version.max_mtu);
         Features { max_mtu, ..Self::FEATURES }
-    }
-
-    fn check(state: &State) -> Result<(), &'static str> {
-        state.check()
     }
 
     fn probe(cx: &mut Cx<'_, State>) -> Result<MacAddress, Error> {
@@ -277,29 +303,6 @@ impl NetDriver for R8169 {
         setup::shut_down(cx)?;
         cx.point(Point::Middle);
         setup::resume(cx)?;
-        cx.point(Point::End);
-        Ok(())
-    }
-
-    fn quiesce(cx: &mut Cx<'_, State>) -> Result<(), Error> {
-        cx.point(Point::Start);
-        cx.regs.write(regs::IMR, 0)?;
-        cx.point(Point::Middle);
-        setup::halt(cx)?;
-        cx.point(Point::End);
-        Ok(())
-    }
-
-    fn restore(cx: &mut Cx<'_, State>) -> Result<(), Error> {
-        cx.point(Point::Start);
-        let goes_on = setup::is_in_step(cx)?;
-        cx.point(Point::Middle);
-        if goes_on {
-            setup::set_right(cx)?;
-        } else {
-            setup::shut_down(cx)?;
-            setup::resume(cx)?;
-        }
         cx.point(Point::End);
         Ok(())
     }

@@ -5,7 +5,7 @@
 //!
 //! ```
 //! use rtl8139::Rtl8139;
-//! use udrv_driver::NetDriver;
+//! use udrv_driver::Driver;
 //!
 //! assert!(Rtl8139::IDS.contains(&(0x10ec, 0x8139)));
 //! assert!(Rtl8139::REGISTERS.iter().any(|register| register.name == "CAPR"));
@@ -33,8 +33,8 @@
 
 use udrv_driver::mii::Media;
 use udrv_driver::{
-    Alternates, Bus, Cx, Dma, Error, Events, Level, Link, MacAddress, NetDriver, Point, RegisterInfo, RingParam,
-    RxMode, Stats, TxFrame,
+    Alternates, Bus, Cx, Dma, Driver, Error, Events, Level, Link, MacAddress, NetDriver, Point, RegisterInfo,
+    RingParam, RxMode, Stats, TxFrame,
 };
 
 mod alternate;
@@ -57,7 +57,7 @@ use tx::Fate;
 #[derive(Debug)]
 pub struct Rtl8139;
 
-impl NetDriver for Rtl8139 {
+impl Driver for Rtl8139 {
     const NAME: &'static str = "rtl8139";
     /// Realtek's own (also as CardBus), and cards with the chip under other names.
     const IDS: &'static [(u16, u16)] = &[
@@ -71,11 +71,9 @@ impl NetDriver for Rtl8139 {
         (0x1432, 0x9130), // Edimax
     ];
     /// The same registers in memory (BAR 1) and in I/O space (BAR 0).
-    const BUS: Bus = Bus::Pci { bars: &[1, 0] };
+    const BUS: Bus = Bus::Pci { bars: &[1, 0], pages: None };
     const REGISTERS: &'static [RegisterInfo] = regs::REGISTERS;
     const STATE_VERSION: u32 = 2;
-    const ALTERNATES: Alternates<State> =
-        Alternates { transmit: Some(alternate::transmit), poll: Some(alternate::poll) };
     type State = State;
 
     fn new_state() -> State {
@@ -85,6 +83,29 @@ impl NetDriver for Rtl8139 {
     fn check(state: &State) -> Result<(), &'static str> {
         state.check()
     }
+
+    fn quiesce(cx: &mut Cx<'_, State>) -> Result<(), Error> {
+        cx.point(Point::Start);
+        cx.regs.write(regs::IMR, 0)?;
+        cx.point(Point::Middle);
+        setup::halt(cx)?;
+        cx.point(Point::End);
+        Ok(())
+    }
+
+    fn restore(cx: &mut Cx<'_, State>) -> Result<(), Error> {
+        cx.point(Point::Start);
+        setup::shut_down(cx)?;
+        cx.point(Point::Middle);
+        setup::resume(cx)?;
+        cx.point(Point::End);
+        Ok(())
+    }
+}
+
+impl NetDriver for Rtl8139 {
+    const ALTERNATES: Alternates<State> =
+        Alternates { transmit: Some(alternate::transmit), poll: Some(alternate::poll) };
 
     fn probe(cx: &mut Cx<'_, State>) -> Result<MacAddress, Error> {
         cx.point(Point::Start);
@@ -263,24 +284,6 @@ impl NetDriver for Rtl8139 {
     }
 
     fn tx_timeout(cx: &mut Cx<'_, State>) -> Result<(), Error> {
-        cx.point(Point::Start);
-        setup::shut_down(cx)?;
-        cx.point(Point::Middle);
-        setup::resume(cx)?;
-        cx.point(Point::End);
-        Ok(())
-    }
-
-    fn quiesce(cx: &mut Cx<'_, State>) -> Result<(), Error> {
-        cx.point(Point::Start);
-        cx.regs.write(regs::IMR, 0)?;
-        cx.point(Point::Middle);
-        setup::halt(cx)?;
-        cx.point(Point::End);
-        Ok(())
-    }
-
-    fn restore(cx: &mut Cx<'_, State>) -> Result<(), Error> {
         cx.point(Point::Start);
         setup::shut_down(cx)?;
         cx.point(Point::Middle);

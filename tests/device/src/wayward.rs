@@ -8,8 +8,8 @@ use udrv::net::{Answer, Command, DeviceError, NetDevice, Options, Status};
 use udrv::report::FaultReport;
 use udrv_driver::zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 use udrv_driver::{
-    Alternates, Bus, Cx, Dma, Entry, Error, Events, Kind, Link, MacAddress, NetDriver, Point, Reg, RegisterInfo,
-    RingParam, RxMode, Stats, TxFrame,
+    Alternates, Bus, Cx, Dma, Driver, Entry, Error, Events, Kind, Link, MacAddress, NetDriver, Point, Reg,
+    RegisterInfo, RingParam, RxMode, Stats, TxFrame,
 };
 
 use crate::bare::{BareCard, Door, ID};
@@ -95,10 +95,10 @@ pub mod command {
 #[derive(Debug)]
 pub struct Wayward;
 
-impl NetDriver for Wayward {
+impl Driver for Wayward {
     const NAME: &'static str = "wayward";
     const IDS: &'static [(u16, u16)] = &[ID];
-    const BUS: Bus = Bus::Pci { bars: &[0] };
+    const BUS: Bus = Bus::Pci { bars: &[0], pages: None };
     const REGISTERS: &'static [RegisterInfo] = &[
         RegisterInfo { name: "MAC", offset: 0, width: 4, kind: Kind::Config, count: 1 },
         RegisterInfo { name: "MODE", offset: 8, width: 4, kind: Kind::Config, count: 1 },
@@ -106,7 +106,6 @@ impl NetDriver for Wayward {
         RegisterInfo { name: "BELL", offset: 16, width: 4, kind: Kind::Doorbell, count: 1 },
     ];
     const STATE_VERSION: u32 = 2;
-    const ALTERNATES: Alternates<State> = Alternates { transmit: Some(second_transmit), poll: None };
     type State = State;
 
     fn new_state() -> State {
@@ -130,6 +129,21 @@ impl NetDriver for Wayward {
             false => Err("its seal is broken"),
         }
     }
+
+    fn quiesce(_: &mut Cx<'_, State>) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn restore(cx: &mut Cx<'_, State>) -> Result<(), Error> {
+        assert!(!has(habit::RESTORE_PANICS), "restore, as always");
+        cx.state.restores += 1;
+        cx.regs.write(COMMAND, command::RESTORE)?;
+        cx.regs.write(MODE, cx.state.mode)
+    }
+}
+
+impl NetDriver for Wayward {
+    const ALTERNATES: Alternates<State> = Alternates { transmit: Some(second_transmit), poll: None };
 
     fn probe(cx: &mut Cx<'_, State>) -> Result<MacAddress, Error> {
         cx.point(Point::Start);
@@ -210,17 +224,6 @@ impl NetDriver for Wayward {
 
     fn tx_timeout(_: &mut Cx<'_, State>) -> Result<(), Error> {
         Ok(())
-    }
-
-    fn quiesce(_: &mut Cx<'_, State>) -> Result<(), Error> {
-        Ok(())
-    }
-
-    fn restore(cx: &mut Cx<'_, State>) -> Result<(), Error> {
-        assert!(!has(habit::RESTORE_PANICS), "restore, as always");
-        cx.state.restores += 1;
-        cx.regs.write(COMMAND, command::RESTORE)?;
-        cx.regs.write(MODE, cx.state.mode)
     }
 }
 

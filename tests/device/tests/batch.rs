@@ -11,7 +11,7 @@ use udrv::supervisor::policy::Protect;
 use udrv::supervisor::quarantine::QuarantineConfig;
 use udrv_driver::zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 use udrv_driver::{
-    Alternates, Buffer, Bus, Cx, Dma, Entry, Error, Events, InjectedFault, Injection, Kind, Link, MacAddress,
+    Alternates, Buffer, Bus, Cx, Dma, Driver, Entry, Error, Events, InjectedFault, Injection, Kind, Link, MacAddress,
     NetDriver, Point, Reg, RegisterInfo, RingParam, RxMode, Stats, TxFrame,
 };
 use udrv_tests::bare::{BareCard, Door, ID};
@@ -47,22 +47,33 @@ const LAST: Reg<u32> = Reg::at(8);
 
 struct Choosy;
 
-impl NetDriver for Choosy {
+impl Driver for Choosy {
     const NAME: &'static str = "choosy";
     const IDS: &'static [(u16, u16)] = &[ID];
-    const BUS: Bus = Bus::Pci { bars: &[0] };
+    const BUS: Bus = Bus::Pci { bars: &[0], pages: None };
     const REGISTERS: &'static [RegisterInfo] = &[
         RegisterInfo { name: "ADDRESS", offset: 0, width: 4, kind: Kind::Doorbell, count: 1 },
         RegisterInfo { name: "LENGTH", offset: 4, width: 4, kind: Kind::Doorbell, count: 1 },
         RegisterInfo { name: "LAST", offset: 8, width: 4, kind: Kind::Config, count: 1 },
     ];
     const STATE_VERSION: u32 = 1;
-    const ALTERNATES: Alternates<State> = Alternates { transmit: Some(second_transmit), poll: None };
     type State = State;
 
     fn new_state() -> State {
         State { dice: Dma::NONE, kept: [Buffer::NONE; MOST], count: 0 }
     }
+
+    fn quiesce(_: &mut Cx<'_, State>) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn restore(cx: &mut Cx<'_, State>) -> Result<(), Error> {
+        complete(cx, false)
+    }
+}
+
+impl NetDriver for Choosy {
+    const ALTERNATES: Alternates<State> = Alternates { transmit: Some(second_transmit), poll: None };
 
     fn probe(cx: &mut Cx<'_, State>) -> Result<MacAddress, Error> {
         cx.state.dice = cx.dma.allocate(64, 64)?;
@@ -119,14 +130,6 @@ impl NetDriver for Choosy {
 
     fn tx_timeout(_: &mut Cx<'_, State>) -> Result<(), Error> {
         Ok(())
-    }
-
-    fn quiesce(_: &mut Cx<'_, State>) -> Result<(), Error> {
-        Ok(())
-    }
-
-    fn restore(cx: &mut Cx<'_, State>) -> Result<(), Error> {
-        complete(cx, false)
     }
 }
 

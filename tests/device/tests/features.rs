@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use udrv::net::{Answer, Command, Options, Switch};
-use udrv_driver::{Entry, Features, InjectedFault, NetDriver, Offloads, Point};
+use udrv_driver::{Driver, Entry, Features, InjectedFault, NetDriver, Offloads, Point};
 use udrv_tests::frames::{Judge, Way};
 use udrv_tests::rig::{Rig, quick};
 use udrv_tests::subject::Subject;

@@ -10,8 +10,8 @@ use udrv::supervisor::policy::Protect;
 use udrv::supervisor::quarantine::QuarantineConfig;
 use udrv_driver::zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 use udrv_driver::{
-    Buffer, Bus, Cx, Dma, Entry, Error, Events, Kind, Link, MacAddress, NetDriver, Reg, RegisterInfo, RingParam,
-    RxMode, Stats, TxFrame,
+    Buffer, Bus, Cx, Dma, Driver, Entry, Error, Events, Kind, Link, MacAddress, NetDriver, Reg, RegisterInfo,
+    RingParam, RxMode, Stats, TxFrame,
 };
 use udrv_tests::bare::{BareCard, Door, ID};
 use udrv_tests::host::{self, HostEnd};
@@ -64,10 +64,10 @@ const BELL: Reg<u32> = Reg::of(8, Kind::Doorbell);
 
 struct Hoarder;
 
-impl NetDriver for Hoarder {
+impl Driver for Hoarder {
     const NAME: &'static str = "hoarder";
     const IDS: &'static [(u16, u16)] = &[ID];
-    const BUS: Bus = Bus::Pci { bars: &[0] };
+    const BUS: Bus = Bus::Pci { bars: &[0], pages: None };
     const REGISTERS: &'static [RegisterInfo] = &[
         RegisterInfo { name: "LOW", offset: 0, width: 4, kind: Kind::Config, count: 1 },
         RegisterInfo { name: "HIGH", offset: 4, width: 4, kind: Kind::Config, count: 1 },
@@ -84,6 +84,16 @@ impl NetDriver for Hoarder {
         if state.count <= 4 { Ok(()) } else { Err("more than it can keep") }
     }
 
+    fn quiesce(_: &mut Cx<'_, State>) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn restore(cx: &mut Cx<'_, State>) -> Result<(), Error> {
+        complete_all(cx, false)
+    }
+}
+
+impl NetDriver for Hoarder {
     fn probe(cx: &mut Cx<'_, State>) -> Result<MacAddress, Error> {
         cx.state.notes = cx.dma.allocate(64, 64)?;
         Ok(MacAddress([2, 0, 0, 0, 0, 1]))
@@ -165,14 +175,6 @@ impl NetDriver for Hoarder {
 
     fn tx_timeout(_: &mut Cx<'_, State>) -> Result<(), Error> {
         Ok(())
-    }
-
-    fn quiesce(_: &mut Cx<'_, State>) -> Result<(), Error> {
-        Ok(())
-    }
-
-    fn restore(cx: &mut Cx<'_, State>) -> Result<(), Error> {
-        complete_all(cx, false)
     }
 }
 

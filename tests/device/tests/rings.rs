@@ -49,7 +49,7 @@ fn a_campaign_repeats_nothing<S: Subject>() {
     let rounds = if is_emulated() { 100 } else { 2000 };
     for _ in 0..rounds {
         let mut pick = |n: usize| dice.below(n as u64) as usize;
-        let (entry, point) = (Entry::ALL[pick(Entry::ALL.len())], Point::ALL[pick(3)]);
+        let (entry, point) = (Entry::NET[pick(Entry::NET.len())], Point::ALL[pick(3)]);
         let fault = [InjectedFault::NullWrite, InjectedFault::Panic, InjectedFault::DivideByZero][pick(3)];
         let (frames, settles) = (pick(20) as u64, pick(4) != 0);
         streams.inject(entry, fault, point);

@@ -7,7 +7,7 @@ use udrv::net::{Answer, Command, DeviceError, NetDevice, Options};
 use udrv::report::FaultReport;
 use udrv_driver::zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 use udrv_driver::{
-    Buffer, Bus, Cx, Dma, Entry, Error, Events, Kind, Link, MacAddress, Micros, NetDriver, Reg, RegisterInfo,
+    Buffer, Bus, Cx, Dma, Driver, Entry, Error, Events, Kind, Link, MacAddress, Micros, NetDriver, Reg, RegisterInfo,
     RingParam, RxMode, Stats, TxFrame,
 };
 use udrv_tests::bare::{BareCard, Door, ID};
@@ -85,10 +85,10 @@ const STATION: MacAddress = MacAddress([2, 0, 0, 0, 0, 1]);
 
 struct Hostile;
 
-impl NetDriver for Hostile {
+impl Driver for Hostile {
     const NAME: &'static str = "hostile";
     const IDS: &'static [(u16, u16)] = &[ID];
-    const BUS: Bus = Bus::Pci { bars: &[0] };
+    const BUS: Bus = Bus::Pci { bars: &[0], pages: None };
     const REGISTERS: &'static [RegisterInfo] = &[
         RegisterInfo { name: "CONFIG", offset: 0, width: 4, kind: Kind::Config, count: 1 },
         RegisterInfo { name: "ADDRESS", offset: 4, width: 4, kind: Kind::DmaAddress, count: 1 },
@@ -101,6 +101,16 @@ impl NetDriver for Hostile {
         State { calls: 0, ring: Dma::NONE }
     }
 
+    fn quiesce(_: &mut Cx<'_, State>) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn restore(_: &mut Cx<'_, State>) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+impl NetDriver for Hostile {
     fn probe(cx: &mut Cx<'_, State>) -> Result<MacAddress, Error> {
         cx.state.ring = cx.dma.allocate(RING, 256)?;
         Ok(match () {
@@ -228,14 +238,6 @@ impl NetDriver for Hostile {
     }
 
     fn tx_timeout(_: &mut Cx<'_, State>) -> Result<(), Error> {
-        Ok(())
-    }
-
-    fn quiesce(_: &mut Cx<'_, State>) -> Result<(), Error> {
-        Ok(())
-    }
-
-    fn restore(_: &mut Cx<'_, State>) -> Result<(), Error> {
         Ok(())
     }
 }

@@ -45,7 +45,7 @@ struct Setup {
 impl Setup {
     fn new() -> Setup {
         let (card, door) = BareCard::new(MAP);
-        let device = Opened::from(Box::new(card)).fit(Bus::Pci { bars: &[0] }).expect("it has BAR 0");
+        let device = Opened::from(Box::new(card)).fit(Bus::Pci { bars: &[0], pages: None }).expect("it has BAR 0");
         let window = Window::new(device, MAP, DMA);
         Setup { window, door, ledger: Ledger::new(), committed: Ledger::new(), told: Vec::new() }
     }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use udrv_driver::abi::{DELIVER_CHECKED, Request};
-use udrv_driver::{Error, Features, Kind, NetDriver, RegisterInfo, Settings};
+use udrv_driver::{Error, Features, Kind, MARK_SPACES, NetDriver, RegisterInfo, Settings};
 
 use crate::{BUS, Chip};
 
@@ -200,6 +200,8 @@ impl<C: Chip> Both<C> {
                 self.border.delivered_now.push((w[0], at, length as usize));
                 assert!(self.border.delivered_now.len() <= self.border.budget as usize, "over budget");
             }
+            Request::Mark => assert!((w[0] as usize) < MARK_SPACES && w[1] < 64),
+            Request::Marked => return Ok(u64::MAX),
             Request::Now => return Ok(self.border.now),
             Request::Pause => {
                 self.border.now += w[0];

@@ -33,6 +33,7 @@ pub(crate) fn enter<D: NetDriver>(cx: &mut Cx<'_, D::State>, entry: Entry, with:
         Entry::TxTimeout => D::tx_timeout(cx),
         Entry::Quiesce => D::quiesce(cx),
         Entry::Restore => D::restore(cx),
+        other => panic!("{other} is no entry point of a network driver"),
     }
     .map(|()| 0)
 }

@@ -5,14 +5,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use udrv_driver::abi::Request;
 use udrv_driver::{
-    Buffer, Cx, Error, Events, InjectedFault, Injection, NetDriver, Point, Services, Settings, Stats, TxFrame,
+    Buffer, Cx, Driver, Error, Events, InjectedFault, Injection, NetDriver, Point, Services, Settings, Stats, TxFrame,
 };
 
 use crate::border::{Both, Lengths};
 use crate::{Border, Chip, MAC, Versions};
 
 /// The state of the driver of `C`.
-pub(crate) type State<C> = <<C as Chip>::Driver as NetDriver>::State;
+pub(crate) type State<C> = <<C as Chip>::Driver as Driver>::State;
 
 /// Driver and chip.
 pub struct Fake<C: Chip> {

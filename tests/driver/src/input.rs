@@ -1,6 +1,6 @@
 //! Bad input: frames and descriptors that are none, an EEPROM that is broken, waits that do not end.
 
-use udrv_driver::{Cx, Error, Level, MacAddress, NetDriver};
+use udrv_driver::{Cx, Driver, Error, Level, MacAddress, NetDriver};
 
 use crate::fake::State;
 use crate::{Chip, Fake, MAC, with_both_polls};

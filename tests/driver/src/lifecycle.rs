@@ -1,6 +1,6 @@
 //! Probe, open, stop, quiesce, and a chip that does not answer.
 
-use udrv_driver::{Error, Events, Kind, NetDriver};
+use udrv_driver::{Driver, Error, Events, Kind, NetDriver};
 
 use crate::{Chip, Fake, MAC, Versions, with_all};
 
@@ -113,5 +113,5 @@ pub fn the_framework_has_room_for_map_and_state<C: Chip>() {
     };
     assert!(count(&|_| true) < u16::MAX);
     assert!(count(&|kind| matches!(kind, Kind::Config | Kind::DmaAddress | Kind::WriteOnly)) <= 128);
-    assert!(size_of::<<C::Driver as NetDriver>::State>() < 1024);
+    assert!(size_of::<<C::Driver as Driver>::State>() < 1024);
 }

@@ -51,6 +51,10 @@ requests! {
     Complete,
     /// Handle, offset, length (and [`DELIVER_CHECKED`]): a frame for the network, on commit.
     Deliver,
+    /// Space, index: the driver is about to write there.
+    Mark,
+    /// Space: what may not be as the state has it, a bit each.
+    Marked,
     /// Nothing: microseconds since some start.
     Now,
     /// Microseconds to let pass.
@@ -70,7 +74,7 @@ impl Request {
     #[must_use]
     pub fn may_be_posted(self) -> bool {
         use Request::*;
-        matches!(self, RegisterWrite | DmaWrite32 | DmaWrite64 | DmaHandOver32 | Keep | Complete | Deliver)
+        matches!(self, RegisterWrite | DmaWrite32 | DmaWrite64 | DmaHandOver32 | Keep | Complete | Deliver | Mark)
     }
 }
 

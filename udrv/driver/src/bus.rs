@@ -9,6 +9,8 @@ pub enum Bus {
     Pci {
         /// BARs that hold the registers; the first that exists is taken.
         bars: &'static [u8],
+        /// Where several registers share an offset.
+        pages: Option<Pages>,
     },
     /// USB: registers behind vendor requests on endpoint 0, and rings of transfers on others ([`crate::usb`]).
     Usb {
@@ -21,4 +23,12 @@ pub enum Bus {
         /// a number.
         endpoints: &'static [Endpoint],
     },
+}
+
+/// Registers that share a window of offsets: another one says which of them are there. In a register map they are declared at
+/// `page << 8 | offset`, with pages from 1 on, and that other register not at all: the framework writes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pages {
+    /// Offset of the register that chooses the page, 32 bits wide. A driver that reaches it writes the number of the page.
+    pub selector: u8,
 }

@@ -3,9 +3,9 @@
 use core::fmt;
 use core::str::FromStr;
 
-/// An entry point of a network driver.
+/// An entry point of a driver. Each class has some of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[allow(missing_docs, reason = "each is described at the function of `NetDriver` with its name")]
+#[allow(missing_docs, reason = "each is described at the function of the class trait with its name")]
 pub enum Entry {
     Probe,
     Open,
@@ -20,13 +20,20 @@ pub enum Entry {
     GetRingparam,
     GetStats,
     TxTimeout,
+    Close,
+    HwParams,
+    Prepare,
+    Trigger,
+    Pointer,
+    GetControl,
+    SetControl,
     Quiesce,
     Restore,
 }
 
 impl Entry {
     /// All of them.
-    pub const ALL: [Entry; 15] = [
+    pub const ALL: [Entry; 22] = [
         Entry::Probe,
         Entry::Open,
         Entry::Stop,
@@ -40,6 +47,48 @@ impl Entry {
         Entry::GetRingparam,
         Entry::GetStats,
         Entry::TxTimeout,
+        Entry::Close,
+        Entry::HwParams,
+        Entry::Prepare,
+        Entry::Trigger,
+        Entry::Pointer,
+        Entry::GetControl,
+        Entry::SetControl,
+        Entry::Quiesce,
+        Entry::Restore,
+    ];
+
+    /// Those of a network driver.
+    pub const NET: [Entry; 15] = [
+        Entry::Probe,
+        Entry::Open,
+        Entry::Stop,
+        Entry::Transmit,
+        Entry::Interrupt,
+        Entry::Poll,
+        Entry::Link,
+        Entry::SetMac,
+        Entry::SetRxMode,
+        Entry::Configure,
+        Entry::GetRingparam,
+        Entry::GetStats,
+        Entry::TxTimeout,
+        Entry::Quiesce,
+        Entry::Restore,
+    ];
+
+    /// Those of a sound driver.
+    pub const SOUND: [Entry; 12] = [
+        Entry::Probe,
+        Entry::Open,
+        Entry::Close,
+        Entry::HwParams,
+        Entry::Prepare,
+        Entry::Trigger,
+        Entry::Pointer,
+        Entry::Interrupt,
+        Entry::GetControl,
+        Entry::SetControl,
         Entry::Quiesce,
         Entry::Restore,
     ];
@@ -72,6 +121,13 @@ impl Entry {
             Entry::GetRingparam => "get_ringparam",
             Entry::GetStats => "get_stats",
             Entry::TxTimeout => "tx_timeout",
+            Entry::Close => "close",
+            Entry::HwParams => "hw_params",
+            Entry::Prepare => "prepare",
+            Entry::Trigger => "trigger",
+            Entry::Pointer => "pointer",
+            Entry::GetControl => "get_control",
+            Entry::SetControl => "set_control",
             Entry::Quiesce => "quiesce",
             Entry::Restore => "restore",
         }

@@ -1,6 +1,6 @@
 //! What a driver sees of udrv: no_std, no unsafe, no host.
 //!
-//! A driver is a type that implements a class trait ([`NetDriver`]) with associated functions, its *entry points*. Each
+//! A driver is a type that implements [`Driver`] and a class trait ([`NetDriver`], [`SoundDriver`]) with associated functions, its *entry points*. Each
 //! gets a [`Cx`]: the driver's state (plain data that one rollback mends) and handles to registers, DMA memory,
 //! packet buffers and the clock. Behind the handles is the framework; between them lies the border of a transaction,
 //! which plain words cross as in a system call.
@@ -30,28 +30,37 @@ mod bus;
 mod clock;
 mod context;
 mod dma;
+mod driver;
 mod entry;
 mod error;
+mod marks;
 pub mod mii;
 mod net;
 mod offload;
 mod register;
 pub mod ring;
 mod settings;
+mod sound;
 pub mod usb;
 
-pub use bus::Bus;
+pub use bus::{Bus, Pages};
 pub use clock::{Clock, Micros};
 pub use context::{Cx, Level, Services, State};
 pub use dma::{Dma, DmaMemory};
+pub use driver::{Driver, holds};
 pub use entry::{Entry, NoSuchEntry};
 pub use error::Error;
+pub use marks::{MARK_SPACES, Marks};
 pub use net::{
     Alternates, Buffer, Buffers, Events, Link, MacAddress, NetDriver, NotAnAddress, Poll, RingParam, RxMode, Stats,
-    Transmit, TxFrame, holds,
+    Transmit, TxFrame,
 };
 pub use offload::{Offload, Offloads};
 pub use register::{Kind, Reg, RegisterInfo, RegisterWidth, Registers};
 pub use settings::{AROUND_MTU, Features, MAX_VLAN, Moderation, Settings, USUAL_MTU};
+pub use sound::{
+    Control, ControlInfo, ControlKind, ControlValue, Direction, Format, MAX_STREAMS, Params, Pointer, Rates,
+    SampleRing, SoundAlternates, SoundDriver, SoundEvents, Stream, StreamInfo, Trigger,
+};
 pub use udrv_inject::{InjectedFault, Injection, Point};
 pub use zerocopy;

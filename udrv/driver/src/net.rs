@@ -6,32 +6,16 @@ use core::str::FromStr;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::abi::{DELIVER_CHECKED, Request, Words};
-use crate::{Bus, Cx, Dma, Error, Features, Offload, Offloads, Point, RegisterInfo, Services, Settings, State};
+use crate::{Cx, Dma, Driver, Error, Features, Offload, Offloads, Point, Services, Settings};
 
-/// A driver of an Ethernet controller. Each function but the constants is an entry point: it may fault at any
-/// instruction, and then none of it has happened.
-pub trait NetDriver: 'static {
-    /// Name of the chip, and of the crate. At most 32 bytes.
-    const NAME: &'static str;
-    /// Vendor and device (PCI) or product (USB) ids that it drives.
-    const IDS: &'static [(u16, u16)];
-    /// The bus that its devices are on, and where on it their registers are.
-    const BUS: Bus;
-    /// The register map.
-    const REGISTERS: &'static [RegisterInfo];
-    /// Version of the state's layout: change it when the layout changes.
-    const STATE_VERSION: u32;
+/// A driver of an Ethernet controller.
+pub trait NetDriver: Driver {
     /// What the chip does for the host; nothing by default.
     const OFFLOADS: Offloads = Offloads::NONE;
     /// What the chip can be set to; nothing by default. Where the chips of a family differ, what the best of them can.
     const FEATURES: Features = Features::NONE;
     /// Second versions of entry points; none by default.
     const ALTERNATES: Alternates<Self::State> = Alternates::NONE;
-    /// See [`State`].
-    type State: State;
-
-    /// The state before `probe`.
-    fn new_state() -> Self::State;
 
     /// What of [`NetDriver::FEATURES`] the chip has that `probe` has found; all of it by default. It has the same usual
     /// settings.
@@ -39,17 +23,6 @@ pub trait NetDriver: 'static {
     fn features(state: &Self::State) -> Features {
         let _ = state;
         Self::FEATURES
-    }
-
-    /// What holds of the state between calls: indices within their rings, flags that are flags. Asked before and after
-    /// each protected call, inside the transaction; so it is short, and looks at nothing but the state. What fails
-    /// after a call is that call's fault; what fails before it is older, and an older state is taken.
-    ///
-    /// # Errors
-    /// What does not hold, in a few words.
-    fn check(state: &Self::State) -> Result<(), &'static str> {
-        let _ = state;
-        Ok(())
     }
 
     /// Finds out what chip it is, resets it, takes memory for the rings. Gives its permanent address, or zeros if it has
@@ -91,19 +64,6 @@ pub trait NetDriver: 'static {
     fn get_stats(cx: &mut Cx<'_, Self::State>) -> Result<Stats, Error>;
     /// The device has not sent for too long: get it going again. Frames in flight are completed as failed.
     fn tx_timeout(cx: &mut Cx<'_, Self::State>) -> Result<(), Error>;
-    /// Stops the device for good: no DMA, no interrupts after it.
-    fn quiesce(cx: &mut Cx<'_, Self::State>) -> Result<(), Error>;
-    /// Brings the device to where the state says it is, from wherever a failed call has left it. Frames in flight are
-    /// completed as failed.
-    fn restore(cx: &mut Cx<'_, Self::State>) -> Result<(), Error>;
-}
-
-/// One clause of [`NetDriver::check`]; the text names the field and what is wrong with it.
-///
-/// # Errors
-/// The text.
-pub fn holds(clause: bool, otherwise: &'static str) -> Result<(), &'static str> {
-    if clause { Ok(()) } else { Err(otherwise) }
 }
 
 /// `transmit`, as a value.

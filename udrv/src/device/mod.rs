@@ -175,7 +175,7 @@ impl Opened {
     /// [`FitError`].
     pub fn fit(self, bus: Bus) -> Result<Box<dyn Device>, FitError> {
         match (self, bus) {
-            (Opened::Pci(function), Bus::Pci { bars }) => Ok(Box::new(PciDevice::new(function, bars)?)),
+            (Opened::Pci(function), Bus::Pci { bars, pages }) => Ok(Box::new(PciDevice::new(function, bars, pages)?)),
             (Opened::Usb { device, reopen }, Bus::Usb { read, write, endpoints }) => {
                 Ok(Box::new(Controller::new(device, reopen, (read, write), endpoints)?))
             }

@@ -3,6 +3,7 @@
 use std::os::fd::BorrowedFd;
 
 use udrv_bus::{BusError, DmaMapping, PciFunction, PciId, ResetKind, Width};
+use udrv_driver::Pages;
 
 use super::{Device, FitError, Notices};
 
@@ -16,11 +17,15 @@ const INTX_DISABLE: u32 = 1 << 10;
 /// What a bus without a device answers for a vendor id.
 const NOBODY: u32 = 0xffff;
 
+/// In a register map a page's number stands above this many bits of offset ([`Pages`]).
+const PAGE_SHIFT: u32 = 8;
+
 /// See the module's text.
 pub(crate) struct PciDevice {
     function: Box<dyn PciFunction>,
     bar: u8,
     bytes: u64,
+    pages: Option<Pages>,
     /// It interrupts by messages.
     messages: bool,
 }
@@ -34,15 +39,32 @@ pub(crate) fn id(function: &mut dyn PciFunction) -> Result<Option<PciId>, BusErr
 
 impl PciDevice {
     /// With its registers in the first of `bars` that exists.
-    pub(crate) fn new(mut function: Box<dyn PciFunction>, bars: &'static [u8]) -> Result<PciDevice, FitError> {
+    pub(crate) fn new(
+        mut function: Box<dyn PciFunction>,
+        bars: &'static [u8],
+        pages: Option<Pages>,
+    ) -> Result<PciDevice, FitError> {
         for bar in bars {
             match function.bar(*bar) {
-                Ok(info) => return Ok(PciDevice { function, bar: *bar, bytes: info.size, messages: false }),
+                Ok(info) => return Ok(PciDevice { function, bar: *bar, bytes: info.size, pages, messages: false }),
                 Err(BusError::NoSuchBar(_)) => {}
                 Err(source) => return Err(source.into()),
             }
         }
         Err(FitError::NoBar(bars))
+    }
+
+    /// Chooses the page of `offset`, if it lies in one, and gives the offset in the BAR. The page is written each time: who
+    /// reset the device meanwhile has to tell nobody.
+    fn turn_to(&mut self, offset: u64) -> Result<u64, BusError> {
+        let page = offset >> PAGE_SHIFT;
+        match self.pages {
+            Some(pages) if page > 0 => {
+                self.function.bar_write(self.bar, pages.selector.into(), Width::U32, page as u32)?;
+                Ok(offset & ((1 << PAGE_SHIFT) - 1))
+            }
+            _ => Ok(offset),
+        }
     }
 
     /// Sets and clears bits of the command register.
@@ -58,14 +80,17 @@ impl Device for PciDevice {
     }
 
     fn register_bytes(&self) -> u64 {
-        self.bytes
+        // pages are numbered from 1 on, and each shows the same offsets
+        if self.pages.is_some() { self.bytes.max(1 << PAGE_SHIFT) << PAGE_SHIFT } else { self.bytes }
     }
 
     fn read(&mut self, offset: u64, width: Width) -> Result<u32, BusError> {
+        let offset = self.turn_to(offset)?;
         self.function.bar_read(self.bar, offset, width)
     }
 
     fn write(&mut self, offset: u64, width: Width, value: u32) -> Result<(), BusError> {
+        let offset = self.turn_to(offset)?;
         self.function.bar_write(self.bar, offset, width, value)
     }
 

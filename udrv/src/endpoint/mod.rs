@@ -12,6 +12,7 @@ mod if_ioctl;
 mod interface;
 mod neighbours;
 mod socket;
+pub mod sound;
 mod tap;
 mod tun;
 mod vnet;

@@ -6,10 +6,10 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use serde::{Deserialize, Serialize};
-use udrv_driver::{Entry, Injection, NetDriver};
+use udrv_driver::{Entry, Error, Injection, NetDriver};
 
 use super::restart::Recorded;
-use super::{DeviceError, DeviceFaults, InterruptMode, NetDevice};
+use super::{CallError, DeviceError, DeviceFaults, InterruptMode, NetDevice};
 use crate::report::FaultReport;
 use crate::supervisor::accounting::{EntryCounters, Reliability};
 use crate::supervisor::ladder::Recovery;
@@ -320,6 +320,7 @@ impl<D: NetDriver> NetDevice<D> {
                 self.open_again()?;
                 stopped.and(probed)?;
             }
+            _ => return Err(self.entry_error(entry, CallError::Driver(Error::Unsupported))),
         }
         Ok(())
     }
@@ -358,7 +359,7 @@ impl<D: NetDriver> NetDevice<D> {
             link_speed: self.link.speed,
             full_duplex: self.link.full_duplex,
             isolation: fgft::init().map_or("none", fgft::Isolation::name).to_owned(),
-            protected: Entry::ALL.iter().all(|entry| self.policy.protects(*entry as usize)),
+            protected: Entry::NET.iter().all(|entry| self.policy.protects(*entry as usize)),
             recovery: self.options.ladder.recovery,
             panic_messages: fgft::panics_are_wrapped(),
             pid: std::process::id(),
@@ -383,7 +384,8 @@ impl<D: NetDriver> NetDevice<D> {
             let (protect, protected) = (self.policy.mode(entry as usize), self.policy.protects(entry as usize));
             (entry.name().to_owned(), EntryStatus { protect, protected, counters: counters.clone() })
         };
-        Entry::ALL.into_iter().zip(self.accounts.all()).map(one).collect()
+        let all = Entry::ALL.into_iter().zip(self.accounts.all());
+        all.filter(|(entry, _)| Entry::NET.contains(entry)).map(one).collect()
     }
 
     fn quarantine_status(&self, now: u64) -> Vec<QuarantineStatus> {
@@ -402,6 +404,6 @@ impl<D: NetDriver> NetDevice<D> {
 fn each(entry: Option<Entry>, mut f: impl FnMut(Entry)) {
     match entry {
         Some(entry) => f(entry),
-        None => Entry::ALL.into_iter().for_each(f),
+        None => Entry::NET.into_iter().for_each(f),
     }
 }

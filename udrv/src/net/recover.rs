@@ -93,8 +93,11 @@ impl<D: NetDriver> NetDevice<D> {
         let memory = since(start);
         let (journal, earlier_writes) = self.host.window.writes();
         let undoing = Instant::now();
-        let unclean = self.host.window.abort();
+        let unclean = self.host.abort();
         let registers = since(undoing);
+        if generations_back.is_some() {
+            self.host.marks.mark_all();
+        }
         let left = match generations_back {
             None if spoilt => Left::Unsound,
             None if !unclean => Left::Clean,
@@ -199,7 +202,10 @@ impl<D: NetDriver> NetDevice<D> {
         for _ in 0..ATTEMPTS {
             last = match self.within_rung(Entry::Restore, 1, nested, |cx| D::restore(cx)) {
                 Ok(()) => match self.host.window.verify(self.domain.ledger()) {
-                    Ok(()) => return Ok(()),
+                    Ok(()) => {
+                        self.host.marks.clear();
+                        return Ok(());
+                    }
                     Err(difference) => difference,
                 },
                 Err(why) => why,
@@ -238,6 +244,7 @@ impl<D: NetDriver> NetDevice<D> {
             return self.restart_for(entry);
         }
         let (start, mut nested) = (Instant::now(), Vec::new());
+        self.host.marks.mark_all();
         let restored = self.try_restore(&mut nested);
         if let Err(why) = &restored {
             tracing::warn!(device = %self.name, why, "restore failed");

@@ -67,6 +67,7 @@ impl<D: NetDriver> NetDevice<D> {
         self.sending_since = None;
         self.more = false;
         self.host.window.forget();
+        self.host.marks.clear();
         overwrite(&mut self.domain, D::new_state());
     }
 }

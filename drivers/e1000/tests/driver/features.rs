@@ -1,7 +1,7 @@
 //! MTU, VLAN and the distance of interrupts.
 
 use e1000::{E1000, regs};
-use udrv_driver::{Error, Micros, NetDriver, Offload, Settings, TxFrame};
+use udrv_driver::{Driver, Error, Micros, NetDriver, Offload, Settings, TxFrame};
 
 use crate::fake::{Fake, Versions, bus_address, frame, hide_injected, with_all, with_both_polls};
 

@@ -1,7 +1,7 @@
 //! Probe, open, stop, quiesce, restore, and calls that are abandoned.
 
 use e1000::{E1000, regs};
-use udrv_driver::{Entry, NetDriver, RxMode};
+use udrv_driver::{Driver, Entry, NetDriver, RxMode};
 use udrv_driver_tests::abandoned::{abandon_after, busy};
 
 use crate::chip::Chip;

@@ -2,7 +2,7 @@
 
 use pegasus::Pegasus;
 use pegasus::regs::{device, phyctrl};
-use udrv_driver::{Bus, Error, Events, Link, MacAddress, NetDriver, RingParam, RxMode};
+use udrv_driver::{Bus, Driver, Error, Events, Link, MacAddress, NetDriver, RingParam, RxMode};
 use udrv_driver_tests::Chip as _;
 use udrv_driver_tests::input::assert_gives_up_in_time;
 

@@ -2,7 +2,7 @@
 
 use pegasus::Pegasus;
 use udrv_driver::usb::{CHAIN, status};
-use udrv_driver::{Error, Events, NetDriver};
+use udrv_driver::{Driver, Error, Events, NetDriver};
 
 use crate::chip::Chip;
 use crate::controller::{RX, TOLD, TX};

@@ -1,7 +1,7 @@
 //! What each call costs, restore, and calls that are abandoned.
 
 use pegasus::{Pegasus, State};
-use udrv_driver::{Cx, Error, Link, NetDriver, Point, RxMode};
+use udrv_driver::{Cx, Driver, Error, Link, NetDriver, Point, RxMode};
 use udrv_driver_tests::{Chip as _, hide_injected};
 
 use crate::chip::{AN986, Chip};

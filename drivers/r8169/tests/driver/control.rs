@@ -1,7 +1,7 @@
 //! Interrupts, link, addresses, modes and counters.
 
 use r8169::R8169;
-use udrv_driver::{Events, MacAddress, NetDriver, RingParam, RxMode};
+use udrv_driver::{Driver, Events, MacAddress, NetDriver, RingParam, RxMode};
 
 use crate::fake::Fake;
 

@@ -1,7 +1,7 @@
 //! MTU, VLAN and the distance of interrupts.
 
 use r8169::R8169;
-use udrv_driver::{Error, Link, Micros, NetDriver, Settings};
+use udrv_driver::{Driver, Error, Link, Micros, NetDriver, Settings};
 use udrv_driver_tests::Chip;
 
 use crate::fake::{Fake, Versions, bus_address, with_all, with_both_polls};

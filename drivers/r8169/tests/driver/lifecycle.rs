@@ -1,14 +1,14 @@
 //! Probe, open, stop, quiesce, restore, and calls that are abandoned.
 
 use r8169::{R8169, State, regs};
-use udrv_driver::{Bus, Cx, Error, Events, NetDriver, Point};
+use udrv_driver::{Bus, Cx, Driver, Error, Events, NetDriver, Point};
 use udrv_driver_tests::input::assert_gives_up_in_time;
 
 use crate::fake::{Fake, MAC, Versions};
 
 #[test]
 fn the_bars() {
-    assert_eq!(R8169::BUS, Bus::Pci { bars: &[2, 1] });
+    assert_eq!(R8169::BUS, Bus::Pci { bars: &[2, 1], pages: None });
 }
 
 #[test]

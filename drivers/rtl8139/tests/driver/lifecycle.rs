@@ -1,7 +1,7 @@
 //! Probe, open, stop, quiesce, restore, and calls that are abandoned.
 
 use rtl8139::{Rtl8139, regs};
-use udrv_driver::{Level, MacAddress, NetDriver, RxMode};
+use udrv_driver::{Driver, Level, MacAddress, NetDriver, RxMode};
 
 use crate::fake::{Fake, MAC};
 

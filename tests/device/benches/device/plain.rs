@@ -7,8 +7,8 @@ use udrv::net::{Answer, Command, NetDevice, Options};
 use udrv::supervisor::policy::Protect;
 use udrv_driver::zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 use udrv_driver::{
-    Bus, Cx, Entry, Error, Events, Kind, Link, MacAddress, NetDriver, Reg, RegisterInfo, RingParam, RxMode, Stats,
-    TxFrame,
+    Bus, Cx, Driver, Entry, Error, Events, Kind, Link, MacAddress, NetDriver, Reg, RegisterInfo, RingParam, RxMode,
+    Stats, TxFrame,
 };
 use udrv_tests::bare::{BareCard, Door, ID};
 
@@ -29,10 +29,10 @@ const CONFIG: Reg<u32> = Reg::at(4);
 
 pub(crate) struct Writer;
 
-impl NetDriver for Writer {
+impl Driver for Writer {
     const NAME: &'static str = "writer";
     const IDS: &'static [(u16, u16)] = &[ID];
-    const BUS: Bus = Bus::Pci { bars: &[0] };
+    const BUS: Bus = Bus::Pci { bars: &[0], pages: None };
     const REGISTERS: &'static [RegisterInfo] = &[
         RegisterInfo { name: "BELL", offset: 0, width: 4, kind: Kind::Doorbell, count: 1 },
         RegisterInfo { name: "CONFIG", offset: 4, width: 4, kind: Kind::Config, count: 1 },
@@ -44,6 +44,16 @@ impl NetDriver for Writer {
         State { value: 0 }
     }
 
+    fn quiesce(_: &mut Cx<'_, State>) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn restore(_: &mut Cx<'_, State>) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+impl NetDriver for Writer {
     fn probe(_: &mut Cx<'_, State>) -> Result<MacAddress, Error> {
         Ok(MacAddress([2, 0, 0, 0, 0, 1]))
     }
@@ -95,14 +105,6 @@ impl NetDriver for Writer {
     }
 
     fn tx_timeout(_: &mut Cx<'_, State>) -> Result<(), Error> {
-        Ok(())
-    }
-
-    fn quiesce(_: &mut Cx<'_, State>) -> Result<(), Error> {
-        Ok(())
-    }
-
-    fn restore(_: &mut Cx<'_, State>) -> Result<(), Error> {
         Ok(())
     }
 }

@@ -1,0 +1,57 @@
+//! What every driver is, whatever its class.
+
+use crate::{Bus, Cx, Error, RegisterInfo, State};
+
+/// A driver: its identity, its registers, its state, and the way back. A class trait ([`crate::NetDriver`],
+/// [`crate::SoundDriver`]) adds what its devices do.
+///
+/// Each function that gets a [`Cx`] is an entry point: it may fault at any instruction, and then none of it has happened.
+pub trait Driver: 'static {
+    /// Name of the chip, and of the crate. At most 32 bytes.
+    const NAME: &'static str;
+    /// Vendor and device (PCI) or product (USB) ids that it drives.
+    const IDS: &'static [(u16, u16)];
+    /// The bus that its devices are on, and where on it their registers are.
+    const BUS: Bus;
+    /// The register map.
+    const REGISTERS: &'static [RegisterInfo];
+    /// Version of the state's layout: change it when the layout changes.
+    const STATE_VERSION: u32;
+    /// See [`State`].
+    type State: State;
+
+    /// The state before `probe`.
+    fn new_state() -> Self::State;
+
+    /// What holds of the state between calls: indices within their rings, flags that are flags. Asked before and after
+    /// each protected call, inside the transaction; so it is short, and looks at nothing but the state. What fails
+    /// after a call is that call's fault; what fails before it is older, and an older state is taken.
+    ///
+    /// # Errors
+    /// What does not hold, in a few words.
+    fn check(state: &Self::State) -> Result<(), &'static str> {
+        let _ = state;
+        Ok(())
+    }
+
+    /// Stops the device for good: no DMA, no interrupts after it.
+    ///
+    /// # Errors
+    /// What the device did wrong.
+    fn quiesce(cx: &mut Cx<'_, Self::State>) -> Result<(), Error>;
+
+    /// Brings the device to where the state says it is, from wherever a failed call has left it. What was in flight is
+    /// completed as failed.
+    ///
+    /// # Errors
+    /// What the device did wrong.
+    fn restore(cx: &mut Cx<'_, Self::State>) -> Result<(), Error>;
+}
+
+/// One clause of [`Driver::check`]; the text names the field and what is wrong with it.
+///
+/// # Errors
+/// The text.
+pub fn holds(clause: bool, otherwise: &'static str) -> Result<(), &'static str> {
+    if clause { Ok(()) } else { Err(otherwise) }
+}
