@@ -9,7 +9,8 @@
 //!
 //! ```no_run
 //! use udrv::endpoint::Tap;
-//! use udrv::net::{NetDevice, Options, commands};
+//! use udrv::net::NetDevice;
+//! use udrv::run::{Options, commands};
 //! use udrv::vfio::VfioFunction;
 //! use udrv_driver::NetDriver;
 //!
@@ -35,6 +36,7 @@ pub mod net;
 mod pkey;
 pub mod pool;
 pub mod report;
+pub mod run;
 pub mod supervisor;
 mod transact;
 pub mod usb;
