@@ -171,7 +171,10 @@ fn settings_in_force_survive_being_set_again<S: Subject>() {
             .expect("starts");
     assert_eq!(rig.around.host.mac(), mac.0);
     let status = rig.status();
-    assert_eq!((status.net().mac.clone(), status.net().permanent_mac.clone()), (mac.to_string(), MacAddress(CARD).to_string()));
+    assert_eq!(
+        (status.net().mac.clone(), status.net().permanent_mac.clone()),
+        (mac.to_string(), MacAddress(CARD).to_string())
+    );
     for entry in [Entry::SetMac, Entry::SetRxMode, Entry::Probe, Entry::Stop, Entry::Quiesce, Entry::Restore] {
         rig.call(entry).expect("works");
         assert_eq!(rig.around.spy.station(), mac.0, "after {entry}");
