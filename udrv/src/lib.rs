@@ -37,6 +37,7 @@ mod pkey;
 pub mod pool;
 pub mod report;
 pub mod run;
+pub mod sound;
 pub mod supervisor;
 mod transact;
 pub mod usb;

@@ -105,7 +105,7 @@ impl<D: NetDriver> NetDevice<D> {
             match self.call_poll() {
                 Ok(n) => {
                     if n > 0 {
-                        self.frame_went_through();
+                        self.work_went_through();
                     }
                     polls += 1;
                     self.class.more = n == budget && polls == POLLS;
@@ -130,13 +130,6 @@ impl<D: NetDriver> NetDevice<D> {
             self.class.sending_since = Some(Instant::now());
         }
         Ok(())
-    }
-
-    pub(crate) fn frame_went_through(&mut self) {
-        if self.reports.waits_for_frame() {
-            let now = self.host.now();
-            self.reports.frame_went_through(now);
-        }
     }
 
     /// Asks the driver for the link and mirrors it to the endpoint.

@@ -258,7 +258,7 @@ impl<D: NetDriver> NetDevice<D> {
             self.class.traffic.tx_bytes += u64::from(waiting.length);
         }
         self.class.sending_since.get_or_insert_with(Instant::now);
-        self.frame_went_through();
+        self.work_went_through();
         self.work_was_given();
     }
 

@@ -7,6 +7,7 @@ use udrv_driver::Entry;
 
 use super::{DeviceError, InterruptChoice};
 use crate::net::NetOptions;
+use crate::sound::SoundOptions;
 use crate::supervisor::ladder::LadderConfig;
 use crate::supervisor::policy::{Policy, Protect};
 use crate::supervisor::quarantine::QuarantineConfig;
@@ -36,6 +37,8 @@ pub struct Options {
     pub look: Duration,
     /// Of network devices.
     pub net: NetOptions,
+    /// Of sound devices.
+    pub sound: SoundOptions,
 }
 
 impl Default for Options {
@@ -51,6 +54,7 @@ impl Default for Options {
             interrupts: InterruptChoice::default(),
             look: Duration::from_secs(4),
             net: NetOptions::default(),
+            sound: SoundOptions::default(),
         }
     }
 }

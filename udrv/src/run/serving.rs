@@ -89,6 +89,14 @@ impl<C: Class> Running<C> {
         }
     }
 
+    /// The device has done what it is for: the last fault is over.
+    pub(crate) fn work_went_through(&mut self) {
+        if self.reports.waits_for_frame() {
+            let now = self.host.now();
+            self.reports.frame_went_through(now);
+        }
+    }
+
     /// Passes `result` on and counts the device's error in it, where nothing is done about it.
     pub(crate) fn noted<T>(&mut self, result: Result<T, DeviceError>) -> Result<T, DeviceError> {
         if let Err(DeviceError::Entry { source: CallError::Driver(error), .. }) = &result {

@@ -5,6 +5,7 @@ use udrv_driver::{Driver, Entry};
 
 use super::{Class, DeviceFaults, InterruptMode, Running};
 use crate::net::NetStatus;
+use crate::sound::SoundStatus;
 use crate::supervisor::accounting::{EntryCounters, Reliability};
 use crate::supervisor::ladder::Recovery;
 use crate::supervisor::policy::Protect;
@@ -89,6 +90,8 @@ pub struct Status {
 pub enum ClassStatus {
     /// Network.
     Net(NetStatus),
+    /// Sound.
+    Sound(SoundStatus),
 }
 
 impl Status {
@@ -99,8 +102,23 @@ impl Status {
     #[must_use]
     #[track_caller]
     pub fn net(&self) -> &NetStatus {
-        let ClassStatus::Net(net) = &self.class;
-        net
+        match &self.class {
+            ClassStatus::Net(net) => net,
+            ClassStatus::Sound(_) => panic!("{} is no network device", self.device),
+        }
+    }
+
+    /// Of a sound device.
+    ///
+    /// # Panics
+    /// It is none.
+    #[must_use]
+    #[track_caller]
+    pub fn sound(&self) -> &SoundStatus {
+        match &self.class {
+            ClassStatus::Sound(sound) => sound,
+            ClassStatus::Net(_) => panic!("{} is no sound device", self.device),
+        }
     }
 }
 
