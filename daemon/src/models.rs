@@ -6,7 +6,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use model_card::{Chip, Model as Function};
+use model_card::{Model as Function, Nic};
 use model_pegasus::PegasusModel;
 use model_wire::{FarPort, NicPort, Wire, WireConfig};
 use udrv::device::Opened;
@@ -85,7 +85,7 @@ const PEGASUS: Family = Family {
 };
 
 /// A card of the usual make.
-const fn nic<C: Chip<Config: Default>>() -> Family {
+const fn nic<C: Nic<Config: Default>>() -> Family {
     Family {
         name: C::NAME,
         variants: || C::VARIANTS.iter().map(|(name, _)| *name).collect(),
