@@ -79,7 +79,7 @@
 //!   full is lost when the channel is switched off.
 //! - **8 bits** are unsigned; mono plays on both channels and records the left.
 //! - **The codec** is told in [`codec`]: line in is its only input that is connected, record select 4; 5 and 6 record
-//!   what is mixed. Gains are multipliers of 16 bits, at 0 dB exactly 1.
+//!   what is mixed. Gains are steps of 1.5 dB, rounded to the nearest sample, at 0 dB exactly 1.
 //! - **The clock**: samples at 48 kHz are due by time and done when a register is accessed, or by the card's clock, every
 //!   4 ms and when an interrupt is due. After more than 100 ms the rest is not made up for. Nothing moves, and nothing is
 //!   written or read at the jacks, unless a channel is enabled.

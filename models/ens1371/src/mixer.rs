@@ -7,13 +7,14 @@
 //!                            '----> (mix)
 //! ```
 //!
-//! At 0 dB a sample stays as it is. Gains are multipliers of 16 fractional bits, products are rounded to the nearest.
+//! At 0 dB a sample stays as it is. Gains are multipliers of 24 fractional bits, products are rounded to the nearest.
 
 use crate::Frame;
 use crate::codec::{MUTE, powerdown, reg};
 
 /// A multiplier of 1.
-const ONE: i64 = 1 << 16;
+const ONE: i64 = 1 << FRACTION;
+const FRACTION: u32 = 24;
 
 /// What is recorded, by number (AC'97 5.7.9). Others have nothing connected.
 const SELECT_LINE: u16 = 4;
@@ -94,7 +95,7 @@ fn frame(channel: impl Fn(usize) -> i64) -> Frame {
 
 /// A product with a gain, as a sample that may be too large.
 fn round(product: i64) -> i64 {
-    (product + ONE / 2) >> 16
+    (product + ONE / 2) >> FRACTION
 }
 
 /// The nearest sample.

@@ -93,7 +93,7 @@ pub mod uart {
     pub const TXRDY: u8 = 1 << 1;
 }
 
-/// Bits of [`SRC`](super::regs::SRC).
+/// Bits of [`SRC`].
 pub mod src {
     /// Address in the converter's RAM.
     #[must_use]
@@ -145,7 +145,7 @@ pub mod src {
     pub const VOL_DAC2: u8 = 0x7e;
 }
 
-/// Bits of [`CODEC`](super::regs::CODEC).
+/// Bits of [`CODEC`].
 pub mod codec {
     /// Data of the last read is there.
     pub const RDY: u32 = 1 << 31;
