@@ -25,6 +25,22 @@ pub trait Source: Send {
     fn record(&mut self, frames: &mut [Frame]);
 }
 
+impl<S: Sink + ?Sized> Sink for Box<S> {
+    fn play(&mut self, frames: &[Frame]) {
+        (**self).play(frames);
+    }
+
+    fn rest(&mut self) {
+        (**self).rest();
+    }
+}
+
+impl<S: Source + ?Sized> Source for Box<S> {
+    fn record(&mut self, frames: &mut [Frame]) {
+        (**self).record(frames);
+    }
+}
+
 /// The jacks of a card. Clones are the same jacks.
 #[derive(Clone)]
 pub struct Jacks {
