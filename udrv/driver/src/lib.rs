@@ -59,7 +59,7 @@ pub use offload::{Offload, Offloads};
 pub use register::{Kind, Reg, RegisterInfo, RegisterWidth, Registers};
 pub use settings::{AROUND_MTU, Features, MAX_VLAN, Moderation, Settings, USUAL_MTU};
 pub use sound::{
-    Control, ControlInfo, ControlKind, ControlValue, Direction, Format, MAX_STREAMS, Params, Pointer, Rates,
+    Control, ControlInfo, ControlKind, ControlValue, Direction, Format, Identity, MAX_STREAMS, Params, Pointer, Rates,
     SampleRing, SoundAlternates, SoundDriver, SoundEvents, Stream, StreamInfo, Trigger,
 };
 pub use udrv_inject::{InjectedFault, Injection, Point};

@@ -23,11 +23,12 @@ pub trait SoundDriver: Driver {
     fn controls(state: &Self::State) -> &'static [ControlInfo];
 
     /// Finds out what chip it is, resets it and its codec, takes memory for the rings. Everything is silent and no stream is
-    /// open; controls are as [`SoundDriver::get_control`] says.
+    /// open; controls are as [`SoundDriver::get_control`] says. `identity` is what the bus says: chips that share an id may
+    /// be told apart by nothing else.
     ///
     /// # Errors
     /// [`Error::NotThisDevice`], or what the device did wrong. As for all entry points below.
-    fn probe(cx: &mut Cx<'_, Self::State>) -> Result<(), Error>;
+    fn probe(cx: &mut Cx<'_, Self::State>, identity: Identity) -> Result<(), Error>;
     /// Takes a stream into use. [`Error::Busy`]: it is in use.
     fn open(cx: &mut Cx<'_, Self::State>, stream: Stream) -> Result<(), Error>;
     /// Stops it, if it runs, and gives it up.
@@ -48,6 +49,17 @@ pub trait SoundDriver: Driver {
     fn get_control(cx: &mut Cx<'_, Self::State>, control: Control) -> Result<ControlValue, Error>;
     /// Changes it. [`Error::Unsupported`]: the control has no such value.
     fn set_control(cx: &mut Cx<'_, Self::State>, control: Control, value: ControlValue) -> Result<(), Error>;
+}
+
+/// What the bus says of a device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Identity {
+    /// Vendor id.
+    pub vendor: u16,
+    /// Device (PCI) or product (USB) id.
+    pub product: u16,
+    /// Revision id (PCI: byte 8 of configuration space).
+    pub revision: u8,
 }
 
 /// `pointer`, as a value.
@@ -153,13 +165,14 @@ impl StreamInfo {
     /// Whether each of the values is one that the stream has.
     #[must_use]
     pub fn allows(&self, params: &Params) -> bool {
-        let ring = u64::from(params.period) * u64::from(params.periods) * u64::from(params.frame_bytes());
+        // multiplied when each is known to be small
+        let ring = || u64::from(params.period) * u64::from(params.periods) * u64::from(params.frame_bytes());
         self.formats.contains(&params.format)
             && (1..=self.channels).contains(&params.channels)
             && self.rates.has(params.rate)
             && (self.period.0..=self.period.1).contains(&params.period)
             && params.periods >= 2
-            && ring <= self.ring_bytes.into()
+            && ring() <= self.ring_bytes.into()
     }
 }
 
@@ -345,6 +358,7 @@ mod tests {
         for wrong in [
             Params { channels: 0, ..usual },
             Params { channels: 3, ..usual },
+            Params { channels: u32::MAX, ..usual },
             Params { rate: 48000, ..usual },
             Params { period: 31, ..usual },
             Params { period: 1025, periods: 2, ..usual },

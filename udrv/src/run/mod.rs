@@ -32,7 +32,7 @@ mod status;
 use fgft::{Domain, DomainConfig, StateKind};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use udrv_bus::{BusError, ResetKind};
-use udrv_driver::{Driver, Entry, Error, Injection};
+use udrv_driver::{Driver, Entry, Error, Identity, Injection};
 
 pub use call::CallError;
 pub use class::Class;
@@ -64,6 +64,8 @@ pub struct Running<C: Class> {
     /// What only its class knows.
     pub(crate) class: C,
     pub(crate) name: String,
+    /// For `probe`.
+    pub(crate) identity: Identity,
     pub(crate) domain: Domain<<C::Driver as Driver>::State, Ledger>,
     pub(crate) host: Host,
     irq: EventFd,
@@ -115,7 +117,7 @@ impl<C: Class> Running<C> {
         let (policy, suspects) = options.policy(C::ENTRIES)?;
         let ladder = Ladder::new(options.ladder.clone());
         let quarantine = Quarantine::new(options.quarantine.clone(), Entry::ALL.len());
-        identify::<C::Driver>(&mut opened, &name)?;
+        let identity = identify::<C::Driver>(&mut opened, &name)?;
         let fit = |source| DeviceError::Fit { device: name.clone(), driver: C::Driver::NAME, source };
         let mut device = opened.fit(C::Driver::BUS).map_err(fit)?;
         let class = class(&name, &options)?;
@@ -134,6 +136,7 @@ impl<C: Class> Running<C> {
         let mut device = Running {
             class,
             name,
+            identity,
             domain,
             host: Host::new(window, pool),
             irq,
@@ -244,12 +247,14 @@ impl<C: Class> Drop for Running<C> {
 }
 
 /// Reads the id and finds it in the driver's table.
-fn identify<D: Driver>(opened: &mut Opened, name: &str) -> Result<(), DeviceError> {
-    let found = opened.id().map_err(|source| DeviceError::Bus { device: name.to_owned(), source })?;
-    let Some(found) = found else { return Err(DeviceError::Gone { device: name.to_owned() }) };
-    if D::IDS.contains(&found.numbers()) {
-        return Ok(());
+fn identify<D: Driver>(opened: &mut Opened, name: &str) -> Result<Identity, DeviceError> {
+    let in_bus = |source| DeviceError::Bus { device: name.to_owned(), source };
+    let identity = opened.identity().map_err(in_bus)?;
+    let Some(identity) = identity else { return Err(DeviceError::Gone { device: name.to_owned() }) };
+    if D::IDS.contains(&(identity.vendor, identity.product)) {
+        return Ok(identity);
     }
+    let Some(found) = opened.id().map_err(in_bus)? else { return Err(DeviceError::Gone { device: name.to_owned() }) };
     let known: Vec<String> = D::IDS.iter().map(|(vendor, device)| format!("{vendor:04x}:{device:04x}")).collect();
     Err(DeviceError::NotThisDevice { device: name.to_owned(), found, driver: D::NAME, known: known.join(", ") })
 }

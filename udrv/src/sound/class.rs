@@ -68,7 +68,8 @@ impl<D: SoundDriver> Class for Sound<D> {
     fn come_back(_: &mut SoundDevice<D>, _: &Ledger) {}
 
     fn start_again(run: &mut SoundDevice<D>, nested: &mut Vec<(Entry, FaultReport)>) -> Result<(), String> {
-        run.within_rung(Entry::Probe, ATTEMPTS, nested, |cx| D::probe(cx))?;
+        let identity = run.identity;
+        run.within_rung(Entry::Probe, ATTEMPTS, nested, move |cx| D::probe(cx, identity))?;
         run.host.window.device().enable(true).map_err(|e| e.to_string())?;
         run.replay_controls(nested)?;
         run.replay_streams(nested)

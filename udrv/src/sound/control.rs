@@ -87,7 +87,8 @@ impl<D: SoundDriver> SoundDevice<D> {
             Entry::Probe => {
                 // a chip that is probed is a chip that was reset: bring it back to where it was
                 self.keep_samples();
-                let probed = self.must(Entry::Probe, |cx| D::probe(cx));
+                let identity = self.identity;
+                let probed = self.must(Entry::Probe, move |cx| D::probe(cx, identity));
                 let mut nested = Vec::new();
                 let replayed = self.replay_controls(&mut nested).and_then(|()| self.replay_streams(&mut nested));
                 if let Err(why) = replayed {

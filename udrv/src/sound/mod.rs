@@ -92,7 +92,8 @@ impl<D: SoundDriver> SoundDevice<D> {
 
     /// Probe, interrupts, bus mastering, and the card is shown: in this order.
     fn set_up(&mut self) -> Result<(), DeviceError> {
-        self.entry(Entry::Probe, |cx| D::probe(cx))?;
+        let identity = self.identity;
+        self.entry(Entry::Probe, move |cx| D::probe(cx, identity))?;
         self.connect()?;
         let streams = D::streams(&self.domain.state());
         self.class.flows = streams.iter().map(|info| Flow::new(*info)).collect();
