@@ -24,6 +24,7 @@
 //! ```
 
 pub mod buffers;
+pub mod clock;
 pub mod device;
 pub mod dma;
 pub mod endpoint;

@@ -138,7 +138,7 @@ impl<C: Class> Running<C> {
             name,
             identity,
             domain,
-            host: Host::new(window, pool),
+            host: Host::new(window, pool, options.clock.clone()),
             irq,
             signal: Signal::Line,
             options,

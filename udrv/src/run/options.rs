@@ -6,6 +6,7 @@ use std::time::Duration;
 use udrv_driver::Entry;
 
 use super::{DeviceError, InterruptChoice};
+use crate::clock::Clock;
 use crate::net::NetOptions;
 use crate::sound::SoundOptions;
 use crate::supervisor::ladder::LadderConfig;
@@ -35,6 +36,8 @@ pub struct Options {
     /// While nothing happens the device is looked at this often: for links that do not tell and interrupts that were
     /// lost. An idle device wakes no oftener.
     pub look: Duration,
+    /// The time that it runs by.
+    pub clock: Clock,
     /// Of network devices.
     pub net: NetOptions,
     /// Of sound devices.
@@ -53,6 +56,7 @@ impl Default for Options {
             deadline: Duration::from_millis(5),
             interrupts: InterruptChoice::default(),
             look: Duration::from_secs(4),
+            clock: Clock::default(),
             net: NetOptions::default(),
             sound: SoundOptions::default(),
         }

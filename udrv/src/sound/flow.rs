@@ -329,11 +329,11 @@ fn params(info: &StreamInfo, sound: sound::Sound, options: &SoundOptions) -> Par
     };
     let frame = (format.bytes() * channels).max(1);
     let fit = info.ring_bytes / frame;
-    let periods = options.periods.clamp(2, (fit / GRANULE).max(2));
+    let shortest = info.period.0.next_multiple_of(GRANULE);
+    let periods = options.periods.clamp(2, (fit / shortest).max(2));
     let wanted = (options.period.as_nanos() * u128::from(rate) / 1_000_000_000) as u32;
     let longest = info.period.1.min(fit / periods) / GRANULE * GRANULE;
-    let shortest = info.period.0.next_multiple_of(GRANULE).min(longest);
-    let period = (wanted.saturating_add(GRANULE / 2) / GRANULE * GRANULE).clamp(shortest, longest);
+    let period = (wanted.saturating_add(GRANULE / 2) / GRANULE * GRANULE).clamp(shortest.min(longest), longest);
     Params { format, channels, rate, period, periods }
 }
 

@@ -8,12 +8,13 @@
 //!    was here   │ next             │                      │
 //! ```
 //!
-//! A place says the count but for whole rings; the clock says which of them. A device that tells a place where it cannot be by the
-//! clock has jumped: the count goes on from where the clock says, and the ring is turned under it.
+//! A place says the count but for whole rings; the clock says which of them. A device that tells a place where it cannot be yet by the
+//! clock has jumped: the count goes on from where the clock says, and the ring is turned under it. One that is slower than
+//! the clock is slow.
 
 use std::time::Duration;
 
-/// What the clock and the device may differ by, beside a period: a thread that was kept waiting, a clock that is off.
+/// What the device may be ahead of the clock by, beside a period: a thread that was kept waiting, a clock that is off.
 const SLACK: Duration = Duration::from_millis(5);
 /// And this part of the time that has passed.
 const SLACK_PART: u32 = 50;
@@ -82,7 +83,7 @@ impl Position {
         let rounds = (expected.saturating_sub(within) + self.ring / 2) / self.ring;
         let frames = within + rounds * self.ring;
         self.at = now;
-        if frames.abs_diff(expected) <= slack {
+        if frames <= expected + slack {
             self.passed += frames;
             return Moved { frames, jumped: false };
         }
