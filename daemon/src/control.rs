@@ -14,8 +14,8 @@ use std::time::Duration;
 
 use fgft::symbols::Symbols;
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
-use udrv::net::{Answer, Command, Commander};
 use udrv::report::FaultReport;
+use udrv::run::{Answer, Command, Commander};
 use udrv::supervisor::policy::Protect;
 use udrv_driver::{Entry, InjectedFault, Injection, Point};
 

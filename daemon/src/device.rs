@@ -141,7 +141,8 @@ impl DeviceName {
             DeviceName::VfioUser(path) => (Box::new(VfioUserFunction::open(path)?).into(), None),
             DeviceName::Model(model) => {
                 let (card, port) = model.build(WireConfig::default());
-                let host = far_host.then(|| FarHost::start(port, FarHostConfig::default())).transpose();
+                let port = port.filter(|_| far_host);
+                let host = port.map(|port| FarHost::start(port, FarHostConfig::default())).transpose();
                 (card.opened(), host.map_err(DeviceOpenError::FarHost)?)
             }
         };

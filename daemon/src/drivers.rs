@@ -2,7 +2,8 @@
 
 use udrv::device::{DeviceId, Opened};
 use udrv::endpoint::NetEndpoint;
-use udrv::net::{DeviceError, Inbox, NetDevice, Options};
+use udrv::net::NetDevice;
+use udrv::run::{DeviceError, Inbox, Options};
 use udrv_driver::{Bus, NetDriver};
 
 /// A driver, and how to run it.

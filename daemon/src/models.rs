@@ -6,7 +6,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use model_card::{Chip, Model as Function};
+use model_card::{Chip, Model as Function, Nic};
+use model_ens1371::{Clock, Ens1371, Jacks};
 use model_pegasus::PegasusModel;
 use model_wire::{FarPort, NicPort, Wire, WireConfig};
 use udrv::device::Opened;
@@ -18,13 +19,23 @@ pub struct Family {
     pub name: &'static str,
     /// Names of its chips.
     pub variants: fn() -> Vec<&'static str>,
-    /// With the chip of this number among the variants, or the usual one.
-    build: fn(Option<usize>, NicPort) -> Card,
+    build: Build,
+}
+
+/// How to build one: with the chip of this number among the variants, or the usual one.
+enum Build {
+    /// For a network: at a wire.
+    Wired(fn(Option<usize>, NicPort) -> Card),
+    /// For sound: with something at its jacks, at a pace in percent of real time.
+    Sound(fn(Option<usize>, Jacks, u32) -> Card),
 }
 
 /// All of them.
 pub const MODELS: &[Family] =
-    &[nic::<model_e1000::E1000>(), PEGASUS, nic::<model_r8169::R8169>(), nic::<model_rtl8139::Rtl8139>()];
+    &[nic::<model_e1000::E1000>(), ENS1371, PEGASUS, nic::<model_r8169::R8169>(), nic::<model_rtl8139::Rtl8139>()];
+
+/// The pace of a sound card that plays as one of silicon does, in percent.
+pub const REAL_TIME: u32 = 100;
 
 /// One of [`MODELS`], and which of its chips.
 #[derive(Clone, Copy)]
@@ -54,7 +65,7 @@ pub enum ParseModelError {
 /// Opens it again after it was dropped, as it was left.
 pub type Open<T> = Box<dyn FnMut() -> Result<Box<T>, BusError> + Send>;
 
-/// A card or an adapter in software, open, with its cable in.
+/// A card or an adapter in software, open, with its cables in.
 pub enum Card {
     /// On PCI.
     Pci(Box<dyn PciFunction>, Open<dyn PciFunction>),
@@ -77,23 +88,35 @@ impl Card {
 const PEGASUS: Family = Family {
     name: "pegasus",
     variants: || model_pegasus::VARIANTS.iter().map(|(name, _)| *name).collect(),
-    build: |variant, port| {
+    build: Build::Wired(|variant, port| {
         let config = variant.map_or_else(Default::default, |number| model_pegasus::VARIANTS[number].1());
         let (device, bench) = PegasusModel::new(config, port);
         Card::Usb(Box::new(device), Box::new(move || Ok(Box::new(bench.open()?))))
-    },
+    }),
 };
 
-/// A card of the usual make.
-const fn nic<C: Chip<Config: Default>>() -> Family {
+/// The sound card.
+const ENS1371: Family = Family {
+    name: Ens1371::NAME,
+    variants: || Ens1371::VARIANTS.iter().map(|(name, _)| *name).collect(),
+    build: Build::Sound(|variant, jacks, pace| {
+        let mut config = variant.map_or_else(Default::default, |number| Ens1371::VARIANTS[number].1());
+        config.clock = Clock::Real { pace };
+        let (function, bench) = Function::<Ens1371>::new(config, jacks);
+        Card::Pci(Box::new(function), Box::new(move || Ok(Box::new(bench.open()?))))
+    }),
+};
+
+/// A network card of the usual make.
+const fn nic<C: Nic<Config: Default>>() -> Family {
     Family {
         name: C::NAME,
         variants: || C::VARIANTS.iter().map(|(name, _)| *name).collect(),
-        build: |variant, port| {
+        build: Build::Wired(|variant, port| {
             let config = variant.map_or_else(C::Config::default, |number| C::VARIANTS[number].1());
             let (function, bench) = Function::<C>::new(config, port);
             Card::Pci(Box::new(function), Box::new(move || Ok(Box::new(bench.open()?))))
-        },
+        }),
     }
 }
 
@@ -112,11 +135,32 @@ impl Model {
         self.family.name
     }
 
-    /// Builds a card at a wire. The port is the other end of that, for whoever shall be there.
+    /// Whether it is a sound card, and not one for a network.
     #[must_use]
-    pub fn build(&self, wire: WireConfig) -> (Card, FarPort) {
-        let (_, near, far) = Wire::new(wire);
-        ((self.family.build)(self.variant, near), far)
+    pub fn is_for_sound(&self) -> bool {
+        matches!(self.family.build, Build::Sound(_))
+    }
+
+    /// Builds a card. One for a network is at a wire, and the port is the other end of that, for whoever shall be there; to
+    /// a sound card nothing is connected.
+    #[must_use]
+    pub fn build(&self, wire: WireConfig) -> (Card, Option<FarPort>) {
+        match self.family.build {
+            Build::Wired(build) => {
+                let (_, near, far) = Wire::new(wire);
+                (build(self.variant, near), Some(far))
+            }
+            Build::Sound(build) => (build(self.variant, Jacks::default(), REAL_TIME), None),
+        }
+    }
+
+    /// Builds a sound card with something at its jacks, at a pace in percent of real time; `None`: it is none.
+    #[must_use]
+    pub fn build_with(&self, jacks: Jacks, pace: u32) -> Option<Card> {
+        match self.family.build {
+            Build::Wired(_) => None,
+            Build::Sound(build) => Some(build(self.variant, jacks, pace)),
+        }
     }
 }
 
@@ -179,7 +223,9 @@ mod tests {
             assert_eq!(model.to_string().parse(), Ok(*model));
             assert_eq!(all.iter().filter(|other| other.to_string() == model.to_string()).count(), 1, "{model:?} twice");
             let id = model.build(WireConfig::default()).0.opened().id().expect("it is there").expect("it answers");
-            assert_eq!(drivers::for_id(id).map(|driver| driver.name), Some(model.family()), "{id}");
+            let driver = drivers::for_id(id).map(|driver| driver.name);
+            // drivers are for networks so far
+            assert!(driver == Some(model.family()) || model.is_for_sound() && driver.is_none(), "{id}: {driver:?}");
         }
     }
 
@@ -192,6 +238,7 @@ mod tests {
         assert_eq!((device("e1000"), device("e1000-82544gc")), (0x100e, 0x100c));
         assert_eq!((device("r8169"), device("r8169-rtl8168b")), (0x8169, 0x8168));
         assert_eq!((device("pegasus"), device("pegasus-an986")), (0x8511, 0x0986));
+        assert_eq!((device("ens1371"), device("ens1371-ct5880")), (0x1371, 0x5880));
     }
 
     #[test]

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use udrv::net::Status;
 use udrv::report::FaultReport;
+use udrv::run::Status;
 
 /// Version of the protocol; a request that carries another is refused.
 pub const VERSION: u32 = 1;

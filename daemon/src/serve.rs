@@ -8,13 +8,16 @@ use std::path::{Path, PathBuf};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use model_ens1371::wav::WavError;
 use model_serve::{Cable, ServeError, Server, Stopper};
 use model_serve_usb::{End, Protocol, SessionError, usbip};
 use model_wire::{FarHost, FarHostConfig, FarPort, WireConfig};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::{Handle, Signals};
+use udrv_bus::PciFunction;
 
-use crate::models::{Card, Model, ParseModelError};
+use crate::jacks::SoundOptions;
+use crate::models::{Card, Model, Open, ParseModelError};
 
 /// What a PHY and its partner take to find their mode. Real ones take 2 s.
 const NEGOTIATION: Duration = Duration::from_millis(300);
@@ -48,12 +51,36 @@ pub enum ServeModelError {
         /// The model.
         name: String,
     },
+    /// It has no wire.
+    #[error("model {name} is a sound card: --no-far-host, --cable and --line-rate are for network cards")]
+    NoWire {
+        /// The model.
+        name: String,
+    },
+    /// It has no jacks.
+    #[error("model {name} is for a network: --output, --input and --pace are for sound cards")]
+    NoJacks {
+        /// The model.
+        name: String,
+    },
+    /// A file at a jack.
+    #[error(transparent)]
+    Wav(#[from] WavError),
     /// The client was cut off.
     #[error(transparent)]
     Session(#[from] SessionError),
     /// Threads or signals could not be had.
     #[error("cannot start: {0}")]
     Start(#[from] io::Error),
+}
+
+/// What is around a served model, as far as it was said. What its kind does not have is refused.
+#[derive(Debug, Clone, Default)]
+pub struct Around {
+    /// Of one for a network. The usual: a host.
+    pub far_end: Option<FarEnd>,
+    /// Of a sound card. The usual: nothing.
+    pub sound: Option<SoundOptions>,
 }
 
 /// What is at the other end of a served model's wire.
@@ -74,7 +101,17 @@ enum There {
     Cable { _cable: Cable },
 }
 
+impl Default for FarEnd {
+    /// A host, at [`FarEnd::USUAL_RATE`].
+    fn default() -> FarEnd {
+        FarEnd::Host(FarHostConfig { line_rate: Some(FarEnd::USUAL_RATE), ..FarHostConfig::default() })
+    }
+}
+
 impl FarEnd {
+    /// Speed of the wire in bits a second, unless another is asked for.
+    pub const USUAL_RATE: u64 = 100_000_000;
+
     fn put(&self, port: FarPort) -> Result<There, ServeModelError> {
         Ok(match self {
             FarEnd::Nobody => There::Nobody,
@@ -99,26 +136,35 @@ impl fmt::Display for FarEnd {
 ///
 /// # Errors
 /// [`ServeModelError`].
-pub fn serve(name: &str, socket: &Path, far_end: &FarEnd) -> Result<(), ServeModelError> {
+pub fn serve(name: &str, socket: &Path, around: &Around) -> Result<(), ServeModelError> {
     let model: Model = name.parse()?;
+    if model.is_for_sound() {
+        if around.far_end.is_some() {
+            return Err(ServeModelError::NoWire { name: name.to_owned() });
+        }
+        return serve_sound(&model, socket, &around.sound.clone().unwrap_or_default());
+    }
+    if around.sound.is_some() {
+        return Err(ServeModelError::NoJacks { name: name.to_owned() });
+    }
+    serve_wired(&model, socket, &around.far_end.clone().unwrap_or_default())
+}
+
+fn serve_wired(model: &Model, socket: &Path, far_end: &FarEnd) -> Result<(), ServeModelError> {
     // before there is a socket: nothing may be left behind by a signal
     let signals = Signals::new([SIGTERM, SIGINT])?;
-    let (card, port) = build(&model, far_end);
+    let (card, port) = build(model, far_end);
     let path = socket.display();
     match card {
-        Card::Pci(function, mut reopen) => {
+        Card::Pci(function, reopen) => {
             let server = Server::bind(socket)?;
-            let _there = far_end.put(port)?;
-            let waiting = stop_on(signals, server.stopper())?;
-            tell(format_args!("serving model:{model} at {path}{far_end}; connect one client: vfio-user:{path}"));
+            let _there = port.map(|port| far_end.put(port)).transpose()?;
             drop(function); // each client opens the card for itself
-            let served = server.run(&mut reopen);
-            waiting.end();
-            Ok(served?)
+            run(server, reopen, signals, format_args!("serving model:{model} at {path}{far_end}"), &path)
         }
         Card::Usb(device, mut reopen) => {
             let server = model_serve_usb::Server::bind(socket, Protocol::UsbRedir)?;
-            let _there = far_end.put(port)?;
+            let _there = port.map(|port| far_end.put(port)).transpose()?;
             let waiting = stop_on(signals, server.stopper())?;
             tell(format_args!(
                 "serving model:{model} at {path}{far_end}; connect one client: -chardev socket,id=usb,path={path} -device \
@@ -130,6 +176,37 @@ pub fn serve(name: &str, socket: &Path, far_end: &FarEnd) -> Result<(), ServeMod
             Ok(served?)
         }
     }
+}
+
+fn serve_sound(model: &Model, socket: &Path, sound: &SoundOptions) -> Result<(), ServeModelError> {
+    let signals = Signals::new([SIGTERM, SIGINT])?;
+    // before a file is emptied: there may be another server that writes it
+    let server = Server::bind(socket)?;
+    let (jacks, output) = sound.plug()?;
+    let Some(Card::Pci(function, reopen)) = model.build_with(jacks, sound.pace) else {
+        return Err(ServeModelError::NoJacks { name: model.to_string() });
+    };
+    drop(function);
+    let path = socket.display();
+    let served = run(server, reopen, signals, format_args!("serving model:{model} at {path}{sound}"), &path);
+    // whole, whatever has ended it
+    output.map_or(Ok(()), |output| output.finish())?;
+    served
+}
+
+/// Serves a card on PCI that is made, until a signal comes.
+fn run(
+    server: Server,
+    mut reopen: Open<dyn PciFunction>,
+    signals: Signals,
+    what: fmt::Arguments<'_>,
+    path: &dyn fmt::Display,
+) -> Result<(), ServeModelError> {
+    let waiting = stop_on(signals, server.stopper())?;
+    tell(format_args!("{what}; connect one client: vfio-user:{path}"));
+    let served = server.run(&mut reopen);
+    waiting.end();
+    Ok(served?)
 }
 
 /// Plugs model `name`, an adapter on USB, into port `port` of this machine's virtual host controller (`vhci_hcd`) until it is
@@ -144,7 +221,7 @@ pub fn plug_in(name: &str, port: u32, far_end: &FarEnd) -> Result<(), ServeModel
     let (Card::Usb(device, _), wire) = build(&model, far_end) else {
         return Err(ServeModelError::NotUsb { name: name.to_owned() });
     };
-    let _there = far_end.put(wire)?;
+    let _there = wire.map(|wire| far_end.put(wire)).transpose()?;
     let stopper = Stopper::new()?;
     let (ours, linux) = UnixStream::pair()?;
     usbip::attach(Path::new(ATTACH), port, linux.as_fd(), &*device).map_err(|source| ServeModelError::Attach {
@@ -164,7 +241,7 @@ pub fn plug_in(name: &str, port: u32, far_end: &FarEnd) -> Result<(), ServeModel
     Ok(())
 }
 
-fn build(model: &Model, far_end: &FarEnd) -> (Card, FarPort) {
+fn build(model: &Model, far_end: &FarEnd) -> (Card, Option<FarPort>) {
     // whoever is there has their part in it
     let negotiation = if matches!(far_end, FarEnd::Nobody) { Duration::ZERO } else { NEGOTIATION };
     model.build(WireConfig { negotiation, ..WireConfig::default() })

@@ -2,8 +2,8 @@
 
 use std::fmt::{self, Write};
 
-use udrv::net::Status;
 use udrv::report::FaultReport;
+use udrv::run::Status;
 
 /// State and counters of a device.
 #[must_use]
@@ -15,34 +15,35 @@ pub fn status(status: &Status) -> String {
 }
 
 fn write_status(out: &mut String, s: &Status) -> fmt::Result {
-    let link = match (s.link_up, s.full_duplex) {
+    let net = s.net();
+    let link = match (net.link_up, net.full_duplex) {
         (false, _) if s.unplugged => "unplugged: goes on by itself when it is plugged in again".to_owned(),
         (false, _) => "down".to_owned(),
-        (true, full) => format!("up, {} Mbit/s, {} duplex", s.link_speed, if full { "full" } else { "half" }),
+        (true, full) => format!("up, {} Mbit/s, {} duplex", net.link_speed, if full { "full" } else { "half" }),
     };
     writeln!(out, "device      {} (driver {}, udrvd {})", s.device, s.driver, s.pid)?;
-    writeln!(out, "interface   {}, {}", s.endpoint, s.mac)?;
+    writeln!(out, "interface   {}, {}", net.endpoint, net.mac)?;
     writeln!(out, "link        {link}")?;
-    let vlan = if s.vlan == 0 { String::new() } else { format!(", VLAN {}", s.vlan) };
-    let interval = match s.interrupt_interval {
+    let vlan = if net.vlan == 0 { String::new() } else { format!(", VLAN {}", net.vlan) };
+    let interval = match net.interrupt_interval {
         0 => String::new(),
         us => format!(", interrupts {us} us apart"),
     };
-    writeln!(out, "settings    MTU {}{vlan}{interval}", s.mtu)?;
+    writeln!(out, "settings    MTU {}{vlan}{interval}", net.mtu)?;
     let protection = match s.entries.iter().filter(|(_, e)| !e.protected).count() {
         0 => "all entry points".to_owned(),
         n if n == s.entries.len() => "off".to_owned(),
         n => format!("{} of {} entry points", s.entries.len() - n, s.entries.len()),
     };
     writeln!(out, "protection  {protection}, recovery: {}, isolation: {}", s.recovery, s.isolation)?;
-    let t = s.traffic;
+    let t = net.traffic;
     writeln!(out, "received    {} frames, {} bytes, {} dropped", t.rx_frames, t.rx_bytes, t.rx_dropped)?;
     writeln!(
         out,
         "sent        {} frames, {} bytes, {} dropped, {} lost",
         t.tx_frames, t.tx_bytes, t.tx_dropped, t.tx_lost
     )?;
-    if let Some(c) = s.chip {
+    if let Some(c) = net.chip {
         writeln!(
             out,
             "chip        {} receive errors, {} missed, {} receiver resets, {} transmit errors, {} collisions",

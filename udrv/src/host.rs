@@ -10,6 +10,7 @@ use udrv_driver::abi::{DELIVER_CHECKED, Request};
 use udrv_driver::{AROUND_MTU, Error, Injection, USUAL_MTU};
 
 use crate::buffers::Buffers;
+use crate::clock::Clock;
 use crate::gate::{Entry, Posted};
 use crate::ledger::Ledger;
 use crate::marks::Marks;
@@ -64,13 +65,13 @@ pub struct Host {
     pub injected_at: Option<Instant>,
     /// Where injected wild writes go.
     pub wild_target: u64,
-    clock: Instant,
+    clock: Clock,
 }
 
 impl Host {
     /// A host over a window and its memory.
     #[must_use]
-    pub fn new(window: Window, pool: Pool) -> Host {
+    pub fn new(window: Window, pool: Pool, clock: Clock) -> Host {
         Host {
             window,
             pool,
@@ -84,7 +85,7 @@ impl Host {
             armed: None,
             injected_at: None,
             wild_target: 0,
-            clock: Instant::now(),
+            clock,
         }
     }
 
@@ -119,7 +120,7 @@ impl Host {
     /// Nanoseconds since the host was made.
     #[must_use]
     pub fn now(&self) -> u64 {
-        self.clock.elapsed().as_nanos() as u64
+        self.clock.now().as_nanos() as u64
     }
 
     /// Serves one request.
@@ -178,13 +179,13 @@ impl Host {
             }
             Request::Mark => self.marks.mark(a, b).map(|()| Ok(0)),
             Request::Marked => self.marks.left(a).map(Ok),
-            Request::Now => Ok(Ok(self.clock.elapsed().as_micros() as u64)),
+            Request::Now => Ok(Ok(self.clock.now().as_micros() as u64)),
             Request::Pause => {
                 let time = Duration::from_micros(a);
                 if time > MAX_PAUSE {
                     return Err(Refusal(format!("a pause of {a} microseconds")));
                 }
-                std::thread::sleep(time);
+                self.clock.pause(time);
                 Ok(Ok(0))
             }
             Request::Log => {

@@ -9,7 +9,8 @@
 //!
 //! ```no_run
 //! use udrv::endpoint::Tap;
-//! use udrv::net::{NetDevice, Options, commands};
+//! use udrv::net::NetDevice;
+//! use udrv::run::{Options, commands};
 //! use udrv::vfio::VfioFunction;
 //! use udrv_driver::NetDriver;
 //!
@@ -23,6 +24,7 @@
 //! ```
 
 pub mod buffers;
+pub mod clock;
 pub mod device;
 pub mod dma;
 pub mod endpoint;
@@ -35,6 +37,8 @@ pub mod net;
 mod pkey;
 pub mod pool;
 pub mod report;
+pub mod run;
+pub mod sound;
 pub mod supervisor;
 mod transact;
 pub mod usb;

@@ -9,8 +9,10 @@ use clap::{Parser, Subcommand};
 use model_wire::FarHostConfig;
 use tracing_subscriber::EnvFilter;
 use udrv_daemon::client::{ClientError, ask, only_device};
+use udrv_daemon::jacks::SoundOptions;
+use udrv_daemon::models::REAL_TIME;
 use udrv_daemon::protocol::{Request, Response, runtime_directory};
-use udrv_daemon::serve::{self, FarEnd};
+use udrv_daemon::serve::{self, Around, FarEnd};
 use udrv_daemon::show;
 
 /// Looks at and controls devices that udrvd drives.
@@ -101,6 +103,8 @@ enum ModelAction {
         socket: PathBuf,
         #[command(flatten)]
         wire: WireArguments,
+        #[command(flatten)]
+        sound: SoundArguments,
     },
     /// Plug an adapter on USB into this machine's virtual host controller (vhci_hcd), in the foreground, until it is detached or
     /// SIGTERM or SIGINT.
@@ -115,6 +119,7 @@ enum ModelAction {
     },
 }
 
+/// Of a model for a network.
 #[derive(clap::Args)]
 struct WireArguments {
     /// Leave the other end of the model's wire empty.
@@ -124,19 +129,46 @@ struct WireArguments {
     /// -netdev stream,server=off,addr.type=unix,addr.path=SOCKET.
     #[arg(long, value_name = "SOCKET", conflicts_with = "no_far_host")]
     cable: Option<PathBuf>,
-    /// Speed of the wire. A client that is slower than its wire loses frames, as with a real card.
-    #[arg(long, default_value_t = 100, value_name = "MBIT", value_parser = clap::value_parser!(u64).range(1..=10_000))]
-    line_rate: u64,
+    /// Speed of the wire, 100 if not given. A client that is slower than its wire loses frames, as with a real card.
+    #[arg(long, value_name = "MBIT", value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    line_rate: Option<u64>,
 }
 
 impl WireArguments {
-    fn far_end(&self) -> FarEnd {
-        let rate = self.line_rate * 1_000_000;
+    /// What was said of it, if anything was.
+    fn far_end(&self) -> Option<FarEnd> {
+        let rate = self.line_rate.map(|mbit| mbit * 1_000_000);
         match &self.cable {
-            Some(path) => FarEnd::Cable(path.clone(), rate),
-            None if self.no_far_host => FarEnd::Nobody,
-            None => FarEnd::Host(FarHostConfig { line_rate: Some(rate), ..FarHostConfig::default() }),
+            Some(path) => Some(FarEnd::Cable(path.clone(), rate.unwrap_or(FarEnd::USUAL_RATE))),
+            None if self.no_far_host => Some(FarEnd::Nobody),
+            None => rate.map(|rate| FarEnd::Host(FarHostConfig { line_rate: Some(rate), ..FarHostConfig::default() })),
         }
+    }
+}
+
+/// Of a sound card.
+#[derive(clap::Args)]
+struct SoundArguments {
+    /// Write what a sound card plays into this WAV file, 16 bit stereo at 48 kHz, while it plays. It is whole when the server
+    /// has ended, and whenever nothing plays.
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Let a sound card hear this WAV file, 16 bits at 48 kHz, at its line input, while it records. After its end there is
+    /// silence.
+    #[arg(long, value_name = "FILE")]
+    input: Option<PathBuf>,
+    /// Let the clock of a sound card go at so many percent of real time, for a client that is emulated and therefore slow.
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u32).range(1..=100))]
+    pace: Option<u32>,
+}
+
+impl SoundArguments {
+    /// What was said of it, if anything was.
+    fn options(&self) -> Option<SoundOptions> {
+        let SoundArguments { output, input, pace } = self;
+        let said = output.is_some() || input.is_some() || pace.is_some();
+        let options = SoundOptions { output: output.clone(), input: input.clone(), pace: pace.unwrap_or(REAL_TIME) };
+        said.then_some(options)
     }
 }
 
@@ -172,13 +204,14 @@ fn run(arguments: &Arguments) -> Result<(), String> {
         }
         Action::Release { device, entry } => (Ok(device.clone()), Request::Release { entry: entry.clone() }),
         Action::Restart { device } => (or_only(device), Request::Restart),
-        Action::Model(ModelAction::Serve { name, socket, wire }) => {
+        Action::Model(ModelAction::Serve { name, socket, wire, sound }) => {
             start_log();
-            return serve::serve(name, socket, &wire.far_end()).map_err(|e| e.to_string());
+            let around = Around { far_end: wire.far_end(), sound: sound.options() };
+            return serve::serve(name, socket, &around).map_err(|e| e.to_string());
         }
         Action::Model(ModelAction::PlugIn { name, port, wire }) => {
             start_log();
-            return serve::plug_in(name, *port, &wire.far_end()).map_err(|e| e.to_string());
+            return serve::plug_in(name, *port, &wire.far_end().unwrap_or_default()).map_err(|e| e.to_string());
         }
     };
     let answer = device.and_then(|device| ask(&directory, &device, request)).map_err(|e: ClientError| e.to_string())?;

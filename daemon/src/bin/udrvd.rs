@@ -14,7 +14,8 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use tracing_subscriber::EnvFilter;
 use udrv::endpoint::{NetEndpoint, SocketEndpoint, Tap, Tun};
-use udrv::net::{Command, Commander, InterruptChoice, Options, Switch, commands};
+use udrv::net::{NetOptions, Switch};
+use udrv::run::{Command, Commander, InterruptChoice, Options, commands};
 use udrv::supervisor::ladder::{LadderConfig, Recovery};
 use udrv::supervisor::policy::Protect;
 use udrv::supervisor::quarantine::QuarantineConfig;
@@ -205,12 +206,15 @@ fn drive(run: &Run) -> Result<(), Box<dyn Error>> {
         quarantine: QuarantineConfig { faults: run.quarantine, ..QuarantineConfig::default() },
         generations: usize::from(run.generations),
         deadline: Duration::from_millis(run.deadline),
-        mac: run.mac,
-        mtu: run.mtu,
-        vlan: run.vlan,
         interrupts: run.interrupts,
-        interrupt_interval: run.interrupt_interval.map(Duration::from_micros),
-        offloads: run.offload.iter().map(|OffloadArgument(switch, on)| (*switch, *on)).collect(),
+        net: NetOptions {
+            mac: run.mac,
+            mtu: run.mtu,
+            vlan: run.vlan,
+            interrupt_interval: run.interrupt_interval.map(Duration::from_micros),
+            offloads: run.offload.iter().map(|OffloadArgument(switch, on)| (*switch, *on)).collect(),
+            ..NetOptions::default()
+        },
         ..Options::default()
     };
     for ProtectArgument { entry, mode } in &run.protect {

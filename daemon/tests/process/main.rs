@@ -6,6 +6,7 @@ mod daemon;
 mod idle;
 mod life;
 mod settings;
+mod sound;
 mod vfio_user;
 
 use fgft as _; // the package's link arguments name a symbol that is there

@@ -10,31 +10,38 @@ use nix::unistd::Pid;
 use crate::daemon::{Daemon, Directory, refused, told, udrvctl, wait_until};
 
 /// A running `udrvctl model serve`. Killed on drop.
-struct Server {
+pub(crate) struct Server {
     child: Child,
-    socket: PathBuf,
+    pub(crate) socket: PathBuf,
 }
 
 impl Server {
-    /// Starts it and waits until it says that it serves. The socket is beside the runtime directory.
+    /// Starts it with a host at its wire, and waits until it says that it serves.
     fn start(sockets: &Directory, model: &str) -> Server {
+        let (server, line) = Server::launch(sockets, model, &[]);
+        assert!(line.contains("10.0.2.2"), "{line}");
+        server
+    }
+
+    /// The same with these options; also what it says. The socket is beside the runtime directory.
+    pub(crate) fn launch(sockets: &Directory, model: &str, options: &[&str]) -> (Server, String) {
         let socket = sockets.0.join("card.sock");
         let mut command = Command::new(env!("CARGO_BIN_EXE_udrvctl"));
-        command.args(["model", "serve", model]).arg(&socket);
+        command.args(["model", "serve", model]).arg(&socket).args(options);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("udrvctl starts");
         let mut line = String::new();
         BufReader::new(child.stdout.take().expect("a pipe")).read_line(&mut line).expect("a line");
-        for word in [&format!("model:{model}"), "10.0.2.2", &format!("vfio-user:{}", socket.display())] {
+        for word in [&format!("model:{model}"), &format!("vfio-user:{}", socket.display())] {
             assert!(line.contains(word), "{line}");
         }
-        Server { child, socket }
+        (Server { child, socket }, line)
     }
 
     fn device(&self) -> String {
         format!("vfio-user:{}", self.socket.display())
     }
 
-    fn end(&mut self, signal: Signal) -> ExitStatus {
+    pub(crate) fn end(&mut self, signal: Signal) -> ExitStatus {
         kill(Pid::from_raw(self.child.id() as i32), signal).expect("it is our child");
         wait_until("the server ends", || self.child.try_wait().expect("a child").is_some());
         self.child.wait().expect("a child")

@@ -1,19 +1,21 @@
-//! What every network card in software has, whatever chip is on it.
+//! What every PCI card in software has, whatever chip is on it.
 //!
-//! A chip is a [`Chip`]: registers, and frames. It owns [`Parts`], the card around it: configuration space
-//! ([`pci`]), memory ([`dma`]), the cable, misbehaviour, counters. [`Model`] is the card as an opened PCI function
+//! A chip is a [`Chip`]: registers; that of a network card a [`Nic`] too: frames. It owns [`Parts`], the card around it:
+//! configuration space ([`pci`]), memory ([`dma`]), misbehaviour, counters. What it is connected to is its [`Port`]: a
+//! cable, or whatever is at the jacks of a sound card. [`Model`] is the card as an opened PCI function
 //! (`udrv_bus::PciFunction`), [`Handle`] the bench beside it. So that a model's crate shows one name for each:
 //!
 //! ```
 //! use std::time::Duration;
-//! use model_card::{Chip, Costs, Handle, Model, Parts, dma::Dma, pci};
+//! use model_card::{Chip, Costs, Frames, Handle, Model, Nic, Parts, dma::Dma, pci};
 //! use model_wire::{NicPort, Station, Wire, WireConfig};
 //! use udrv_bus::{PciFunction, PciId, Width};
 //!
 //! /// Sends the byte written to register 0 as a frame, 60 times; a frame sets register 4, and interrupts until it is
 //! /// written.
 //! pub struct Morse {
-//!     parts: Parts<Mistakes>,
+//!     parts: Parts<Mistakes, Frames>,
+//!     port: NicPort,
 //!     last: u8,
 //! }
 //!
@@ -26,16 +28,18 @@
 //!
 //! impl Chip for Morse {
 //!     type Config = Costs;
+//!     type Port = NicPort;
 //!     type Switches = Mistakes;
+//!     type Counts = Frames;
 //!     const NAME: &'static str = "morse";
 //!
 //!     fn new(config: Costs, port: NicPort) -> Self {
 //!         let mut card = pci::Description::ethernet(PciId { vendor: 0x1234, device: 0x5678 });
 //!         card.bars[0] = Some(pci::Bar::memory(256));
-//!         Self { parts: Parts::new(pci::ConfigSpace::new(&card), Dma::default(), port, config), last: 0 }
+//!         Self { parts: Parts::new(pci::ConfigSpace::new(&card), Dma::default(), config), port, last: 0 }
 //!     }
 //!
-//!     fn parts(&mut self) -> &mut Parts<Mistakes> {
+//!     fn parts(&mut self) -> &mut Parts<Mistakes, Frames> {
 //!         &mut self.parts
 //!     }
 //!
@@ -47,7 +51,7 @@
 //!         match offset {
 //!             0 if self.parts.may_transmit() => {
 //!                 let byte = self.parts.trouble.on.wrong_byte.unwrap_or(value as u8);
-//!                 self.parts.port.transmit(&[byte; 60]);
+//!                 self.port.transmit(&[byte; 60]);
 //!                 self.parts.counters.tx_frames += 1;
 //!             }
 //!             4 => self.last = 0,
@@ -55,17 +59,19 @@
 //!         }
 //!     }
 //!
-//!     fn receive(&mut self, frame: &[u8], _fcs_ok: bool) {
-//!         self.last = frame[0];
-//!     }
-//!
-//!     fn set_link(&mut self, _up: bool) {}
-//!
 //!     fn wants_interrupt(&mut self) -> bool {
 //!         self.last != 0
 //!     }
 //!
 //!     fn resume(&mut self) {}
+//! }
+//!
+//! impl Nic for Morse {
+//!     fn receive(&mut self, frame: &[u8], _fcs_ok: bool) {
+//!         self.last = frame[0];
+//!     }
+//!
+//!     fn set_link(&mut self, _up: bool) {}
 //! }
 //!
 //! pub type MorseModel = Model<Morse>;
@@ -99,7 +105,7 @@
 //! | the level of INTx, its mask, its eventfd; MSI, where configuration space has it: a message at each edge | says whether it wants the line |
 //! | looks at the chip at a time that it has named | says when ([`Chip::CLOCK`]) |
 //! | opening, and what the last close does | nothing: it is left as it is |
-//! | counts accesses, interrupts, DMA, frames that came while it was gone | counts frames, aborts, resets in [`Parts::counters`](Parts) |
+//! | counts accesses, interrupts, DMA, frames that came while it was gone | counts resets, and what only its kind has ([`Frames`]), in [`Parts::counters`](Parts) |
 //!
 //! Not here: MSI, PCI Express, parity; the effect of a capability; the time that DMA takes.
 #![forbid(unsafe_code)]
@@ -111,12 +117,14 @@ pub mod dma;
 pub mod eeprom;
 mod misbehave;
 mod model;
+mod nic;
 mod parts;
 pub mod pci;
 pub mod testing;
 
-pub use chip::{Chip, Variants};
+pub use chip::{Chip, Port, Variants};
 pub use counters::Counters;
 pub use misbehave::{AllOnes, Garbage, Misbehave, Trouble};
-pub use model::{Handle, Model};
+pub use model::{Card, Handle, Model};
+pub use nic::{Frames, Nic};
 pub use parts::{Costs, Parts};

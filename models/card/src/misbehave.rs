@@ -45,7 +45,8 @@ pub struct Misbehave<S> {
     pub intx_stuck: bool,
     /// INTx is never asserted, and no message sent.
     pub interrupt_lost: bool,
-    /// A started transmission does nothing: no frame, nothing written back, no interrupt.
+    /// A started transmission does nothing: no frame, nothing written back, no interrupt. Of a sound card: what plays
+    /// stands still, and its position with it.
     pub tx_hangs: bool,
     /// The chip's software reset, once asked for, does not end.
     pub reset_hangs: bool,

@@ -9,40 +9,22 @@ use std::io;
 use std::os::fd::BorrowedFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use model_wire::{NicPort, NicReceiver};
 use udrv_bus::{BarInfo, BarKind, BusError, DmaMapping, PciFunction, ResetKind, Width};
 
 use crate::alarm::Wake;
-use crate::chip::Chip;
+use crate::chip::{Chip, Port};
 use crate::counters::Counters;
 use crate::misbehave::Misbehave;
 use crate::parts::{Costs, Intx};
 use crate::pci::{self, command};
 
-struct Card<C>(Mutex<C>);
+/// A card in its slot, for what is connected to it ([`Port`]).
+pub struct Card<C>(Mutex<C>);
 
 impl<C: Chip> Card<C> {
-    fn chip(&self) -> MutexGuard<'_, C> {
+    pub(crate) fn chip(&self) -> MutexGuard<'_, C> {
         // A panic of another thread leaves registers as some access left them: still a chip.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl<C: Chip> NicReceiver for Card<C> {
-    fn receive(&self, frame: &[u8], fcs_ok: bool) {
-        let mut chip = self.chip();
-        if chip.parts().trouble.on.gone {
-            chip.parts().counters.rx_filtered += 1;
-            return;
-        }
-        chip.receive(frame, fcs_ok);
-        settle(&mut *chip);
-    }
-
-    fn link_changed(&self, up: bool) {
-        let mut chip = self.chip();
-        chip.set_link(up);
-        settle(&mut *chip);
     }
 }
 
@@ -53,7 +35,7 @@ impl<C: Chip> Wake for Card<C> {
 }
 
 /// Brings the interrupt line up to date; after anything that may have changed it.
-fn settle<C: Chip>(chip: &mut C) {
+pub(crate) fn settle<C: Chip>(chip: &mut C) {
     let wanted = chip.wants_interrupt();
     let wakes_at = chip.wakes_at();
     let parts = chip.parts();
@@ -80,15 +62,17 @@ impl<C: Chip> Clone for Handle<C> {
 }
 
 impl<C: Chip> Model<C> {
-    /// Builds a card, plugs it into the near end of a wire and opens it. It is as after power-on: memory, I/O and bus
-    /// mastering are off in the command register.
+    /// Builds a card, connects it (a network card to the near end of a wire) and opens it. It is as after power-on:
+    /// memory, I/O and bus mastering are off in the command register.
     #[must_use]
-    pub fn new(config: C::Config, port: NicPort) -> (Model<C>, Handle<C>) {
+    pub fn new(config: C::Config, port: C::Port) -> (Model<C>, Handle<C>)
+    where
+        C::Port: Port<C> + Clone,
+    {
         let mut chip = C::new(config, port.clone());
         chip.parts().open = true;
         let card = Arc::new(Card(Mutex::new(chip)));
-        let receiver: Weak<dyn NicReceiver> = Arc::<Card<C>>::downgrade(&card);
-        port.attach(receiver);
+        port.connect(Arc::downgrade(&card));
         if C::CLOCK {
             let wake: Weak<dyn Wake> = Arc::<Card<C>>::downgrade(&card);
             card.chip().parts().alarm.start(wake);
@@ -112,7 +96,7 @@ impl<C: Chip> Handle<C> {
 
     /// What the model counted so far.
     #[must_use]
-    pub fn counters(&self) -> Counters {
+    pub fn counters(&self) -> Counters<C::Counts> {
         self.card.chip().parts().counters
     }
 

@@ -4,8 +4,6 @@ use std::fs::File;
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-use model_wire::NicPort;
-
 use crate::alarm::Alarm;
 use crate::counters::Counters;
 use crate::dma::{Dma, MasterAbort};
@@ -49,18 +47,16 @@ pub(crate) struct Msi {
 }
 
 /// The card around a chip; a chip owns it and lends it to the card ([`crate::Chip::parts`]). `S` is
-/// [`crate::Chip::Switches`].
-pub struct Parts<S> {
+/// [`crate::Chip::Switches`], `T` [`crate::Chip::Counts`].
+pub struct Parts<S, T> {
     /// Configuration space.
     pub pci: ConfigSpace,
     /// Memory that the card can reach. [`Parts::dma_read`] and [`Parts::dma_write`] count and misbehave; this does not.
     pub dma: Dma,
-    /// The near end of the cable.
-    pub port: NicPort,
     /// How it fails.
     pub trouble: Trouble<S>,
     /// What is counted for tests.
-    pub counters: Counters,
+    pub counters: Counters<T>,
     pub(crate) costs: Costs,
     pub(crate) intx: Intx,
     pub(crate) msi: Msi,
@@ -69,14 +65,13 @@ pub struct Parts<S> {
     pub(crate) open: bool,
 }
 
-impl<S: Default> Parts<S> {
+impl<S: Default, T: Default> Parts<S, T> {
     /// A card after power-on, not opened.
     #[must_use]
-    pub fn new(pci: ConfigSpace, dma: Dma, port: NicPort, costs: Costs) -> Self {
+    pub fn new(pci: ConfigSpace, dma: Dma, costs: Costs) -> Self {
         Self {
             pci,
             dma,
-            port,
             trouble: Trouble::default(),
             counters: Counters::default(),
             costs,
@@ -88,7 +83,7 @@ impl<S: Default> Parts<S> {
     }
 }
 
-impl<S> Parts<S> {
+impl<S, T> Parts<S, T> {
     /// Whether the command register lets the chip master the bus, and the card is in its slot.
     #[must_use]
     pub fn may_master(&self) -> bool {

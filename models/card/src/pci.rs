@@ -151,13 +151,13 @@ pub struct Description {
 }
 
 impl Description {
-    /// An Ethernet controller with INTA#, no BARs and no capabilities; its subsystem is itself.
+    /// A function of no class with INTA#, no BARs and no capabilities; its subsystem is itself.
     #[must_use]
-    pub const fn ethernet(id: PciId) -> Self {
+    pub const fn function(id: PciId) -> Self {
         Self {
             id,
             revision: 0,
-            class: 0x02_00_00,
+            class: 0,
             subsystem: id,
             bars: [None; 6],
             interrupt_pin: 1,
@@ -167,6 +167,14 @@ impl Description {
             status: status::FIXED,
             capabilities: Vec::new(),
         }
+    }
+
+    /// The same, an Ethernet controller.
+    #[must_use]
+    pub const fn ethernet(id: PciId) -> Self {
+        let mut description = Self::function(id);
+        description.class = 0x02_00_00;
+        description
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Instant;
 use model_card::dma::{Dma, RANGES_64};
 use model_card::eeprom::Eeprom;
 use model_card::pci::{Bar, ConfigSpace, Description, command, status};
-use model_card::{Chip, Costs, Parts, Variants};
+use model_card::{Chip, Costs, Frames, Nic, Parts, Variants};
 use model_wire::NicPort;
 use udrv_bus::{PciId, Width};
 
@@ -28,7 +28,9 @@ const PBA_DEFAULT: u32 = 48;
 /// The chip on its card. Everything in it is reached through the bus, the wire and the bench.
 pub struct E1000 {
     pub(crate) config: Config,
-    pub(crate) parts: Parts<Switches>,
+    pub(crate) parts: Parts<Switches, Frames>,
+    /// The near end of the cable.
+    pub(crate) port: NicPort,
     pub(crate) eeprom: Eeprom,
     /// The checksum in it is wrong on purpose.
     pub(crate) checksum_lies: bool,
@@ -91,7 +93,8 @@ impl E1000 {
         let costs = Costs { read: config.read_cost, write: config.write_cost };
         let mut chip = Self {
             phy: Phy::new(config.variant.phy_id(), port.link_up()),
-            parts: Parts::new(pci, Dma::new(&RANGES_64), port, costs),
+            parts: Parts::new(pci, Dma::new(&RANGES_64), costs),
+            port,
             eeprom,
             config,
             checksum_lies: false,
@@ -204,7 +207,7 @@ impl E1000 {
     /// The PHY starts anew: the link fails and, if there is a cable, is back when both ends have
     /// negotiated.
     pub(crate) fn renegotiate(&mut self) {
-        if self.parts.port.negotiate() {
+        if self.port.negotiate() {
             self.set_link(false);
             return;
         }
@@ -246,7 +249,9 @@ impl E1000 {
 
 impl Chip for E1000 {
     type Config = Config;
+    type Port = NicPort;
     type Switches = Switches;
+    type Counts = Frames;
 
     const NAME: &'static str = "e1000";
     const VARIANTS: Variants<Config> = &[
@@ -259,7 +264,7 @@ impl Chip for E1000 {
         Self::power_on(config, port)
     }
 
-    fn parts(&mut self) -> &mut Parts<Switches> {
+    fn parts(&mut self) -> &mut Parts<Switches, Frames> {
         &mut self.parts
     }
 
@@ -276,19 +281,6 @@ impl Chip for E1000 {
         } else if width == Width::U32 {
             self.write_bar(bar, offset, value);
         }
-    }
-
-    fn receive(&mut self, frame: &[u8], fcs_ok: bool) {
-        if self.link_up() && !self.loops_back() {
-            self.take_frame(frame, fcs_ok);
-        } else {
-            self.parts.counters.rx_filtered += 1;
-        }
-    }
-
-    fn set_link(&mut self, up: bool) {
-        self.phy.set_cable(up);
-        self.notice_link();
     }
 
     fn wants_interrupt(&mut self) -> bool {
@@ -308,5 +300,20 @@ impl Chip for E1000 {
 
     fn resume(&mut self) {
         self.run_transmitter();
+    }
+}
+
+impl Nic for E1000 {
+    fn receive(&mut self, frame: &[u8], fcs_ok: bool) {
+        if self.link_up() && !self.loops_back() {
+            self.take_frame(frame, fcs_ok);
+        } else {
+            self.parts.counters.rx_filtered += 1;
+        }
+    }
+
+    fn set_link(&mut self, up: bool) {
+        self.phy.set_cable(up);
+        self.notice_link();
     }
 }

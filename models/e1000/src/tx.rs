@@ -240,7 +240,7 @@ impl E1000 {
         } else {
             self.parts.counters.tx_frames += 1;
             if fcs_ok {
-                self.parts.port.transmit(frame);
+                self.port.transmit(frame);
             }
         }
     }

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use model_card::dma::{Dma, RANGES_64};
 use model_card::eeprom::Eeprom;
-use model_card::{Chip, Costs, Parts, Variants};
+use model_card::{Chip, Costs, Frames, Nic, Parts, Variants};
 use model_wire::NicPort;
 use udrv_bus::Width;
 
@@ -27,7 +27,9 @@ use crate::tx::Queue;
 /// The chip on its card. Everything in it is reached through the bus, the wire and the bench.
 pub struct R8169 {
     pub(crate) config: Config,
-    pub(crate) parts: Parts<Switches>,
+    pub(crate) parts: Parts<Switches, Frames>,
+    /// The near end of the cable.
+    pub(crate) port: NicPort,
     pub(crate) eeprom: Eeprom,
 
     pub(crate) idr: [u8; 6],
@@ -117,7 +119,8 @@ impl R8169 {
             ephyar: 0,
             ephy: [0; 32],
             eeprom,
-            parts: Parts::new(pci, Dma::new(&RANGES_64), port, costs),
+            parts: Parts::new(pci, Dma::new(&RANGES_64), costs),
+            port,
             config,
         };
         chip.auto_load();
@@ -212,7 +215,9 @@ fn lanes(offset: u32, width: Width) -> u8 {
 /// Both BARs reach the same registers.
 impl Chip for R8169 {
     type Config = Config;
+    type Port = NicPort;
     type Switches = Switches;
+    type Counts = Frames;
 
     const NAME: &'static str = "r8169";
     const VARIANTS: Variants<Config> = &[
@@ -228,7 +233,7 @@ impl Chip for R8169 {
         Self::power_on(config, port)
     }
 
-    fn parts(&mut self) -> &mut Parts<Switches> {
+    fn parts(&mut self) -> &mut Parts<Switches, Frames> {
         &mut self.parts
     }
 
@@ -244,19 +249,6 @@ impl Chip for R8169 {
         } else if let Ok(at) = u8::try_from(offset & !3) {
             self.write_lanes(at, value << (8 * (offset & 3)), lanes(offset, width));
         }
-    }
-
-    fn receive(&mut self, frame: &[u8], fcs_ok: bool) {
-        if self.phy.link() && !self.loops_back() {
-            self.take_frame(frame, fcs_ok);
-        } else {
-            self.parts.counters.rx_filtered += 1;
-        }
-    }
-
-    fn set_link(&mut self, up: bool) {
-        self.phy.set_cable(up);
-        self.notice_link();
     }
 
     fn wants_interrupt(&mut self) -> bool {
@@ -283,5 +275,20 @@ impl Chip for R8169 {
     /// Ticks of 33 MHz, on PCI Express of 125.
     fn advance_clock(&mut self, ticks: u64) {
         self.timer.advance(ticks);
+    }
+}
+
+impl Nic for R8169 {
+    fn receive(&mut self, frame: &[u8], fcs_ok: bool) {
+        if self.phy.link() && !self.loops_back() {
+            self.take_frame(frame, fcs_ok);
+        } else {
+            self.parts.counters.rx_filtered += 1;
+        }
+    }
+
+    fn set_link(&mut self, up: bool) {
+        self.phy.set_cable(up);
+        self.notice_link();
     }
 }

@@ -3,7 +3,7 @@
 //! The partner can do everything that 1000BASE-T, 100BASE-TX and 10BASE-T know, and negotiation takes no time: what
 //! starts it is a link that fails and is back at once.
 
-use model_card::Chip;
+use model_card::Nic;
 
 use crate::chip::R8169;
 use crate::regs::{isr, mii, phyar, phystatus};
@@ -206,7 +206,7 @@ impl R8169 {
     /// The link fails and, if there is a cable, is back when both ends have
     /// negotiated.
     fn renegotiate(&mut self) {
-        if self.parts.port.negotiate() {
+        if self.port.negotiate() {
             self.set_link(false);
             return;
         }

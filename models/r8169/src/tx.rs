@@ -223,7 +223,7 @@ impl R8169 {
             self.take_frame(frame, true);
         } else {
             self.parts.counters.tx_frames += 1;
-            self.parts.port.transmit(frame);
+            self.port.transmit(frame);
         }
     }
 

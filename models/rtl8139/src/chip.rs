@@ -5,7 +5,7 @@
 use model_card::dma::Dma;
 use model_card::eeprom::Eeprom;
 use model_card::pci::{Bar, ConfigSpace, Description};
-use model_card::{Chip, Costs, Parts, Variants};
+use model_card::{Chip, Costs, Frames, Nic, Parts, Variants};
 use model_wire::NicPort;
 use udrv_bus::{PciId, Width};
 
@@ -27,7 +27,9 @@ pub const ID: PciId = PciId { vendor: 0x10ec, device: 0x8139 };
 /// The chip on its card. Everything in it is reached through the bus, the wire and the bench.
 pub struct Rtl8139 {
     pub(crate) config: Config,
-    pub(crate) parts: Parts<Switches>,
+    pub(crate) parts: Parts<Switches, Frames>,
+    /// The near end of the cable.
+    pub(crate) port: NicPort,
     pub(crate) eeprom: Eeprom,
 
     pub(crate) idr: [u8; 6],
@@ -108,7 +110,8 @@ impl Rtl8139 {
             phy2_parm: 0,
             wakeup: [0; WAKEUP_BYTES],
             eeprom,
-            parts: Parts::new(pci, Dma::default(), port, costs),
+            parts: Parts::new(pci, Dma::default(), costs),
+            port,
             config,
         };
         chip.auto_load();
@@ -180,7 +183,9 @@ fn lanes(offset: u8, width: Width) -> u8 {
 /// Both BARs reach the same 256 bytes.
 impl Chip for Rtl8139 {
     type Config = Config;
+    type Port = NicPort;
     type Switches = Switches;
+    type Counts = Frames;
 
     const NAME: &'static str = "rtl8139";
     const VARIANTS: Variants<Config> = &[
@@ -193,7 +198,7 @@ impl Chip for Rtl8139 {
         Self::power_on(config, port)
     }
 
-    fn parts(&mut self) -> &mut Parts<Switches> {
+    fn parts(&mut self) -> &mut Parts<Switches, Frames> {
         &mut self.parts
     }
 
@@ -205,17 +210,6 @@ impl Chip for Rtl8139 {
     fn write(&mut self, _bar: u8, offset: u32, width: Width, value: u32) {
         let offset = offset as u8;
         self.write_lanes(offset & !3, value << (8 * (offset & 3)), lanes(offset, width));
-    }
-
-    fn receive(&mut self, frame: &[u8], fcs_ok: bool) {
-        self.take_frame(frame, fcs_ok);
-    }
-
-    fn set_link(&mut self, up: bool) {
-        if up != self.phy.link() {
-            self.phy.set_link(up);
-            self.isr |= isr::PUN_LINKCHG;
-        }
     }
 
     fn wants_interrupt(&mut self) -> bool {
@@ -232,5 +226,18 @@ impl Chip for Rtl8139 {
     /// Ticks of 33 MHz.
     fn advance_clock(&mut self, ticks: u64) {
         self.timer.advance(ticks);
+    }
+}
+
+impl Nic for Rtl8139 {
+    fn receive(&mut self, frame: &[u8], fcs_ok: bool) {
+        self.take_frame(frame, fcs_ok);
+    }
+
+    fn set_link(&mut self, up: bool) {
+        if up != self.phy.link() {
+            self.phy.set_link(up);
+            self.isr |= isr::PUN_LINKCHG;
+        }
     }
 }

@@ -109,7 +109,7 @@ impl Rtl8139 {
             return Ok(0);
         }
         if len != 0 {
-            self.parts.port.transmit(buffer);
+            self.port.transmit(buffer);
             self.parts.counters.tx_frames += 1;
         }
         Ok(if self.phy.link() { 0 } else { tsd::CRS })

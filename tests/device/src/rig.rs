@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use model_card::{Handle, Model};
 use model_wire::{Station, Wire, WireConfig};
-use udrv::net::{DeviceError, NetDevice, Options};
+use udrv::net::{NetDevice, NetOptions};
+use udrv::run::{DeviceError, Options};
 use udrv::supervisor::quarantine::QuarantineConfig;
 use udrv_bus::PciFunction;
 
@@ -82,7 +83,11 @@ pub fn is_emulated() -> bool {
 pub fn patient(options: Options) -> Options {
     let Ok(ms) = std::env::var("UDRV_TEST_DEADLINE") else { return options };
     let deadline = Duration::from_millis(ms.parse().expect("milliseconds"));
-    Options { deadline, tx_timeout: options.tx_timeout.max(4 * deadline), ..options }
+    Options {
+        deadline,
+        net: NetOptions { tx_timeout: options.net.tx_timeout.max(4 * deadline), ..options.net },
+        ..options
+    }
 }
 
 /// Options for tests: what waits for seconds in earnest waits for fractions of one, and no entry point is put aside, for
@@ -91,7 +96,12 @@ pub fn patient(options: Options) -> Options {
 pub fn quick() -> Options {
     let moment = Duration::from_millis(50);
     let quarantine = QuarantineConfig { faults: 0, ..QuarantineConfig::default() };
-    Options { tx_timeout: moment, look: moment, quarantine, ..Options::default() }
+    Options {
+        look: moment,
+        quarantine,
+        net: NetOptions { tx_timeout: moment, ..NetOptions::default() },
+        ..Options::default()
+    }
 }
 
 fn build<S: Subject>(
@@ -196,7 +206,8 @@ impl<S: Subject> Hand<S> {
     /// When it does not start.
     #[must_use]
     pub fn new(options: Options, config: Config<S>) -> Hand<S> {
-        let options = Options { interrupt_interval: Some(Duration::ZERO), ..options };
+        let options =
+            Options { net: NetOptions { interrupt_interval: Some(Duration::ZERO), ..options.net }, ..options };
         let (device, around) = build(turn(), options, config, |_| {}, |card| card).expect("the device starts");
         Hand { around, device }
     }

@@ -3,8 +3,9 @@
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread::JoinHandle;
 
-use udrv::net::{Answer, Command, Commander, DeviceError, NetDevice, Status, commands};
+use udrv::net::NetDevice;
 use udrv::report::FaultReport;
+use udrv::run::{Answer, Command, Commander, DeviceError, Status, commands};
 use udrv_driver::{Entry, InjectedFault, Injection, NetDriver, Point};
 
 use crate::{PATIENCE, wait_until};

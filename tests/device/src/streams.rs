@@ -1,8 +1,8 @@
 //! Numbered frames both ways through a device that the test turns by hand: what is in its rings when a call faults is as
 //! the test has put it there.
 
-use udrv::net::{Answer, Command};
 use udrv::report::FaultReport;
+use udrv::run::{Answer, Command};
 use udrv_driver::{Entry, InjectedFault, Injection, Point};
 
 use crate::frames::{Judge, Way};

@@ -5,7 +5,7 @@
 
 use std::ops::RangeInclusive;
 
-use model_card::Chip;
+use model_card::{Chip, Nic};
 use udrv_bus::Width;
 use udrv_driver::NetDriver;
 
@@ -55,7 +55,7 @@ pub trait Subject: Sized + 'static {
     /// The driver.
     type Driver: NetDriver + Send;
     /// The chip on the model's card.
-    type Chip: Chip<Config: Default>;
+    type Chip: Nic<Config: Default>;
 
     /// The BAR that the registers below are in.
     const BAR: u8;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use model_card::Chip;
 use model_wire::Station;
-use udrv::net::Command;
+use udrv::run::Command;
 
 use crate::frames::{Judge, Way};
 use crate::host::HostEnd;
@@ -158,10 +158,10 @@ where
     }
     rig.around.bench.misbehave(|m| **m = <S::Chip as Chip>::Switches::default());
     wait_until(&format!("{what}: what was under way is through"), || {
-        let before = rig.status().traffic;
+        let before = rig.status().net().traffic;
         while rig.around.host.try_receive(&mut traffic.buffer).is_some() {}
         let _ = rig.around.station.drain();
-        rig.status().traffic == before
+        rig.status().net().traffic == before
     });
     let mut fresh = Traffic { sent: traffic.sent, ..Traffic::new() };
     fresh.flows(&rig, &format!("after {what}"));

@@ -14,7 +14,8 @@ use model_pegasus::{Config, Counters, Misbehave, PegasusHandle, PegasusModel, Va
 use model_wire::{Station, Wire, WireConfig};
 use pegasus::Pegasus;
 use udrv::device::Opened;
-use udrv::net::{Answer, Command, DeviceError, NetDevice, Options, Status};
+use udrv::net::NetDevice;
+use udrv::run::{Answer, Command, DeviceError, Options, Status};
 use udrv_driver::{Entry, InjectedFault, Injection, Point};
 
 use crate::frames::{Judge, Way};

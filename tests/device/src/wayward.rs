@@ -4,8 +4,9 @@
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use udrv::net::{Answer, Command, DeviceError, NetDevice, Options, Status};
+use udrv::net::NetDevice;
 use udrv::report::FaultReport;
+use udrv::run::{Answer, Command, DeviceError, Options, Status};
 use udrv_driver::zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 use udrv_driver::{
     Alternates, Bus, Cx, Dma, Driver, Entry, Error, Events, Kind, Link, MacAddress, NetDriver, Point, Reg,

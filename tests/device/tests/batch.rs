@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use model_wire::Rng;
-use udrv::net::{Answer, Command, NetDevice, Options, Status};
+use udrv::net::NetDevice;
+use udrv::run::{Answer, Command, Options, Status};
 use udrv::supervisor::policy::Protect;
 use udrv::supervisor::quarantine::QuarantineConfig;
 use udrv_driver::zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
@@ -250,9 +251,9 @@ impl Rig {
             self.device.serve_interrupt().expect("the device goes on");
             self.look();
             let left = self.device.free_buffers() < 64;
-            !left && self.judge.seen + self.status().traffic.tx_dropped == self.given
+            !left && self.judge.seen + self.status().net().traffic.tx_dropped == self.given
         });
-        let dropped = self.status().traffic.tx_dropped;
+        let dropped = self.status().net().traffic.tx_dropped;
         let missing = self.judge.missing + self.given - self.judge.next();
         assert_eq!(missing, dropped, "{what}");
     }
@@ -319,7 +320,7 @@ fn a_fault_that_is_armed_once_fires_once_in_a_batch() {
     rig.tell(Command::Inject { entry: Entry::Transmit, injection: FAULT, times: 3 });
     rig.give(2);
     rig.pump();
-    assert_eq!((rig.status().faults, rig.status().traffic.tx_dropped), (4, 1));
+    assert_eq!((rig.status().faults, rig.status().net().traffic.tx_dropped), (4, 1));
     rig.expect_all("two attempts of the first frame, and none of the second");
 }
 
@@ -336,7 +337,7 @@ fn a_poisonous_frame_is_lost_alone() {
         rig.give(31 - at);
         rig.pump();
         rig.look();
-        let traffic = rig.status().traffic;
+        let traffic = rig.status().net().traffic;
         assert_eq!((rig.judge.seen, rig.judge.missing + 32 - rig.judge.next()), (31, 1), "{at}");
         assert_eq!((traffic.tx_dropped, rig.status().faults), (1, 3), "with the batch, alone, and once more");
         rig.length = 0;
@@ -354,7 +355,7 @@ fn the_second_version_sends_one_by_one() {
     rig.look();
     let status = rig.status();
     assert_eq!(status.quarantine.len(), 1);
-    assert_eq!((rig.judge.seen, status.traffic.tx_dropped, status.faults), (31, 1, 5));
+    assert_eq!((rig.judge.seen, status.net().traffic.tx_dropped, status.faults), (31, 1, 5));
     assert_eq!(rig.calls(), 1 + 2 + 3 + 30, "the batch, one frame twice, one by the second version too, the others");
     rig.expect_all("nothing is left");
 }

@@ -6,7 +6,8 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 use model_rtl8139::{AllOnes, Garbage, regs};
-use udrv::net::{Answer, Command, DeviceFaults, InterruptMode, Options};
+use udrv::net::NetOptions;
+use udrv::run::{Answer, Command, DeviceFaults, InterruptMode, Options};
 use udrv_driver::Entry;
 use udrv_tests::frames::Way;
 use udrv_tests::rig::{Hand, Rig, quick};
@@ -34,7 +35,7 @@ const WHILE: Duration = Duration::from_secs(1);
 const TX_TIMEOUT: Duration = Duration::from_secs(4);
 
 fn start<S: Subject>(trouble: impl FnOnce(&mut Misbehave<S>)) -> Rig<S> {
-    let options = Options { look: LOOK, tx_timeout: TX_TIMEOUT, ..quick() };
+    let options = Options { look: LOOK, net: NetOptions { tx_timeout: TX_TIMEOUT, ..quick().net }, ..quick() };
     Rig::start(options, S::config(), trouble).expect("the device starts")
 }
 
@@ -133,8 +134,8 @@ fn interrupts_that_do_not_come_are_polled_for<S: Subject>() {
         all_is_as_before(&rig, &mut traffic, true);
         left_alone(&rig);
         assert_eq!((traffic.down.missing, traffic.up.missing), (0, 0));
-        let t = rig.status().traffic;
-        assert_eq!((t.tx_lost, t.tx_dropped, t.rx_dropped, t.restores), (0, 0, 0, 0), "{t:?}");
+        let (t, restores) = (rig.status().net().traffic, rig.status().restores);
+        assert_eq!((t.tx_lost, t.tx_dropped, t.rx_dropped, restores), (0, 0, 0, 0), "{t:?}");
         rig.stop().0.expect("stops");
     }
 }
@@ -159,7 +160,7 @@ fn completions_that_are_not_announced_are_polled_for() {
     let took = begin.elapsed();
     assert!(took < LOOK * 100 * 3 / 4, "{took:?} for 800 frames");
     assert_eq!(rig.status().interrupts, InterruptMode::Polled);
-    assert_eq!((traffic.down.missing, rig.status().traffic.tx_lost), (0, 0));
+    assert_eq!((traffic.down.missing, rig.status().net().traffic.tx_lost), (0, 0));
     rig.stop().0.expect("stops");
 }
 
@@ -297,7 +298,7 @@ fn faults_of_all_kinds_in_turn() {
     rig.around.bench.misbehave(|m| *m = Misbehave::<Rtl8139>::none());
     all_is_as_before(&rig, &mut traffic, true);
     assert_eq!((traffic.down.missing, traffic.up.missing), (0, 0));
-    assert_eq!(rig.status().traffic.restores, 0);
+    assert_eq!(rig.status().restores, 0);
     rig.stop().0.expect("stops");
 }
 
@@ -410,7 +411,7 @@ fn values_that_cannot_be_are_counted_and_restored() {
         rig.around.bench.misbehave(|m| m.garbage = None);
         traffic.flows(&rig, "after nonsense");
         all_is_as_before(&rig, &mut traffic, false);
-        assert!(rig.status().traffic.restores >= 1);
+        assert!(rig.status().restores >= 1);
         rig.stop().0.expect("stops");
     }
 }
@@ -431,6 +432,6 @@ fn a_register_that_becomes_ready_late_is_waited_for<S: Subject>() {
     rig.around.bench.misbehave(|m| (m.tx_hangs, m.reset_hangs) = (false, false));
     traffic.flows(&rig, "after a reset that was slow");
     all_is_as_before(&rig, &mut traffic, false);
-    assert!(rig.status().traffic.restores >= 1);
+    assert!(rig.status().restores >= 1);
     rig.stop().0.expect("stops");
 }

@@ -3,7 +3,8 @@
 use std::time::{Duration, Instant};
 
 use model_e1000::{BadWriteback, Config, Switches, Variant};
-use udrv::net::Options;
+use udrv::net::NetOptions;
+use udrv::run::Options;
 use udrv_driver::{Entry, MacAddress};
 use udrv_tests::frames::CARD;
 use udrv_tests::rig::{Rig, quick};
@@ -30,7 +31,7 @@ fn an_eeprom_that_does_not_add_up_needs_an_address_from_the_administrator() {
     let lies = |m: &mut udrv_tests::subject::Misbehave<E1000>| m.eeprom_checksum = true;
     let error = Rig::<E1000>::start(quick(), E1000::config(), lies).err().expect("no address").to_string();
     assert!(error.contains("address") && !error.contains('\n'), "{error}");
-    let options = Options { mac: Some(MacAddress(CARD)), ..quick() };
+    let options = Options { net: NetOptions { mac: Some(MacAddress(CARD)), ..quick().net }, ..quick() };
     let rig = Rig::<E1000>::start(options, E1000::config(), lies).expect("it has one now");
     Traffic::new().flows(&rig, "with the administrator's address");
     rig.stop().0.expect("stops");

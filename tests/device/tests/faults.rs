@@ -4,8 +4,8 @@
 use std::time::{Duration, Instant};
 
 use model_wire::Rng;
-use udrv::net::Options;
 use udrv::report::{FaultReport, Rung};
+use udrv::run::Options;
 use udrv_driver::{Entry, InjectedFault, Point};
 use udrv_tests::frames::{Judge, Way};
 use udrv_tests::rig::{Rig, is_emulated, quick};
@@ -161,7 +161,7 @@ fn every_fault_in<S: Subject>(entry: Entry) {
             assert!(report.to_next_frame.is_some_and(|t| t >= report.to_error), "{what}: {report:#?}");
             let status = rig.status();
             assert!(status.canary_intact, "{what}");
-            assert_eq!((status.traffic.tx_lost, status.traffic.tx_dropped), (0, 0), "{what}");
+            assert_eq!((status.net().traffic.tx_lost, status.net().traffic.tx_dropped), (0, 0), "{what}");
         }
     }
     rig.stop().0.expect("it stops as if nothing had been");
@@ -250,7 +250,7 @@ fn faults_in_a_row_do_not_end_the_device<S: Subject>() {
                     streams.take(&rig);
                     streams.down.next() == streams.sent_down
                 });
-                assert_eq!((streams.down.missing, rig.status().traffic.tx_dropped), (1, 1));
+                assert_eq!((streams.down.missing, rig.status().net().traffic.tx_dropped), (1, 1));
                 let lost: u64 = rig.faults(0).iter().map(|r| r.frames_lost).sum();
                 assert_eq!(lost, 1, "the loss is in the reports");
                 streams.down.missing = 0;
@@ -371,8 +371,8 @@ fn thousands_of_faults_under_two_streams_cost_no_frame<S: Subject>() {
     let status = rig.status();
     strays.expect_none(&rig, count);
     assert!(status.canary_intact);
-    let t = status.traffic;
-    assert_eq!((t.tx_lost, t.tx_dropped, t.rx_dropped, t.restores), (0, 0, 0, 0), "{t:?}");
+    let t = status.net().traffic;
+    assert_eq!((t.tx_lost, t.tx_dropped, t.rx_dropped, status.restores), (0, 0, 0, 0), "{t:?}");
     let kept = rig.faults(0);
     assert!(kept.len() > 100 && kept.iter().all(|r| r.recovered && r.rung == Rung::Abort && r.frames_lost == 0));
     rig.stop().0.expect("stops");
@@ -412,7 +412,7 @@ fn faults_that_need_a_restore_lose_only_what_was_in_flight<S: Subject>() {
         }
         (streams.down.next(), streams.up.next()) == (down + 1, up + 1)
     });
-    let t = rig.status().traffic;
+    let t = rig.status().net().traffic;
     // the chip may have sent a frame and not been asked about it before it was reset: then it counts as lost and is not
     let missing = streams.down.missing;
     assert!(

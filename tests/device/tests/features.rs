@@ -3,7 +3,8 @@
 
 use std::time::{Duration, Instant};
 
-use udrv::net::{Answer, Command, Options, Switch};
+use udrv::net::{NetOptions, Switch};
+use udrv::run::{Answer, Command, Options};
 use udrv_driver::{Driver, Entry, Features, InjectedFault, NetDriver, Offloads, Point};
 use udrv_tests::frames::{Judge, Way};
 use udrv_tests::rig::{Rig, quick};
@@ -52,7 +53,7 @@ fn refused<S: Subject>(options: Options) -> String {
 
 fn set_mtu<S: Subject>(rig: &Rig<S>, mtu: u32) {
     rig.around.host.administer(|wanted| wanted.mtu = mtu);
-    wait_until("the MTU is followed", || rig.status().mtu == mtu);
+    wait_until("the MTU is followed", || rig.status().net().mtu == mtu);
 }
 
 /// Numbered frames of choice through a rig, and each must arrive.
@@ -92,12 +93,12 @@ fn long_frames_go_both_ways<S: Subject>() {
             continue;
         }
         for mtu in [1501, 4000, 7000, 9000, most].into_iter().filter(|mtu| *mtu <= most) {
-            let options = Options { mtu: by_option.then_some(mtu), ..quick() };
+            let options = Options { net: NetOptions { mtu: by_option.then_some(mtu), ..quick().net }, ..quick() };
             let rig = Rig::<S>::start(options, S::config(), |_| {}).expect("starts");
             if !by_option {
                 set_mtu(&rig, mtu);
             }
-            assert_eq!((rig.around.host.mtu(), rig.status().mtu), (mtu, mtu));
+            assert_eq!((rig.around.host.mtu(), rig.status().net().mtu), (mtu, mtu));
             let mut numbered = Numbered::new();
             let mut all = |rig: &Rig<S>| {
                 for length in [60, 1514, 1518, 2044, 2045, 4096, 6144, mtu + 13, mtu + 14, mtu + 18] {
@@ -114,7 +115,7 @@ fn long_frames_go_both_ways<S: Subject>() {
             }
             assert!(matches!(rig.ask(Command::Restart), Some(Answer::Done)));
             all(&rig);
-            let traffic = rig.status().traffic;
+            let traffic = rig.status().net().traffic;
             assert_eq!((traffic.tx_dropped, traffic.tx_lost, traffic.rx_dropped), (0, 0, 0));
             rig.stop().0.expect("stops");
         }
@@ -124,7 +125,12 @@ fn long_frames_go_both_ways<S: Subject>() {
 fn frames_beyond_the_mtu_are_counted<S: Subject>() {
     let most = S::Driver::FEATURES.max_mtu;
     for mtu in [1500, 3000, 9000].into_iter().filter(|mtu| *mtu <= most) {
-        let rig = Rig::<S>::start(Options { mtu: Some(mtu), ..quick() }, S::config(), |_| {}).expect("starts");
+        let rig = Rig::<S>::start(
+            Options { net: NetOptions { mtu: Some(mtu), ..quick().net }, ..quick() },
+            S::config(),
+            |_| {},
+        )
+        .expect("starts");
         let mut numbered = Numbered::new();
         for round in 1..=20 {
             let longer = vec![0xee; mtu as usize + 18 + round];
@@ -135,8 +141,8 @@ fn frames_beyond_the_mtu_are_counted<S: Subject>() {
             rig.around.station.inject(&to_card);
             numbered.exchange(&rig, mtu + 18);
             let status = rig.status();
-            let chip = status.chip.expect("counters");
-            assert_eq!(status.traffic.tx_dropped, round as u64, "{mtu}");
+            let chip = status.net().chip.expect("counters");
+            assert_eq!(status.net().traffic.tx_dropped, round as u64, "{mtu}");
             assert_eq!(chip.rx_errors + chip.rx_missed, round as u64, "{mtu}: {chip:?}");
         }
         rig.stop().0.expect("stops");
@@ -146,12 +152,17 @@ fn frames_beyond_the_mtu_are_counted<S: Subject>() {
 fn an_mtu_out_of_range_is_refused<S: Subject>() {
     let most = S::Driver::FEATURES.max_mtu;
     for mtu in [0, 67, most + 1, u32::MAX] {
-        let error = refused::<S>(Options { mtu: Some(mtu), ..quick() });
+        let error = refused::<S>(Options { net: NetOptions { mtu: Some(mtu), ..quick().net }, ..quick() });
         assert!(error.contains(&format!("68 to {most}")) && error.contains(S::Driver::NAME), "{error}");
     }
     for mtu in [68, 1500, most] {
-        let rig = Rig::<S>::start(Options { mtu: Some(mtu), ..quick() }, S::config(), |_| {}).expect("starts");
-        assert_eq!((rig.around.host.mtu(), rig.status().mtu), (mtu, mtu));
+        let rig = Rig::<S>::start(
+            Options { net: NetOptions { mtu: Some(mtu), ..quick().net }, ..quick() },
+            S::config(),
+            |_| {},
+        )
+        .expect("starts");
+        assert_eq!((rig.around.host.mtu(), rig.status().net().mtu), (mtu, mtu));
         rig.stop().0.expect("stops");
     }
 }
@@ -163,7 +174,9 @@ fn the_mtu_changes_under_traffic_and_faults<S: Subject>() {
     }
     let most = S::Driver::FEATURES.max_mtu;
     // large enough from the start for what follows
-    let rig = Rig::<S>::start(Options { mtu: Some(most), ..quick() }, S::config(), |_| {}).expect("starts");
+    let rig =
+        Rig::<S>::start(Options { net: NetOptions { mtu: Some(most), ..quick().net }, ..quick() }, S::config(), |_| {})
+            .expect("starts");
     let mut numbered = Numbered::new();
     let mut faults = 0;
     for fault in InjectedFault::ALL {
@@ -176,9 +189,9 @@ fn the_mtu_changes_under_traffic_and_faults<S: Subject>() {
             for length in [60, 1518, mtu + 18] {
                 numbered.exchange(&rig, length);
             }
-            let before = rig.status().traffic.tx_dropped;
+            let before = rig.status().net().traffic.tx_dropped;
             rig.around.host.send(&vec![0xee; mtu as usize + 19]);
-            wait_until(&what, || rig.status().traffic.tx_dropped == before + 1);
+            wait_until(&what, || rig.status().net().traffic.tx_dropped == before + 1);
         }
     }
     assert!(rig.faults(0).iter().all(|report| report.recovered && report.entry == "configure"));
@@ -191,13 +204,15 @@ fn an_mtu_that_faults_again_is_put_back<S: Subject>() {
         return;
     }
     let most = S::Driver::FEATURES.max_mtu;
-    let rig = Rig::<S>::start(Options { mtu: Some(most), ..quick() }, S::config(), |_| {}).expect("starts");
+    let rig =
+        Rig::<S>::start(Options { net: NetOptions { mtu: Some(most), ..quick().net }, ..quick() }, S::config(), |_| {})
+            .expect("starts");
     let mut numbered = Numbered::new();
     for point in Point::ALL {
         rig.inject(Entry::Configure, InjectedFault::NullWrite, point, 2);
         rig.around.host.administer(|wanted| wanted.mtu = 1500);
         wait_until("it is put back", || rig.around.host.mtu() == most);
-        assert_eq!(rig.status().mtu, most);
+        assert_eq!(rig.status().net().mtu, most);
         numbered.exchange(&rig, most + 18);
     }
     rig.stop().0.expect("stops");
@@ -215,9 +230,9 @@ fn frames_of_the_vlan_come_without_its_tag<S: Subject>() {
     }
     for vlan in [1, 100, 4094] {
         let most = S::Driver::FEATURES.max_mtu;
-        let options = Options { vlan: Some(vlan), mtu: Some(most), ..quick() };
+        let options = Options { net: NetOptions { vlan: Some(vlan), mtu: Some(most), ..quick().net }, ..quick() };
         let rig = Rig::<S>::start(options, S::config(), |_| {}).expect("starts");
-        assert_eq!(rig.status().vlan, vlan);
+        assert_eq!(rig.status().net().vlan, vlan);
         let mut number = 0;
         let mut all = |what: &str| {
             // without its tag the first is shorter than others may be
@@ -253,34 +268,37 @@ fn frames_of_the_vlan_come_without_its_tag<S: Subject>() {
         }
         rig.around.host.administer(|wanted| wanted.promiscuous = true);
         // changes are followed before commands are
-        assert!(rig.status().link_up);
+        assert!(rig.status().net().link_up);
         all("promiscuous");
         assert!(matches!(rig.ask(Command::Restart), Some(Answer::Done)));
         all("restarted");
-        assert_eq!(rig.status().traffic.tx_dropped, 0);
+        assert_eq!(rig.status().net().traffic.tx_dropped, 0);
         rig.stop().0.expect("stops");
     }
 }
 
 fn a_vlan_that_cannot_be_is_refused<S: Subject>() {
     for vlan in [0, 4095, u16::MAX] {
-        let error = refused::<S>(Options { vlan: Some(vlan), ..quick() });
+        let error = refused::<S>(Options { net: NetOptions { vlan: Some(vlan), ..quick().net }, ..quick() });
         assert!(error.contains("1 to 4094"), "{error}");
     }
     if !S::Driver::FEATURES.vlan {
-        let error = refused::<S>(Options { vlan: Some(5), ..quick() });
+        let error = refused::<S>(Options { net: NetOptions { vlan: Some(5), ..quick().net }, ..quick() });
         assert!(error.contains(S::Driver::NAME) && error.contains("type vlan id 5"), "{error}");
     }
 }
 
 fn an_interrupt_interval_out_of_range_is_refused<S: Subject>() {
-    let interval = |us| Options { interrupt_interval: Some(Duration::from_micros(us)), ..quick() };
+    let interval = |us| Options {
+        net: NetOptions { interrupt_interval: Some(Duration::from_micros(us)), ..quick().net },
+        ..quick()
+    };
     let longest = S::Driver::FEATURES.moderation.map_or(0, |moderation| moderation.longest.0);
     let error = refused::<S>(interval(longest + 1));
     assert!(error.contains("--interrupt-interval") && error.contains(S::Driver::NAME), "{error}");
     for us in [0, 1.min(longest), longest] {
         let rig = Rig::<S>::start(interval(us), S::config(), |_| {}).expect("starts");
-        assert_eq!(rig.status().interrupt_interval, us);
+        assert_eq!(rig.status().net().interrupt_interval, us);
         let mut numbered = Numbered::new();
         (0..20).for_each(|_| numbered.exchange(&rig, 60));
         rig.stop().0.expect("stops");
@@ -290,7 +308,7 @@ fn an_interrupt_interval_out_of_range_is_refused<S: Subject>() {
 fn offloads_are_switched_off<S: Subject>() {
     let able = S::Driver::OFFLOADS;
     let told = |offloads: &[(Switch, bool)]| {
-        let options = Options { offloads: offloads.to_vec(), ..quick() };
+        let options = Options { net: NetOptions { offloads: offloads.to_vec(), ..quick().net }, ..quick() };
         let rig = Rig::<S>::start(options, S::config(), |_| {}).expect("starts");
         let mut numbered = Numbered::new();
         (0..20).for_each(|_| numbered.exchange(&rig, 1514));
@@ -306,7 +324,7 @@ fn an_offload_that_the_chip_does_not_have_is_refused<S: Subject>() {
     let able = S::Driver::OFFLOADS;
     let has = [able.tx_checksum, able.rx_checksum, able.segments()];
     for (switch, has) in Switch::ALL.into_iter().zip(has) {
-        let options = Options { offloads: vec![(switch, true)], ..quick() };
+        let options = Options { net: NetOptions { offloads: vec![(switch, true)], ..quick().net }, ..quick() };
         if has {
             Rig::<S>::start(options, S::config(), |_| {}).expect("starts").stop().0.expect("stops");
         } else {
@@ -323,7 +341,10 @@ fn interrupts_keep_the_distance_that_was_asked_for<S: Subject>() {
         return;
     }
     for us in [longest.min(1_000), longest.min(5_000)] {
-        let options = Options { interrupt_interval: Some(Duration::from_micros(us)), ..quick() };
+        let options = Options {
+            net: NetOptions { interrupt_interval: Some(Duration::from_micros(us)), ..quick().net },
+            ..quick()
+        };
         let rig = Rig::<S>::start(options, S::config(), |_| {}).expect("starts");
         let begun = Instant::now();
         let before = rig.around.bench.counters().interrupts;

@@ -4,8 +4,9 @@
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use udrv::net::{Answer, Command, NetDevice, Options, Status};
+use udrv::net::NetDevice;
 use udrv::report::{FaultReport, Rung};
+use udrv::run::{Answer, Command, Options, Status};
 use udrv::supervisor::policy::Protect;
 use udrv::supervisor::quarantine::QuarantineConfig;
 use udrv_driver::zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
@@ -257,12 +258,12 @@ impl Rig {
     fn expect_all_buffers(&mut self) {
         self.poll();
         let _ = self.given();
-        let before = self.status().traffic;
+        let before = self.status().net().traffic;
         for _ in 0..100 {
             self.give();
             self.poll();
         }
-        let after = self.status().traffic;
+        let after = self.status().net().traffic;
         assert_eq!((self.given(), after.tx_frames - before.tx_frames), (100, 100));
         assert_eq!((after.tx_lost, after.tx_dropped), (before.tx_lost, before.tx_dropped));
         assert_eq!(self.device.free_buffers(), 64);
@@ -306,7 +307,7 @@ fn a_handle_of_before_a_restart_is_refused_after_it() {
     rig.give();
     rig.poll();
     assert!(matches!(rig.device.handle(Command::Restart), Ok(Answer::Done)));
-    assert_eq!(rig.status().traffic.tx_lost, 1, "what the driver had is lost");
+    assert_eq!(rig.status().net().traffic.tx_lost, 1, "what the driver had is lost");
     assert_eq!(rig.device.free_buffers(), 64);
     rig.habit(Habit::CompleteCards);
     rig.give();
@@ -334,12 +335,12 @@ fn an_older_state_completes_what_has_left_since_and_nothing_comes_of_it() {
     rig.habit(Habit::Spoil);
     rig.poll();
     rig.habit(Habit::None);
-    assert_eq!((rig.status().traffic.tx_frames, rig.device.free_buffers()), (2, 64));
+    assert_eq!((rig.status().net().traffic.tx_frames, rig.device.free_buffers()), (2, 64));
     rig.give();
     expect_older_state(&mut rig);
     assert_eq!((rig.given(), rig.device.free_buffers()), (3, 63), "one is with the driver");
     rig.poll();
-    let traffic = rig.status().traffic;
+    let traffic = rig.status().net().traffic;
     assert_eq!((traffic.tx_frames, traffic.tx_lost, traffic.tx_dropped), (3, 0, 0));
     rig.expect_all_buffers();
 }
@@ -354,7 +355,7 @@ fn frames_that_an_older_state_does_not_know_are_lost_and_counted() {
     assert_eq!(rig.device.free_buffers(), 63);
     rig.poll();
     expect_older_state(&mut rig);
-    let traffic = rig.status().traffic;
+    let traffic = rig.status().net().traffic;
     assert_eq!((traffic.tx_frames, traffic.tx_lost, rig.device.free_buffers()), (0, 1, 64));
     rig.expect_all_buffers();
 }
@@ -370,6 +371,6 @@ fn a_frame_that_is_kept_and_refused_costs_no_buffer_without_protection_either() 
         rig.poll();
     }
     let status = rig.status();
-    assert_eq!((rig.given(), status.traffic.tx_dropped, status.traffic.tx_frames), (100, 100, 100));
+    assert_eq!((rig.given(), status.net().traffic.tx_dropped, status.net().traffic.tx_frames), (100, 100, 100));
     rig.expect_all_buffers();
 }

@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use udrv::net::Options;
+use udrv::net::NetOptions;
+use udrv::run::Options;
 use udrv_driver::Entry;
 use udrv_tests::frames::{Judge, Way};
 use udrv_tests::rig::{Rig, quick};
@@ -91,8 +92,12 @@ fn frames_go_on_when_the_link_is_back<S: Subject>() {
 /// The link is away for much longer than a frame may be with the device.
 fn no_link_is_no_reason_to_set_the_transmitter_right<S: Subject>() {
     let tx_timeout = Duration::from_millis(20);
-    let rig =
-        Rig::<S>::start(Options { tx_timeout, look: tx_timeout, ..quick() }, S::config(), |_| {}).expect("starts");
+    let rig = Rig::<S>::start(
+        Options { look: tx_timeout, net: NetOptions { tx_timeout, ..quick().net }, ..quick() },
+        S::config(),
+        |_| {},
+    )
+    .expect("starts");
     let mut streams = Streams::new();
     streams.expect_flow(&rig, "at the start");
     // what stands in the transmit ring now stays there
@@ -100,7 +105,7 @@ fn no_link_is_no_reason_to_set_the_transmitter_right<S: Subject>() {
     for _ in 0..3 {
         streams.send(&rig);
     }
-    wait_until("the device has them", || rig.status().traffic.tx_bytes > 0 && !rig.around.bench.intx_asserted());
+    wait_until("the device has them", || rig.status().net().traffic.tx_bytes > 0 && !rig.around.bench.intx_asserted());
     rig.around.wire.set_link(false);
     wait_until("no carrier", || !rig.around.host.carrier());
     let before = timeouts(&rig);
@@ -135,7 +140,7 @@ fn a_link_that_flaps_under_traffic<S: Subject>() {
     wait_until("carrier", || rig.around.host.carrier());
     streams.expect_flow(&rig, "after all");
     let status = rig.status();
-    assert!(status.link_up && status.canary_intact);
+    assert!(status.net().link_up && status.canary_intact);
     assert_eq!((status.faults, status.restarts, timeouts(&rig)), (0, 0, 0));
     rig.stop().0.expect("stops");
 }

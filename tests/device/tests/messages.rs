@@ -13,7 +13,8 @@ use model_serve::Server;
 use model_wire::{Wire, WireConfig};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::EventFd;
-use udrv::net::{DeviceFaults, InterruptChoice, InterruptMode, Options};
+use udrv::net::NetOptions;
+use udrv::run::{DeviceFaults, InterruptChoice, InterruptMode, Options};
 use udrv::supervisor::ladder::{LadderConfig, Recovery};
 use udrv::vfio_user::VfioUserFunction;
 use udrv_bus::{BarInfo, BusError, DmaMapping, PciFunction, ResetKind, Width};
@@ -32,8 +33,7 @@ fn options() -> Options {
     Options {
         interrupts: InterruptChoice::Auto,
         look: NEVER,
-        tx_timeout: NEVER,
-        interrupt_interval: Some(Duration::ZERO),
+        net: NetOptions { tx_timeout: NEVER, interrupt_interval: Some(Duration::ZERO), ..quick().net },
         ..quick()
     }
 }
@@ -197,7 +197,7 @@ fn a_cause_that_comes_while_others_are_acknowledged_is_found() {
                 rig.around.wire.set_link(false);
             }
             proceed.send(()).unwrap();
-            wait_until("the link is seen", || rig.status().link_up == is_up);
+            wait_until("the link is seen", || rig.status().net().link_up == is_up);
             up.expect_all(&rig, "a frame");
         }
         up.send(&rig, 100);

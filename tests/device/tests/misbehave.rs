@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use model_card::Garbage;
 use model_rtl8139::BadHeader;
-use udrv::net::DeviceError;
+use udrv::run::DeviceError;
 use udrv_driver::Entry;
 use udrv_tests::frames::{Judge, Way};
 use udrv_tests::rig::{Rig, quick, turn};
@@ -165,7 +165,7 @@ fn wrong_headers_are_never_frames_and_the_receiver_recovers() {
         }
         rig.around.bench.misbehave(|m| m.rx_header = None);
         traffic.flows(&rig, &format!("after {header:?}"));
-        assert!(rig.status().chip.unwrap().rx_resets > 0, "{header:?}");
+        assert!(rig.status().net().chip.unwrap().rx_resets > 0, "{header:?}");
         rig.stop().0.expect("stops");
         let (started, _) = start::<Rtl8139>(|m| m.rx_header = Some(header));
         let rig = started.expect("headers do not matter yet");
@@ -249,7 +249,7 @@ fn lost_interrupts_delay_frames_and_lose_none<S: Subject>() {
         }
         assert_eq!((traffic.down.missing, traffic.up.missing), (0, 0));
         let status = rig.status();
-        assert_eq!((status.traffic.tx_lost, status.traffic.restores), (0, 0), "no reset was needed");
+        assert_eq!((status.net().traffic.tx_lost, status.restores), (0, 0), "no reset was needed");
         rig.stop().0.expect("stops");
     }
 }
@@ -273,7 +273,7 @@ fn a_transmitter_that_hangs_is_started_anew_by_tx_timeout<S: Subject>() {
             traffic.send(&rig, 1);
             timeouts(&rig) >= 2
         });
-        assert!(rig.status().traffic.tx_lost >= 8, "they are counted");
+        assert!(rig.status().net().traffic.tx_lost >= 8, "they are counted");
         rig.around.bench.misbehave(|m| m.tx_hangs = false);
         traffic.flows(&rig, "after the transmitter hung");
         rig.stop().0.expect("stops");
@@ -287,7 +287,7 @@ fn a_transmitter_that_hangs_is_noticed_under_a_flood_of_received_frames<S: Subje
     let mut traffic = Traffic::new();
     traffic.send(&rig, 2);
     let begin = Instant::now();
-    while rig.status().traffic.tx_lost == 0 {
+    while rig.status().net().traffic.tx_lost == 0 {
         assert!(begin.elapsed() < BOUND, "tx_timeout is never called");
         for _ in 0..20 {
             rig.around.station.inject(&Way::Up.frame(traffic.sent));
@@ -313,7 +313,7 @@ fn a_transmitter_that_says_nothing_is_asked() {
         for frame in frames {
             down.take(&frame.data).expect("right");
         }
-        assert_eq!((down.missing, rig.status().traffic.tx_lost), (0, 0));
+        assert_eq!((down.missing, rig.status().net().traffic.tx_lost), (0, 0));
         rig.stop().0.expect("stops");
     }
 }
@@ -331,7 +331,7 @@ fn dma_that_goes_astray_into_nowhere_is_a_bus_error_that_is_recovered_or_given_u
         }
         let sent = traffic.sent;
         traffic.send(&rig, 3);
-        wait_until("the device is restored", || rig.has_ended() || rig.status().traffic.restores > 0);
+        wait_until("the device is restored", || rig.has_ended() || rig.status().restores > 0);
         rig.around.bench.misbehave(|m| m.dma_astray = None);
         assert!(!rig.has_ended(), "three frames are no reason to give up");
         traffic.flows(&rig, "after DMA went astray");

@@ -3,7 +3,8 @@
 use std::time::Instant;
 
 use model_r8169::{BadDescriptor, Config, Switches, Variant, regs};
-use udrv::net::{Command, Options};
+use udrv::net::NetOptions;
+use udrv::run::{Command, Options};
 use udrv_bus::Width;
 use udrv_tests::frames::{Judge, Way};
 use udrv_tests::rig::{Hand, Rig, quick};
@@ -81,7 +82,7 @@ fn a_phy_that_does_not_answer_is_a_timeout() {
 fn each_chip_has_an_mtu_of_its_own() {
     for variant in Variant::ALL {
         let most = if variant.is_pcie() { 4074 } else { 7146 };
-        let with = |mtu| Options { mtu: Some(mtu), ..quick() };
+        let with = |mtu| Options { net: NetOptions { mtu: Some(mtu), ..quick().net }, ..quick() };
         let start = |mtu| Rig::<R8169>::start(with(mtu), Config::of(variant), |_| {});
         let error = start(most + 1).err().expect("refused").to_string();
         assert!(error.contains(&format!("it can be 68 to {most}")) && error.contains("--mtu"), "{error}");
@@ -103,7 +104,7 @@ fn each_chip_has_an_mtu_of_its_own() {
             host.administer(|wanted| wanted.mtu = wrong);
             wait_until("the MTU is put back", || host.mtu() == most);
         }
-        assert!(matches!(rig.ask(Command::Restart), Some(udrv::net::Answer::Done)));
+        assert!(matches!(rig.ask(Command::Restart), Some(udrv::run::Answer::Done)));
         exchange(300, most as usize + 18);
         rig.stop().0.expect("stops");
     }

@@ -4,8 +4,9 @@
 use std::time::{Duration, Instant};
 
 use fgft::symbols::Symbols;
-use udrv::net::{Command, DeviceError, Options};
+use udrv::net::NetOptions;
 use udrv::report::Rung;
+use udrv::run::{Command, DeviceError, Options};
 use udrv::supervisor::ladder::{LadderConfig, Recovery};
 use udrv::supervisor::policy::Protect;
 use udrv::supervisor::quarantine::QuarantineConfig;
@@ -20,7 +21,7 @@ fn never_aside() -> Options {
     Options { quarantine: QuarantineConfig { faults: 0, ..QuarantineConfig::default() }, ..Options::default() }
 }
 
-fn counters(rig: &mut Rig, entry: Entry) -> udrv::net::EntryStatus {
+fn counters(rig: &mut Rig, entry: Entry) -> udrv::run::EntryStatus {
     rig.status().entries.into_iter().find(|(name, _)| name == entry.name()).expect("all are there").1
 }
 
@@ -48,7 +49,7 @@ fn protection_is_paid_for_where_it_is_wanted() {
     assert_eq!(counters(&mut rig, Entry::Transmit).counters.unprotected, 3);
     assert_eq!(rig.bells(), [FRAME; 5]);
     // what unprotected calls have done is not rolled back with a protected one that faults
-    assert_eq!(rig.status().chip.expect("counters").tx_errors, 0);
+    assert_eq!(rig.status().net().chip.expect("counters").tx_errors, 0);
     rig.tell(Command::Protect(None, Protect::Never)).expect("done");
     rig.send(1).expect("a frame");
     assert!(rig.status().entries.iter().all(|(_, entry)| !entry.protected));
@@ -121,7 +122,7 @@ fn a_repeated_fault_puts_the_second_version_in_charge() {
     assert!(bells.iter().all(|bell| *bell == FRAME | SECOND), "{bells:x?}");
     assert_eq!(bells.len(), 18, "two attempts a frame: five faults are two frames and one attempt of the third");
     let status = rig.status();
-    assert_eq!((status.traffic.tx_dropped, status.faults), (2, 5));
+    assert_eq!((status.net().traffic.tx_dropped, status.faults), (2, 5));
     assert_eq!(status.quarantine.len(), 1);
     assert!(status.quarantine[0].entry == "transmit" && status.quarantine[0].alternate);
     let reports = rig.reports();
@@ -153,7 +154,7 @@ fn quarantine_ends_after_its_time_and_begins_again_at_once() {
     });
     assert!(start.elapsed() >= time, "not before its time");
     assert_eq!(rig.status().faults, faults + 1, "one fault was enough");
-    assert_eq!(rig.status().traffic.tx_dropped, 2, "and cost no frame");
+    assert_eq!(rig.status().net().traffic.tx_dropped, 2, "and cost no frame");
 }
 
 #[test]
@@ -162,7 +163,7 @@ fn when_both_versions_repeat_faults_calls_get_an_error_and_the_rest_works() {
     rig.habits(habit::TRANSMIT_PANICS | habit::SECOND_TRANSMIT_PANICS);
     rig.send(100).expect("the device goes on");
     let status = rig.status();
-    assert_eq!(status.traffic.tx_dropped, 100, "all are accounted for");
+    assert_eq!(status.net().traffic.tx_dropped, 100, "all are accounted for");
     assert!(!status.quarantine[0].alternate);
     assert_eq!(status.faults, 10, "five of each version");
     assert!(rig.reports().iter().any(|r| r.alternate));
@@ -208,7 +209,7 @@ fn a_device_that_cannot_receive_still_sends() {
     rig.habits(0);
     rig.tell(Command::Release(None)).expect("released");
     rig.receive().expect("it goes on");
-    assert_eq!(rig.status().traffic.rx_frames, 11, "what had come in meanwhile is not lost");
+    assert_eq!(rig.status().net().traffic.rx_frames, 11, "what had come in meanwhile is not lost");
 }
 
 /// The state is spoilt by a call that nobody watches, and noticed by the next one that is.
@@ -230,7 +231,7 @@ fn corruption_that_is_older_than_the_call_is_undone() {
     assert_eq!(rig.commands(), [command::RESTORE], "the device was brought to the older state");
     assert_eq!(rig.bells(), [FRAME; 7], "no frame was lost");
     let status = rig.status();
-    assert_eq!((reports.len(), status.traffic.tx_dropped), (1, 0));
+    assert_eq!((reports.len(), status.net().traffic.tx_dropped), (1, 0));
 }
 
 #[test]
@@ -248,7 +249,8 @@ fn a_call_that_breaks_the_state_is_the_one_that_is_blamed() {
 #[test]
 fn without_a_sound_generation_the_driver_starts_from_nothing() {
     let mac = MacAddress([2, 0xaa, 0xbb, 0xcc, 0, 7]);
-    let mut rig = Rig::new(Options { mac: Some(mac), ..Options::default() });
+    let mut rig =
+        Rig::new(Options { net: NetOptions { mac: Some(mac), ..NetOptions::default() }, ..Options::default() });
     rig.send(20).expect("frames");
     rig.new_epoch();
     let _ = (rig.bells(), rig.commands());
@@ -275,7 +277,7 @@ fn a_restart_by_command_loses_no_frame() {
     assert!(rig.receive().expect("receiving works").is_some());
     let status = rig.status();
     assert_eq!((status.restarts, status.faults), (1, 0));
-    assert_eq!(status.chip.map(|_| ()), Some(()));
+    assert_eq!(status.net().chip.map(|_| ()), Some(()));
 }
 
 #[test]

@@ -2,8 +2,8 @@
 //! For the drivers whose `restore` can do without a reset.
 
 use model_wire::Rng;
-use udrv::net::{Answer, Command};
 use udrv::report::Rung;
+use udrv::run::{Answer, Command};
 use udrv_driver::{Entry, InjectedFault, Injection, Point};
 use udrv_tests::one_subject;
 use udrv_tests::rig::is_emulated;

@@ -3,8 +3,9 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 
-use udrv::net::{Answer, Command, DeviceError, NetDevice, Options};
+use udrv::net::NetDevice;
 use udrv::report::FaultReport;
+use udrv::run::{Answer, Command, DeviceError, Options};
 use udrv_driver::zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 use udrv_driver::{
     Buffer, Bus, Cx, Dma, Driver, Entry, Error, Events, Kind, Link, MacAddress, Micros, NetDriver, Reg, RegisterInfo,

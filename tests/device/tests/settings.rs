@@ -1,7 +1,8 @@
 //! What the administrator changes at the interface reaches the chip, and what the chip cannot do is put back.
 
 use model_rtl8139::Config;
-use udrv::net::{Answer, Command, Options};
+use udrv::net::NetOptions;
+use udrv::run::{Answer, Command, Options};
 use udrv_driver::{Entry, InjectedFault, MacAddress, NetDriver, Point};
 use udrv_tests::frames::CARD;
 use udrv_tests::rig::{Rig, quick};
@@ -45,7 +46,7 @@ fn address_and_receive_mode_follow_the_interface<S: Subject>() {
     assert!(takes(&rig, CARD) && !takes(&rig, SECOND));
 
     host.administer(|wanted| wanted.mac = SECOND);
-    wait_until("the device has the address", || rig.status().mac == "02:00:00:00:00:77");
+    wait_until("the device has the address", || rig.status().net().mac == "02:00:00:00:00:77");
     assert!(takes(&rig, SECOND) && !takes(&rig, CARD) && !takes(&rig, OTHER));
 
     host.administer(|wanted| wanted.promiscuous = true);
@@ -56,7 +57,7 @@ fn address_and_receive_mode_follow_the_interface<S: Subject>() {
     // the chip refuses it, and the interface gets back what it had
     host.administer(|wanted| wanted.mac = GROUP);
     wait_until("the address is put back", || host.mac() == SECOND);
-    assert_eq!(rig.status().mac, "02:00:00:00:00:77");
+    assert_eq!(rig.status().net().mac, "02:00:00:00:00:77");
     // and what was changed beside it is followed all the same
     host.administer(|wanted| (wanted.mac, wanted.promiscuous) = (GROUP, true));
     wait_until("it takes everything again", || takes(&rig, OTHER));
@@ -66,7 +67,7 @@ fn address_and_receive_mode_follow_the_interface<S: Subject>() {
     // a fault in between changes nothing of it, nor does a restart
     rig.inject(Entry::SetMac, InjectedFault::NullWrite, Point::Middle, 1);
     host.administer(|wanted| wanted.mac = OTHER);
-    wait_until("the device has the next address", || rig.status().mac == "02:00:00:00:00:99");
+    wait_until("the device has the next address", || rig.status().net().mac == "02:00:00:00:00:99");
     assert_eq!(rig.status().faults, 1);
     assert!(matches!(rig.ask(Command::Restart), Some(Answer::Done)));
     assert!(takes(&rig, OTHER) && !takes(&rig, SECOND));
@@ -81,7 +82,7 @@ fn an_mtu_that_the_chip_does_not_have_is_put_back<S: Subject>() {
         wait_until("the MTU is put back", || host.mtu() == before);
     }
     host.administer(|wanted| wanted.mtu = 600);
-    wait_until("a smaller one is followed", || rig.status().mtu == 600);
+    wait_until("a smaller one is followed", || rig.status().net().mtu == 600);
     assert!(takes(&rig, CARD));
     assert_eq!(host.mtu(), 600, "it is the host's affair");
     host.administer(|wanted| wanted.mtu = most + 1);
@@ -96,7 +97,7 @@ fn a_card_whose_eeprom_is_empty_needs_an_address_from_the_administrator() {
         let config = || Config { mac, ..Config::default() };
         let error = Rig::<subject::Rtl8139>::start(quick(), config(), |_| {}).err().expect("no address").to_string();
         assert!(error.contains("has no station address") && error.contains("--mac"), "{error}");
-        let options = Options { mac: Some(MacAddress(CARD)), ..quick() };
+        let options = Options { net: NetOptions { mac: Some(MacAddress(CARD)), ..quick().net }, ..quick() };
         let rig = Rig::<subject::Rtl8139>::start(options, config(), |_| {}).expect("it has one now");
         let mut traffic = Traffic::new();
         traffic.flows(&rig, "with the administrator's address");

@@ -5,7 +5,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
 use model_wire::Station;
-use udrv::net::{DeviceError, Options};
+use udrv::run::{DeviceError, Options};
 use udrv::supervisor::policy::Protect;
 use udrv_tests::every_subject;
 use udrv_tests::frames::{LONGEST, Way};

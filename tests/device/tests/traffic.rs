@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use udrv::net::{Answer, Command, NetDevice, Options};
+use udrv::net::{NetDevice, NetOptions};
+use udrv::run::{Answer, Command, Options};
 use udrv::supervisor::policy::Protect;
 use udrv_driver::{Entry, MacAddress};
 use udrv_tests::frames::{CARD, Judge, PEER, Way};
@@ -54,9 +55,9 @@ fn frames_of_every_length_go_both_ways_as_they_are_and_in_order<S: Subject>() {
             rig.around.station.inject(&frame);
             assert_eq!(rig.around.host.receive(PATIENCE).expect("with the host"), frame);
         }
-        let traffic = rig.status().traffic;
+        let traffic = rig.status().net().traffic;
         assert_eq!((traffic.rx_frames, traffic.tx_dropped, traffic.rx_dropped), (1459, 0, 0), "{traffic:?}");
-        wait_until("all completions", || rig.status().traffic.tx_frames == 1459);
+        wait_until("all completions", || rig.status().net().traffic.tx_frames == 1459);
         rig.stop().0.expect("stops");
     }
 }
@@ -85,7 +86,7 @@ fn what_is_no_frame_is_dropped_and_counted<S: Subject>() {
     }
     rig.around.host.send(&Way::Down.frame(0));
     assert_eq!(rig.around.station.receive(PATIENCE).expect("on the wire").data, Way::Down.frame(0));
-    assert_eq!(rig.status().traffic.tx_dropped, 6);
+    assert_eq!(rig.status().net().traffic.tx_dropped, 6);
     // frames with a wrong FCS are the chip's to drop
     rig.around.station.inject_bad_fcs(&Way::Up.frame(0));
     rig.around.station.inject(&Way::Up.frame(1));
@@ -107,7 +108,7 @@ fn a_burst_while_the_transmitter_stands_still_keeps_its_order<S: Subject>() {
         judge.take(&frame.data).expect("right and in order");
     }
     // a busy machine may have been slow enough for tx_timeout: what that lost is counted
-    let traffic = rig.status().traffic;
+    let traffic = rig.status().net().traffic;
     assert_eq!(judge.seen + traffic.tx_lost, 60, "{traffic:?}");
     rig.stop().0.expect("stops");
 }
@@ -165,10 +166,15 @@ fn a_frame_that_waits_is_sent_after_a_restore_that_freed_the_slots<S: Subject>()
 
 fn settings_in_force_survive_being_set_again<S: Subject>() {
     let mac = MacAddress([0x02, 0x11, 0x22, 0x33, 0x44, 0x55]);
-    let rig = Rig::<S>::start(Options { mac: Some(mac), ..quick() }, S::config(), |_| {}).expect("starts");
+    let rig =
+        Rig::<S>::start(Options { net: NetOptions { mac: Some(mac), ..quick().net }, ..quick() }, S::config(), |_| {})
+            .expect("starts");
     assert_eq!(rig.around.host.mac(), mac.0);
     let status = rig.status();
-    assert_eq!((status.mac, status.permanent_mac), (mac.to_string(), MacAddress(CARD).to_string()));
+    assert_eq!(
+        (status.net().mac.clone(), status.net().permanent_mac.clone()),
+        (mac.to_string(), MacAddress(CARD).to_string())
+    );
     for entry in [Entry::SetMac, Entry::SetRxMode, Entry::Probe, Entry::Stop, Entry::Quiesce, Entry::Restore] {
         rig.call(entry).expect("works");
         assert_eq!(rig.around.spy.station(), mac.0, "after {entry}");
@@ -186,12 +192,12 @@ fn the_link_is_mirrored<S: Subject>() {
     for _ in 0..10 {
         rig.around.wire.set_link(false);
         wait_until("no carrier", || !rig.around.host.carrier());
-        assert!(!rig.status().link_up);
+        assert!(!rig.status().net().link_up);
         rig.around.wire.set_link(true);
         wait_until("carrier", || rig.around.host.carrier());
     }
     let status = rig.status();
-    assert_eq!((status.link_up, status.link_speed, status.full_duplex), (true, S::LINK_SPEED, true));
+    assert_eq!((status.net().link_up, status.net().link_speed, status.net().full_duplex), (true, S::LINK_SPEED, true));
     rig.around.station.inject(&Way::Up.frame(0));
     assert_eq!(rig.around.host.receive(PATIENCE), Some(Way::Up.frame(0)));
     rig.stop().0.expect("stops");

@@ -15,7 +15,7 @@ use model_wire::{Wire, WireConfig};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::EventFd;
 use udrv::dma::DmaRegion;
-use udrv::net::Options;
+use udrv::run::Options;
 use udrv::vfio_user::{OpenError, VfioUserFunction};
 use udrv_bus::{BusError, DmaMapping, DmaMemory, PciFunction, Width};
 use udrv_driver::{Entry, InjectedFault, Point};

@@ -97,6 +97,10 @@ pub(crate) struct Transfer {
     /// And until there were so many MiB each way.
     #[arg(long, default_value_t = 0)]
     total: u64,
+    /// One way after the other, piece by piece, not both at once: for a bus that has one way at a time, where a stream that pushes
+    /// leaves the other, which waits for what was lost, no room.
+    #[arg(long)]
+    alternate: bool,
 }
 
 #[derive(Serialize, Default)]
@@ -108,15 +112,15 @@ struct Way {
     hash_right: bool,
 }
 
+impl Way {
+    fn new() -> Way {
+        Way { hash_right: true, ..Way::default() }
+    }
+}
+
 impl Transfer {
     pub(crate) fn run(&self) -> Result<(), String> {
-        let (up, down) = std::thread::scope(|scope| {
-            let up = scope.spawn(|| self.one_way(true));
-            let down = scope.spawn(|| self.one_way(false));
-            (up.join(), down.join())
-        });
-        let gone = |_| "a thread panicked".to_owned();
-        let (up, down) = (up.map_err(gone)?, down.map_err(gone)?);
+        let (up, down) = if self.alternate { self.one_by_one() } else { self.both()? };
         let failure =
             [("up", &up), ("down", &down)].iter().find_map(|(n, r)| r.as_ref().err().map(|e| format!("{n}: {e}")));
         let (up, down) = (up.unwrap_or_default(), down.unwrap_or_default());
@@ -125,21 +129,54 @@ impl Transfer {
         if right { Ok(()) } else { Err(failure.unwrap_or_else(|| "a hash is wrong".to_owned())) }
     }
 
-    fn one_way(&self, up: bool) -> io::Result<Way> {
-        let mut way = Way { hash_right: true, ..Way::default() };
-        let start = Instant::now();
+    fn both(&self) -> Result<(io::Result<Way>, io::Result<Way>), String> {
+        let (up, down) = std::thread::scope(|scope| {
+            let up = scope.spawn(|| self.one_way(true));
+            let down = scope.spawn(|| self.one_way(false));
+            (up.join(), down.join())
+        });
+        let gone = |_| "a thread panicked".to_owned();
+        Ok((up.map_err(gone)?, down.map_err(gone)?))
+    }
+
+    fn one_by_one(&self) -> (io::Result<Way>, io::Result<Way>) {
+        let (mut up, mut down) = (Way::new(), Way::new());
         loop {
-            let (seed, length) = (way.connections ^ u64::from(up) << 32, self.mib << 20);
-            way.hash_right &= self.one_connection(up, seed, length)?;
-            way.connections += 1;
-            way.bytes += length;
-            if way.bytes >= self.total << 20 && self.until.as_ref().is_none_or(|file| file.exists()) {
-                break;
+            if let Err(error) = self.one_piece(&mut up, true) {
+                return (Err(error), Ok(down));
+            }
+            if let Err(error) = self.one_piece(&mut down, false) {
+                return (Ok(up), Err(error));
+            }
+            if self.is_enough(&up) && self.is_enough(&down) {
+                return (Ok(up), Ok(down));
             }
         }
-        way.seconds = start.elapsed().as_secs_f64();
+    }
+
+    fn one_way(&self, up: bool) -> io::Result<Way> {
+        let mut way = Way::new();
+        loop {
+            self.one_piece(&mut way, up)?;
+            if self.is_enough(&way) {
+                return Ok(way);
+            }
+        }
+    }
+
+    fn is_enough(&self, way: &Way) -> bool {
+        way.bytes >= self.total << 20 && self.until.as_ref().is_none_or(|file| file.exists())
+    }
+
+    fn one_piece(&self, way: &mut Way, up: bool) -> io::Result<()> {
+        let start = Instant::now();
+        let (seed, length) = (way.connections ^ u64::from(up) << 32, self.mib << 20);
+        way.hash_right &= self.one_connection(up, seed, length)?;
+        way.connections += 1;
+        way.bytes += length;
+        way.seconds += start.elapsed().as_secs_f64();
         way.megabits_per_second = way.bytes as f64 * 8e-6 / way.seconds;
-        Ok(way)
+        Ok(())
     }
 
     fn one_connection(&self, up: bool, seed: u64, length: u64) -> io::Result<bool> {

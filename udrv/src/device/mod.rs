@@ -10,10 +10,13 @@ use std::fmt;
 use std::os::fd::BorrowedFd;
 
 use udrv_bus::{BusError, DmaMapping, PciFunction, PciId, ResetKind, UsbDevice, UsbId, Width};
-use udrv_driver::Bus;
+use udrv_driver::{Bus, Identity};
 
 use self::pci::PciDevice;
 use crate::usb::controller::{Controller, EndpointError, Reopen};
+
+/// Offset of the revision id in configuration space.
+const REVISION: u16 = 8;
 
 /// Which device it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -167,6 +170,20 @@ impl Opened {
             Opened::Pci(function) => Ok(pci::id(&mut **function)?.map(DeviceId::Pci)),
             Opened::Usb { device, .. } => Ok(Some(DeviceId::Usb(device.id()))),
         }
+    }
+
+    /// Which device it is, for its driver. `None`: it does not answer.
+    ///
+    /// # Errors
+    /// What the bus says.
+    pub(crate) fn identity(&mut self) -> Result<Option<Identity>, BusError> {
+        let revision = match self {
+            Opened::Pci(function) => function.config_read(REVISION, Width::U8)? as u8,
+            // a matter of each product, and told with none of the descriptors that are read here
+            Opened::Usb { .. } => 0,
+        };
+        let identity = |(vendor, product)| Identity { vendor, product, revision };
+        Ok(self.id()?.map(|id| identity(id.numbers())))
     }
 
     /// The device with the parts of it that a driver declares.

@@ -11,27 +11,25 @@ use crate::net::Traffic;
 
 impl<D: NetDriver> NetDevice<D> {
     /// The call has returned and is right: frames go up, descriptors are handed over and doorbells ring.
-    pub(super) fn release_output(&mut self) {
+    pub(crate) fn release_output(&mut self) {
         if !self.host.delivered.is_empty() {
             self.send_up();
         }
-        self.traffic.tx_frames += self.host.sent;
-        self.traffic.tx_lost += self.host.lost;
-        if !self.host.commit() {
-            tracing::warn!(device = %self.name, "a doorbell did not reach the device");
-        }
+        self.class.traffic.tx_frames += self.host.sent;
+        self.class.traffic.tx_lost += self.host.lost;
+        self.ring();
     }
 
     /// Gives the endpoint what was delivered, straight from the device's memory.
     fn send_up(&mut self) {
         let region = self.host.pool.region();
-        let (endpoint, traffic) = (&mut *self.endpoint, &mut self.traffic);
+        let (endpoint, traffic) = (&mut *self.class.endpoint, &mut self.class.traffic);
         // what the chip says of checksums counts only if that is left to it
-        let left_to_chip = self.offloads.rx_checksum;
+        let left_to_chip = self.class.offloads.rx_checksum;
         let frames =
             self.host.delivered.drain(..).map(|frame| Delivered { checked: frame.checked && left_to_chip, ..frame });
         if endpoint.takes_merged() {
-            self.merger.merge(region, frames, |up| match up {
+            self.class.merger.merge(region, frames, |up| match up {
                 Up::Frame(frame) => send_frame(endpoint, region, frame, traffic),
                 Up::Packet(packet) => send_packet(endpoint, region, &packet, traffic),
             });

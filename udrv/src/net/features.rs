@@ -5,11 +5,12 @@ use std::str::FromStr;
 
 use udrv_driver::{AROUND_MTU, Features, MAX_VLAN, Micros, NetDriver, Offloads, Settings, USUAL_MTU};
 
-use super::{DeviceError, Options};
+use super::NetOptions;
 use crate::endpoint::NetEndpoint;
+use crate::run::DeviceError;
 
 /// The smallest MTU, bytes: what IPv4 needs.
-pub(super) const MIN_MTU: u32 = 68;
+pub(crate) const MIN_MTU: u32 = 68;
 
 /// Work that can be left to the chip or not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -136,11 +137,11 @@ pub enum FeatureError {
 
 /// What the device is to be from the start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Asked {
-    pub(super) settings: Settings,
-    pub(super) offloads: Offloads,
+pub(crate) struct Asked {
+    pub(crate) settings: Settings,
+    pub(crate) offloads: Offloads,
     /// Of the interface: it may be smaller than the chip's.
-    pub(super) mtu: u32,
+    pub(crate) mtu: u32,
 }
 
 impl Asked {
@@ -148,9 +149,9 @@ impl Asked {
     ///
     /// # Errors
     /// [`DeviceError::Feature`]; what the endpoint says.
-    pub(super) fn new<D: NetDriver>(
+    pub(crate) fn new<D: NetDriver>(
         features: Features,
-        options: &Options,
+        options: &NetOptions,
         endpoint: &dyn NetEndpoint,
         device: &str,
     ) -> Result<Asked, DeviceError> {
@@ -176,20 +177,20 @@ impl Asked {
     }
 
     /// The longest packet that comes from the endpoint, bytes; `None` if it is longer than a frame.
-    pub(super) fn longest_packet(self) -> Option<u32> {
+    pub(crate) fn longest_packet(self) -> Option<u32> {
         (!self.offloads.segments()).then_some(self.settings.longest_frame())
     }
 }
 
 /// The largest MTU for a chip behind packet buffers of so many bytes.
-pub(super) fn max_mtu(features: Features, buffer_bytes: u32) -> u32 {
+pub(crate) fn max_mtu(features: Features, buffer_bytes: u32) -> u32 {
     features.max_mtu.min(buffer_bytes - AROUND_MTU)
 }
 
 fn settings(
     driver: &'static str,
     features: Features,
-    options: &Options,
+    options: &NetOptions,
     endpoint: impl FnOnce() -> String,
 ) -> Result<Settings, FeatureError> {
     let mut settings = features.usual();
@@ -250,33 +251,33 @@ mod tests {
     };
     const ABLE: Offloads = Offloads { tx_checksum: true, segment_ipv4: true, segment_ipv6: false, rx_checksum: true };
 
-    fn asked(features: Features, options: &Options) -> Result<Settings, String> {
+    fn asked(features: Features, options: &NetOptions) -> Result<Settings, String> {
         settings("chip", features, options, || "udrv0".to_owned()).map_err(|error| error.to_string())
     }
 
     #[test]
     fn what_a_chip_has_can_be_asked_for() {
-        let nothing = Options::default();
+        let nothing = NetOptions::default();
         for features in [Features::NONE, ALL] {
             assert_eq!(asked(features, &nothing), Ok(features.usual()));
-            let small = Options { mtu: Some(68), ..nothing.clone() };
+            let small = NetOptions { mtu: Some(68), ..nothing.clone() };
             assert_eq!(asked(features, &small), Ok(features.usual()), "less is the host's affair");
         }
         let interrupt_interval = Some(Duration::from_micros(7));
-        let all = Options { mtu: Some(9000), vlan: Some(5), interrupt_interval, ..nothing };
+        let all = NetOptions { mtu: Some(9000), vlan: Some(5), interrupt_interval, ..nothing };
         assert_eq!(asked(ALL, &all), Ok(Settings { mtu: 9000, vlan: 5, interrupt_interval: Micros(7) }));
     }
 
     #[test]
     fn what_it_does_not_have_is_refused_with_a_way_out() {
-        let refused = |features, options: Options, words: &[&str]| {
+        let refused = |features, options: NetOptions, words: &[&str]| {
             let error = asked(features, &options).expect_err("refused");
             assert!(words.iter().all(|word| error.contains(word)), "{error}");
         };
-        let none = Options::default();
-        let mtu = |mtu| Options { mtu: Some(mtu), ..none.clone() };
-        let vlan = |vlan| Options { vlan: Some(vlan), ..none.clone() };
-        let interval = |interval| Options { interrupt_interval: Some(interval), ..none.clone() };
+        let none = NetOptions::default();
+        let mtu = |mtu| NetOptions { mtu: Some(mtu), ..none.clone() };
+        let vlan = |vlan| NetOptions { vlan: Some(vlan), ..none.clone() };
+        let interval = |interval| NetOptions { interrupt_interval: Some(interval), ..none.clone() };
         for wrong in [0, 67, 9001, u32::MAX] {
             refused(ALL, mtu(wrong), &["68 to 9000", "--mtu", "chip"]);
         }
@@ -288,7 +289,7 @@ mod tests {
         refused(ALL, interval(Duration::from_micros(1001)), &["1001", "0 (off) to 1000", "--interrupt-interval"]);
         refused(ALL, interval(Duration::MAX), &["0 (off) to 1000"]);
         refused(Features::NONE, interval(Duration::from_micros(1)), &["chip", "--interrupt-interval"]);
-        let off = Options { interrupt_interval: Some(Duration::ZERO), ..none.clone() };
+        let off = NetOptions { interrupt_interval: Some(Duration::ZERO), ..none.clone() };
         assert_eq!(asked(Features::NONE, &off), Ok(Features::NONE.usual()), "off is what it has");
     }
 

@@ -39,7 +39,7 @@ const LONGEST: usize = 65_535;
 
 /// What goes up.
 #[derive(Debug)]
-pub(super) enum Up<'a> {
+pub(crate) enum Up<'a> {
     /// A frame as it came.
     Frame(Delivered),
     /// A packet of several.
@@ -48,20 +48,20 @@ pub(super) enum Up<'a> {
 
 /// A packet of several segments.
 #[derive(Debug)]
-pub(super) struct Packet<'a> {
+pub(crate) struct Packet<'a> {
     /// All of its headers. TCP's checksum field holds the sum of the pseudo header.
-    pub(super) headers: &'a [u8],
+    pub(crate) headers: &'a [u8],
     /// Its payload: places in the region, and bytes.
-    pub(super) pieces: &'a [(u64, usize)],
+    pub(crate) pieces: &'a [(u64, usize)],
     /// How it would be cut.
-    pub(super) offload: Offload,
+    pub(crate) offload: Offload,
     /// Bytes of the frames that it is made of.
-    pub(super) frame_bytes: u64,
+    pub(crate) frame_bytes: u64,
 }
 
 /// See the module's text.
 #[derive(Debug)]
-pub(super) struct Merger {
+pub(crate) struct Merger {
     /// Packets that may still grow, oldest first.
     open: Vec<Train>,
     /// Kept to be used again.
@@ -70,13 +70,13 @@ pub(super) struct Merger {
 
 impl Merger {
     /// With nothing in it.
-    pub(super) fn new() -> Merger {
+    pub(crate) fn new() -> Merger {
         let spare = (0..TRAINS).map(|_| Train::default()).collect();
         Merger { open: Vec::with_capacity(TRAINS), spare }
     }
 
     /// Gives `frames`, which one call has delivered, to `up`, put together where that is possible.
-    pub(super) fn merge(
+    pub(crate) fn merge(
         &mut self,
         region: &DmaRegion,
         frames: impl Iterator<Item = Delivered>,

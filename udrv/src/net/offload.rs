@@ -22,7 +22,7 @@ const HEADERS: usize = 256;
 
 /// The frame of `length` bytes at `place` for a chip that can do `able`, on a wire where frames have `longest` bytes at
 /// most: what is left to the chip, or `None` if the frame cannot be sent.
-pub(super) fn prepare(
+pub(crate) fn prepare(
     region: &DmaRegion,
     place: u64,
     length: usize,

@@ -8,17 +8,18 @@
 
 use udrv_driver::{Entry, Features, MacAddress, NetDriver, RxMode, Settings, USUAL_MTU};
 
+use super::NetDevice;
 use super::features::{MIN_MTU, max_mtu};
-use super::{DeviceError, NetDevice};
 use crate::endpoint::Wanted;
+use crate::run::DeviceError;
 
 impl<D: NetDriver> NetDevice<D> {
     /// Makes the device what the interface is to be.
     ///
     /// # Errors
     /// When the device was given up on the way.
-    pub(super) fn follow_settings(&mut self) -> Result<(), DeviceError> {
-        let wanted = match self.endpoint.wanted() {
+    pub(crate) fn follow_settings(&mut self) -> Result<(), DeviceError> {
+        let wanted = match self.class.endpoint.wanted() {
             Ok(Some(wanted)) => wanted,
             Ok(None) => return Ok(()),
             // gone, or out of sight: frames will show which
@@ -41,7 +42,7 @@ impl<D: NetDriver> NetDevice<D> {
 
     fn follow_mac(&mut self, wanted: Wanted) -> Result<(), DeviceError> {
         let mac = MacAddress(wanted.mac);
-        if mac == self.recorded.mac {
+        if mac == self.class.recorded.mac {
             return Ok(());
         }
         let set = if self.is_away() && mac.is_station() {
@@ -51,16 +52,16 @@ impl<D: NetDriver> NetDevice<D> {
         };
         if set.is_ok() || self.leaves(&set) {
             tracing::info!(device = %self.name, %mac, "the interface has another address");
-            self.recorded.mac = mac;
-        } else if let Err(error) = self.endpoint.set_mac(self.recorded.mac.0) {
+            self.class.recorded.mac = mac;
+        } else if let Err(error) = self.class.endpoint.set_mac(self.class.recorded.mac.0) {
             tracing::warn!(device = %self.name, %error, "the interface keeps an address that the device does not have");
         }
         set
     }
 
     fn follow_mode(&mut self, wanted: Wanted) -> Result<(), DeviceError> {
-        let mode = RxMode { promiscuous: wanted.promiscuous, ..self.recorded.rx_mode };
-        if mode == self.recorded.rx_mode {
+        let mode = RxMode { promiscuous: wanted.promiscuous, ..self.class.recorded.rx_mode };
+        if mode == self.class.recorded.rx_mode {
             return Ok(());
         }
         let set =
@@ -69,13 +70,13 @@ impl<D: NetDriver> NetDevice<D> {
             return set;
         }
         tracing::info!(device = %self.name, promiscuous = mode.promiscuous, "the interface has another receive mode");
-        self.recorded.rx_mode = mode;
+        self.class.recorded.rx_mode = mode;
         set
     }
 
     /// One below the usual is the host's affair: the device is told the length of each frame.
     fn follow_mtu(&mut self, mtu: u32) -> Result<(), DeviceError> {
-        if mtu == self.mtu {
+        if mtu == self.class.mtu {
             return Ok(());
         }
         let most = max_mtu(self.features(), self.host.pool.buffer_bytes());
@@ -83,21 +84,21 @@ impl<D: NetDriver> NetDevice<D> {
             self.refuse_mtu(mtu, most);
             return Ok(());
         }
-        let settings = Settings { mtu: mtu.max(USUAL_MTU), ..self.recorded.settings };
-        if settings != self.recorded.settings
+        let settings = Settings { mtu: mtu.max(USUAL_MTU), ..self.class.recorded.settings };
+        if settings != self.class.recorded.settings
             && let Err(error) = self.configure(settings)
         {
             self.put_back_mtu();
             return Err(error);
         }
         tracing::info!(device = %self.name, mtu, "the interface has another MTU");
-        self.mtu = mtu;
+        self.class.mtu = mtu;
         // what was in flight may be lost, and nothing would call for the frame that waits
         self.pump_endpoint()
     }
 
     fn refuse_mtu(&mut self, mtu: u32, most: u32) {
-        let before = self.mtu;
+        let before = self.class.mtu;
         let way_out =
             if mtu > self.features().max_mtu { "" } else { "; start with --mtu for packet buffers of that size" };
         tracing::warn!(
@@ -109,22 +110,22 @@ impl<D: NetDriver> NetDevice<D> {
     }
 
     fn put_back_mtu(&mut self) {
-        if let Err(error) = self.endpoint.set_mtu(self.mtu) {
+        if let Err(error) = self.class.endpoint.set_mtu(self.class.mtu) {
             tracing::warn!(device = %self.name, %error, "longer frames will be dropped");
         }
     }
 
     /// What the chip that was found can be set to.
-    pub(super) fn features(&self) -> Features {
+    pub(crate) fn features(&self) -> Features {
         D::features(&self.domain.state())
     }
 
     /// Has the chip set to `settings`.
-    pub(super) fn configure(&mut self, settings: Settings) -> Result<(), DeviceError> {
+    pub(crate) fn configure(&mut self, settings: Settings) -> Result<(), DeviceError> {
         if D::FEATURES != Features::NONE && !self.is_away() {
             self.entry(Entry::Configure, move |cx| D::configure(cx, settings))?;
         }
-        self.recorded.settings = settings;
+        self.class.recorded.settings = settings;
         self.host.set_longest_frame(settings.longest_frame());
         Ok(())
     }

@@ -4,10 +4,14 @@ use std::time::Instant;
 
 use udrv_driver::{Entry, NetDriver, Offload};
 
+use super::NetDevice;
 use super::offload::prepare;
 use super::transmit::Waiting;
-use super::{CallError, DeviceError, NetDevice};
 use crate::endpoint::Received;
+use crate::host::Host;
+use crate::ledger::Ledger;
+use crate::run::{CallError, DeviceError};
+use crate::supervisor::quarantine::Version;
 
 /// Smallest Ethernet frame without CRC; shorter ones are padded with zeros.
 const MIN_FRAME: usize = 60;
@@ -23,14 +27,14 @@ impl<D: NetDriver> NetDevice<D> {
         if self.is_down() {
             return Ok(());
         }
-        while self.outbound.has_room() && self.next_frame()? {}
+        while self.class.outbound.has_room() && self.next_frame()? {}
         self.send_waiting()
     }
 
     /// Whether a frame from the endpoint could be taken now.
     #[must_use]
     pub fn has_room(&self) -> bool {
-        self.outbound.is_empty() && !self.is_down() && self.host.buffers.free() > 0
+        self.class.outbound.is_empty() && !self.is_down() && self.host.buffers.free() > 0
     }
 
     /// Puts a frame from the endpoint at the end of the queue. False: there is none, or no buffer for it.
@@ -38,7 +42,7 @@ impl<D: NetDriver> NetDevice<D> {
         let Some(buffer) = self.host.buffers.take() else { return Ok(false) };
         let received = self.receive_into(buffer);
         match received {
-            Ok(Some((length, offload))) => self.outbound.push(Waiting { buffer, length, offload }),
+            Ok(Some((length, offload))) => self.class.outbound.push(Waiting { buffer, length, offload }),
             Ok(None) | Err(_) => self.host.buffers.give_back(buffer),
         }
         Ok(received?.is_some())
@@ -50,13 +54,13 @@ impl<D: NetDriver> NetDevice<D> {
         let offset = pool.buffer_offset(buffer);
         loop {
             let (received, asked) =
-                self.endpoint.recv_offloaded(pool.region(), offset, pool.buffer_bytes() as usize)?;
+                self.class.endpoint.recv_offloaded(pool.region(), offset, pool.buffer_bytes() as usize)?;
             match received {
                 Received::Frame(length @ 14..) => {
                     let longest = self.host.longest_frame() as usize;
-                    let able = self.offloads;
+                    let able = self.class.offloads;
                     let Some(offload) = prepare(pool.region(), offset, length, asked, able, longest) else {
-                        self.traffic.tx_dropped += 1;
+                        self.class.traffic.tx_dropped += 1;
                         continue;
                     };
                     if length < MIN_FRAME {
@@ -66,7 +70,7 @@ impl<D: NetDriver> NetDevice<D> {
                     }
                     return Ok(Some((length.max(MIN_FRAME) as u32, offload)));
                 }
-                Received::Frame(_) | Received::Cut => self.traffic.tx_dropped += 1,
+                Received::Frame(_) | Received::Cut => self.class.traffic.tx_dropped += 1,
                 Received::Empty | Received::Closed => return Ok(None),
             }
         }
@@ -75,25 +79,37 @@ impl<D: NetDriver> NetDevice<D> {
     /// Whether a poll was broken off that could have gone on: [`NetDevice::serve_interrupt`] goes on with it.
     #[must_use]
     pub fn has_more(&self) -> bool {
-        self.more
+        self.class.more
+    }
+
+    /// Polls, with the version of `poll` that is in use.
+    pub(crate) fn call_poll(&mut self) -> Result<u32, CallError> {
+        let valid = |n: &u32, host: &Host, _: &Ledger| *n as usize == host.delivered.len();
+        let budget = self.host.budget();
+        match (self.version(Entry::Poll), D::ALTERNATES.poll) {
+            (Version::Alternate, Some(second)) => {
+                self.call_version(Entry::Poll, true, &[], move |cx| second(cx, budget), valid)
+            }
+            _ => self.call(Entry::Poll, move |cx| D::poll(cx, budget), valid),
+        }
     }
 
     /// Polls until the driver has no more, or others want their turn. A poll that faults is made again: its work is
     /// still there.
-    pub(super) fn poll_all(&mut self) -> Result<(), DeviceError> {
+    pub(crate) fn poll_all(&mut self) -> Result<(), DeviceError> {
         let before = self.host.buffers.lent();
-        self.more = false;
+        self.class.more = false;
         let budget = self.host.budget();
         let mut polls = 0;
         loop {
             match self.call_poll() {
                 Ok(n) => {
                     if n > 0 {
-                        self.frame_went_through();
+                        self.work_went_through();
                     }
                     polls += 1;
-                    self.more = n == budget && polls == POLLS;
-                    if n < budget || self.more {
+                    self.class.more = n == budget && polls == POLLS;
+                    if n < budget || self.class.more {
                         break;
                     }
                 }
@@ -109,39 +125,32 @@ impl<D: NetDriver> NetDevice<D> {
         }
         let after = self.host.buffers.lent();
         if after == 0 {
-            self.sending_since = None;
+            self.class.sending_since = None;
         } else if after < before {
-            self.sending_since = Some(Instant::now());
+            self.class.sending_since = Some(Instant::now());
         }
         Ok(())
     }
 
-    pub(super) fn frame_went_through(&mut self) {
-        if self.reports.waits_for_frame() {
-            let now = self.host.now();
-            self.reports.frame_went_through(now);
-        }
-    }
-
     /// Asks the driver for the link and mirrors it to the endpoint.
-    pub(super) fn update_link(&mut self) -> Result<(), DeviceError> {
+    pub(crate) fn update_link(&mut self) -> Result<(), DeviceError> {
         let link = self.entry(Entry::Link, |cx| D::link(cx))?;
-        if link != self.link {
+        if link != self.class.link {
             tracing::info!(device = %self.name, up = link.up, speed = link.speed, full_duplex = link.full_duplex, "link");
         }
-        self.endpoint.set_carrier(link.up)?;
-        if link.up && !self.link.up && self.sending_since.is_some() {
+        self.class.endpoint.set_carrier(link.up)?;
+        if link.up && !self.class.link.up && self.class.sending_since.is_some() {
             // what the device has had while there was no link has its time from here
-            self.sending_since = Some(Instant::now());
+            self.class.sending_since = Some(Instant::now());
         }
         if link.up
-            && link != self.link
-            && let Err(error) = self.endpoint.set_link_mode(link.speed, link.full_duplex)
+            && link != self.class.link
+            && let Err(error) = self.class.endpoint.set_link_mode(link.speed, link.full_duplex)
         {
             // it is only told; frames go all the same
             tracing::debug!(device = %self.name, %error, "the interface does not tell its speed");
         }
-        self.link = link;
+        self.class.link = link;
         Ok(())
     }
 
@@ -154,6 +163,6 @@ impl<D: NetDriver> NetDevice<D> {
     /// Whether frames are with the device.
     #[must_use]
     pub fn is_sending(&self) -> bool {
-        self.sending_since.is_some()
+        self.class.sending_since.is_some()
     }
 }

@@ -13,10 +13,11 @@ use std::time::Instant;
 use udrv_driver::abi::Words;
 use udrv_driver::{Cx, Entry, Error, NetDriver, Offload, TxFrame};
 
-use super::{CallError, DeviceError, NetDevice};
+use super::NetDevice;
 use crate::buffers::{handle, is_offered};
 use crate::host::{BATCH, Host};
 use crate::ledger::{BUFFERS, Ledger};
+use crate::run::{CallError, DeviceError};
 use crate::supervisor::quarantine::Version;
 
 /// Frames on the wire that are let go together, or one long packet more: a far end has a ring of some 256 at least, and
@@ -25,13 +26,13 @@ const BURST: u64 = 64;
 
 /// A frame that waits.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Waiting {
+pub(crate) struct Waiting {
     /// Which packet buffer it is in.
-    pub(super) buffer: u8,
+    pub(crate) buffer: u8,
     /// Bytes.
-    pub(super) length: u32,
+    pub(crate) length: u32,
     /// What is left to the chip.
-    pub(super) offload: Offload,
+    pub(crate) offload: Offload,
 }
 
 impl Waiting {
@@ -46,7 +47,7 @@ impl Waiting {
 
 /// Frames on their way to the driver.
 #[derive(Debug)]
-pub(super) struct Outbound {
+pub(crate) struct Outbound {
     /// In order.
     queue: VecDeque<Waiting>,
     /// Frames on the wire that these become.
@@ -61,7 +62,7 @@ pub(super) struct Outbound {
 
 impl Outbound {
     /// None, and nothing known of the driver.
-    pub(super) fn new() -> Outbound {
+    pub(crate) fn new() -> Outbound {
         Outbound {
             queue: VecDeque::with_capacity(BATCH),
             segments: 0,
@@ -72,17 +73,17 @@ impl Outbound {
     }
 
     /// Whether one more should be taken from the endpoint before the driver is called.
-    pub(super) fn has_room(&self) -> bool {
+    pub(crate) fn has_room(&self) -> bool {
         self.queue.len() < BATCH && self.segments < BURST
     }
 
     /// Whether nothing waits.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.queue.is_empty()
     }
 
     /// Puts a frame at the end.
-    pub(super) fn push(&mut self, waiting: Waiting) {
+    pub(crate) fn push(&mut self, waiting: Waiting) {
         self.segments += waiting.segments();
         self.queue.push_back(waiting);
     }
@@ -116,11 +117,11 @@ impl Outbound {
 
 /// What a call of `transmit` says: an allegation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Taken {
+pub(crate) struct Taken {
     /// Frames taken, the first of those offered.
-    pub(super) frames: usize,
+    pub(crate) frames: usize,
     /// Why no more; of the next one.
-    pub(super) stopped: Option<Error>,
+    pub(crate) stopped: Option<Error>,
 }
 
 impl Words for Taken {
@@ -153,11 +154,11 @@ fn transmit_all<S>(
 
 impl<D: NetDriver> NetDevice<D> {
     /// Gives what waits to the driver, in order, until nothing waits or there is no room.
-    pub(super) fn send_waiting(&mut self) -> Result<(), DeviceError> {
-        while !self.outbound.queue.is_empty() && !self.is_down() {
+    pub(crate) fn send_waiting(&mut self) -> Result<(), DeviceError> {
+        while !self.class.outbound.queue.is_empty() && !self.is_down() {
             // the second version is not the one to be quick with
             let first = self.version(Entry::Transmit) == Version::First;
-            let count = if first { self.outbound.batch(self.host.buffers.lent() as usize) } else { 1 };
+            let count = if first { self.class.outbound.batch(self.host.buffers.lent() as usize) } else { 1 };
             let result = if count == 1 { self.send_first() } else { self.call_transmit(count) };
             match result {
                 Ok(taken) => {
@@ -169,7 +170,7 @@ impl<D: NetDriver> NetDevice<D> {
                     }
                 }
                 Err(CallError::Driver(Error::Busy)) => break,
-                Err(CallError::Fault(_)) if count > 1 && self.failed.is_none() => self.outbound.suspects = count,
+                Err(CallError::Fault(_)) if count > 1 && self.failed.is_none() => self.class.outbound.suspects = count,
                 Err(error) => self.drop_first(error)?,
             }
         }
@@ -199,7 +200,7 @@ impl<D: NetDriver> NetDevice<D> {
             _ => return Err(CallError::Quarantined),
         };
         let before = self.host.buffers.lent() as usize;
-        let mut offered = std::mem::take(&mut self.outbound.offered);
+        let mut offered = std::mem::take(&mut self.class.outbound.offered);
         self.offer(count, &mut offered);
         let frames = offered.as_slice();
         let valid = |taken: &Taken, _: &Host, ledger: &Ledger| {
@@ -227,9 +228,9 @@ impl<D: NetDriver> NetDevice<D> {
         };
         if result.is_ok() || stopped.is_some() {
             let after = self.host.buffers.lent() as usize;
-            self.outbound.learn(before, offered.len(), after, stopped == Some(Error::Busy));
+            self.class.outbound.learn(before, offered.len(), after, stopped == Some(Error::Busy));
         }
-        self.outbound.offered = offered;
+        self.class.outbound.offered = offered;
         result
     }
 
@@ -240,7 +241,7 @@ impl<D: NetDriver> NetDevice<D> {
         }
         let lent = &mut self.domain.ledger_mut().buffers;
         offered.clear();
-        for waiting in self.outbound.queue.iter().take(count) {
+        for waiting in self.class.outbound.queue.iter().take(count) {
             let Some(buffer) = self.host.buffers.offer(lent, waiting.buffer) else { break };
             let bus_address = self.host.pool.buffer_address(waiting.buffer);
             offered.push(TxFrame { buffer, length: waiting.length, bus_address, offload: waiting.offload });
@@ -252,20 +253,20 @@ impl<D: NetDriver> NetDevice<D> {
         if count == 0 {
             return;
         }
-        for waiting in std::iter::from_fn(|| self.outbound.pop()).take(count) {
+        for waiting in std::iter::from_fn(|| self.class.outbound.pop()).take(count) {
             self.host.buffers.give_back(waiting.buffer);
-            self.traffic.tx_bytes += u64::from(waiting.length);
+            self.class.traffic.tx_bytes += u64::from(waiting.length);
         }
-        self.sending_since.get_or_insert_with(Instant::now);
-        self.frame_went_through();
-        self.frame_was_given();
+        self.class.sending_since.get_or_insert_with(Instant::now);
+        self.work_went_through();
+        self.work_was_given();
     }
 
     /// The first frame that waits cannot be sent, for `error`.
     fn drop_first(&mut self, error: CallError) -> Result<(), DeviceError> {
-        if let Some(waiting) = self.outbound.pop() {
+        if let Some(waiting) = self.class.outbound.pop() {
             self.host.buffers.give_back(waiting.buffer);
-            self.traffic.tx_dropped += 1;
+            self.class.traffic.tx_dropped += 1;
         }
         if let CallError::Driver(error) = error {
             return self.after_error(Entry::Transmit, error);

@@ -51,6 +51,15 @@ impl Make {
             Make::Adapter => 8,
         }
     }
+
+    /// How the judge loads it: MiB of a piece of a stream, options of `transfer`, and of `send-frames`. A busy machine has a few
+    /// hundred frames a second over USB, for both ways together: more would only show what TCP makes of a bus that is full.
+    const fn load(self) -> (u32, &'static str, &'static str) {
+        match self {
+            Make::Qemu | Make::Model => (8, "", ""),
+            Make::Adapter => (2, "--alternate", "--rate 50"),
+        }
+    }
 }
 
 /// A card for the far end.
@@ -146,8 +155,9 @@ fn on_a_cable(scenario: &str, card: &Card, peer: Peer, script: &str) -> Guest {
     let jumbo = card.jumbo.map_or(String::new(), |mtu| mtu.to_string());
     let vlan = if card.vlan { "77" } else { "" };
     let ours = format!("OURS={OUR_ADDRESS}\nOUR_LINUX={module}\nJUMBO={jumbo}\nVLAN={vlan}\n");
-    let least = card.make.least_mib();
-    let cards = format!("{ours}PEER={PEER_ADDRESS}\nPEER_LINUX={}\nLEAST_MIB={least}\n", peer.module);
+    let (least, (piece, load, frames)) = (card.make.least_mib(), card.make.load());
+    let judge = format!("LEAST_MIB={least}\nPIECE_MIB={piece}\nLOAD='{load}'\nFRAMES='{frames}'\n");
+    let cards = format!("{ours}PEER={PEER_ADDRESS}\nPEER_LINUX={}\n{judge}", peer.module);
     let guest = match card.make {
         Make::Adapter => Guest::new(scenario).file("/guest/bus.sh", 0o644, include_str!("usb.sh")),
         Make::Qemu | Make::Model => Guest::new(scenario).vfio().file("/guest/bus.sh", 0o644, include_str!("pci.sh")),

@@ -1,6 +1,6 @@
 # A card of ours under udrvd; at the other end of the cable a card of another make under Linux's own driver.
 . /guest/lib.sh
-. /guest/cards # LEAST_MIB, what a stream must move at least; OURS and PEER, PCI addresses; OUR_LINUX and PEER_LINUX, Linux's drivers for them
+. /guest/cards # LEAST_MIB, what a stream must move at least; PIECE_MIB, LOAD and FRAMES, how the judge loads it; OURS and PEER, PCI addresses; OUR_LINUX and PEER_LINUX, Linux's drivers for them
 
 # refused TEXT COMMAND...: the command must fail with one line that contains TEXT.
 refused() {
@@ -46,9 +46,9 @@ serve=$!
 within 10 ip netns exec near udrv-judge transfer 10.77.0.2:7000 --mib 1 > /dev/null 2>&1 || fail "no stream at all"
 ip netns exec near udrv-judge count-frames udrv0 --to "$ours_mac" > /results/baseline-frames.json &
 counter0=$!
-ip netns exec far udrv-judge send-frames "$peer" --to "$ours_mac" --until /tmp/baseline-is-over > /dev/null &
+ip netns exec far udrv-judge send-frames "$peer" --to "$ours_mac" $FRAMES --until /tmp/baseline-is-over > /dev/null &
 sender0=$!
-ip netns exec near udrv-judge transfer 10.77.0.2:7000 --mib 8 > /results/baseline.json || fail "baseline transfer"
+ip netns exec near udrv-judge transfer 10.77.0.2:7000 --mib 8 $LOAD > /results/baseline.json || fail "baseline transfer"
 touch /tmp/baseline-is-over
 wait "$sender0"
 wait "$counter0" || fail "the frame counter of the baseline"
@@ -57,11 +57,11 @@ ip netns exec far udrv-judge count-frames "$peer" --to "$peer_mac" > /results/fr
 counter1=$!
 ip netns exec near udrv-judge count-frames udrv0 --to "$ours_mac" > /results/frames-received.json &
 counter2=$!
-ip netns exec near udrv-judge transfer 10.77.0.2:7000 --mib 8 --total "$LEAST_MIB" --until /tmp/storm-is-over > /results/transfer.json &
+ip netns exec near udrv-judge transfer 10.77.0.2:7000 $LOAD --mib "$PIECE_MIB" --total "$LEAST_MIB" --until /tmp/storm-is-over > /results/transfer.json &
 transfer=$!
-ip netns exec near udrv-judge send-frames udrv0 --to "$peer_mac" --until /tmp/transfer-is-over > /results/sender1.json &
+ip netns exec near udrv-judge send-frames udrv0 --to "$peer_mac" $FRAMES --until /tmp/transfer-is-over > /results/sender1.json &
 sender1=$!
-ip netns exec far udrv-judge send-frames "$peer" --to "$ours_mac" --until /tmp/transfer-is-over > /results/sender2.json &
+ip netns exec far udrv-judge send-frames "$peer" --to "$ours_mac" $FRAMES --until /tmp/transfer-is-over > /results/sender2.json &
 sender2=$!
 
 udrv-judge storm "$DEVICE" --done /tmp/storm-is-over > /results/storm.json

@@ -25,10 +25,10 @@ interrupts() {
 unplug_and_replug() {
     local disable=/sys/bus/usb/devices/${port%-*}-0:1.0/usb${port%-*}-port${port#*-}/disable before transfer
     [ -e "$disable" ] || fail "no $disable: the kernel cannot switch a port off"
-    ip netns exec near udrv-judge transfer 10.77.0.2:7000 --mib 8 --until /tmp/replugged > /results/replug.json &
+    ip netns exec near udrv-judge transfer 10.77.0.2:7000 $LOAD --mib "$PIECE_MIB" --total 8 --until /tmp/replugged > /results/replug.json &
     transfer=$!
     before=$(received)
-    within 20 has_received $((before + 1000000)) || fail "no stream before the adapter is unplugged"
+    within 60 has_received $((before + 1000000)) || fail "no stream before the adapter is unplugged"
     echo 1 > "$disable"
     within 10 has_no_carrier || fail "the adapter is unplugged, and the interface does not say so"
     udrvctl status > /results/status-unplugged || fail "udrvd does not answer while the adapter is unplugged"

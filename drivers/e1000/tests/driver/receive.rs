@@ -1,7 +1,7 @@
 //! The receive ring.
 
 use e1000::{E1000, regs};
-use udrv_driver::{Driver, NetDriver};
+use udrv_driver::Driver;
 
 use crate::fake::{Fake, Versions, hide_injected, with_both_polls};
 

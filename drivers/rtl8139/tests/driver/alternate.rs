@@ -1,7 +1,7 @@
 //! The second versions: what only they do. What is the same for both is in `transmit.rs` and `receive.rs`.
 
 use rtl8139::{Rtl8139, regs};
-use udrv_driver::{Driver, Error, NetDriver};
+use udrv_driver::{Driver, Error};
 use udrv_driver_tests::alternate::assert_shares_nothing;
 
 use crate::fake::{ALTERNATE, Fake};

@@ -1,7 +1,7 @@
 //! The receive ring.
 
 use rtl8139::{Rtl8139, regs};
-use udrv_driver::{Driver, Error, Events, NetDriver};
+use udrv_driver::{Driver, Error, Events};
 
 use crate::fake::{Fake, with_both_polls};
 

@@ -3,7 +3,8 @@
 
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
-use udrv::net::{Answer, Command, NetDevice, Options};
+use udrv::net::NetDevice;
+use udrv::run::{Answer, Command, Options};
 use udrv::supervisor::policy::Protect;
 use udrv_driver::zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 use udrv_driver::{

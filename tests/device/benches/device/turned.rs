@@ -6,8 +6,9 @@ use std::time::Duration;
 use model_card::{Handle, Model};
 use model_wire::{Station, Wire, WireConfig};
 use udrv::endpoint::NetEndpoint;
-use udrv::net::{Answer, Command, NetDevice, Options};
+use udrv::net::{NetDevice, NetOptions};
 use udrv::report::{FaultReport, Rung};
+use udrv::run::{Answer, Command, Options};
 use udrv::supervisor::ladder::{LadderConfig, Recovery};
 use udrv::supervisor::policy::Protect;
 use udrv::supervisor::quarantine::QuarantineConfig;
@@ -63,7 +64,8 @@ impl<S: Subject> Turned<S> {
         Way::Up.write_long(0, bytes, &mut up);
         let (mill, tally) = Mill::new(bytes);
         // nobody waits for interrupts here, so none is held back
-        let options = Options { interrupt_interval: Some(Duration::ZERO), ..options };
+        let options =
+            Options { net: NetOptions { interrupt_interval: Some(Duration::ZERO), ..options.net }, ..options };
         let (device, card, station, wire) = started::<S>(Box::new(mill), options);
         Turned { device, card, station, up, sent: Vec::new(), tally, _wire: wire }
     }

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use model_pegasus::{Misbehave, Variant};
-use udrv::net::{DeviceError, Options};
+use udrv::run::{DeviceError, Options};
 use udrv_tests::rig::quick;
 use udrv_tests::traffic::{BOUND, Ends, Traffic};
 use udrv_tests::usb_rig::{UsbRig, of, plug};
@@ -64,7 +64,13 @@ pub(crate) fn recovers(rig: UsbRig, sent: u64, what: &str) {
 /// What a failure should tell.
 pub(crate) fn told(rig: &UsbRig) -> String {
     let status = rig.status();
-    format!("{:?} {:?} {:?} {} restarts", status.traffic, status.device_faults, status.interrupts, status.restarts)
+    format!(
+        "{:?} {:?} {:?} {} restarts",
+        status.net().traffic,
+        status.device_faults,
+        status.interrupts,
+        status.restarts
+    )
 }
 
 /// It ends by itself, with one line that has these words.

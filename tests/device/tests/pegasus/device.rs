@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use model_pegasus::{Variant, regs};
 use model_wire::Station;
-use udrv::net::Command;
+use udrv::run::Command;
 use udrv_driver::Entry;
 use udrv_tests::frames::{CARD, LONGEST, SHORTEST, Way};
 use udrv_tests::rig::quick;
@@ -36,7 +36,7 @@ fn frames_of_every_length_go_both_ways() {
         let counters = hand.around.bench.counters();
         assert_eq!((counters.tx_aborts, counters.tx_unended, counters.contradictions), (0, 0, 0));
         let status = hand.status();
-        assert_eq!((status.traffic.tx_lost, status.traffic.tx_dropped, status.faults), (0, 0, 0));
+        assert_eq!((status.net().traffic.tx_lost, status.net().traffic.tx_dropped, status.faults), (0, 0, 0));
     }
 }
 
@@ -47,7 +47,7 @@ fn traffic_flows_on_a_thread_of_its_own() {
     traffic.ping(&rig, 200);
     assert_eq!((traffic.down.missing, traffic.up.missing), (0, 0));
     let status = rig.status();
-    assert_eq!((status.traffic.tx_frames, status.traffic.rx_frames), (200, 200));
+    assert_eq!((status.net().traffic.tx_frames, status.net().traffic.rx_frames), (200, 200));
     assert_eq!((status.device_faults.bus, status.device_faults.interrupt_storms), (0, 0));
     rig.stop().0.expect("stops");
 }
@@ -66,14 +66,14 @@ fn a_burst_is_held_back_or_counted_and_nothing_is_repeated() {
     assert_eq!((hand.down.next(), hand.up.next()), (hand.sent, hand.sent));
     assert_eq!(hand.down.missing, 0, "the endpoint holds what the ring does not");
     assert_eq!(hand.up.missing, counters.rx_missed, "the adapter counts what does not fit");
-    let missed = hand.status().chip.expect("counters").rx_missed;
+    let missed = hand.status().net().chip.expect("counters").rx_missed;
     assert_eq!(missed, counters.rx_missed, "and tells it");
 }
 
 #[test]
 fn link_down_and_up_is_told_at_once() {
     // nobody looks at the clock here: endpoint 3 tells
-    let options = udrv::net::Options { look: PATIENCE, ..quick() };
+    let options = udrv::run::Options { look: PATIENCE, ..quick() };
     let rig = UsbRig::start(options, config(), |_| {}).expect("starts");
     wait_until("carrier", || rig.around.host.carrier());
     for _ in 0..3 {
@@ -83,7 +83,7 @@ fn link_down_and_up_is_told_at_once() {
         wait_until("carrier", || rig.around.host.carrier());
     }
     let status = rig.status();
-    assert_eq!((status.link_speed, status.full_duplex), (100, true));
+    assert_eq!((status.net().link_speed, status.net().full_duplex), (100, true));
     Traffic::new().ping(&rig, 10);
     assert_eq!(rig.around.bench.register(regs::ETH_CTRL1), regs::ctrl1::SPEED_100 | regs::ctrl1::FULL);
     rig.stop().0.expect("stops");
@@ -127,7 +127,7 @@ fn address_and_receive_mode_follow_the_interface() {
         wait_until("what is nobody's address is put back", || host.mac() == SECOND);
         assert_eq!(rig.around.station_address(), SECOND);
         // what was told outlives a restart
-        assert!(matches!(rig.ask(Command::Restart), Some(udrv::net::Answer::Done)));
+        assert!(matches!(rig.ask(Command::Restart), Some(udrv::run::Answer::Done)));
         assert_eq!(rig.around.station_address(), SECOND);
         assert!(takes(&rig, SECOND) && !takes(&rig, OTHER));
         rig.stop().0.expect("stops");
@@ -149,15 +149,15 @@ fn counters_outlive_resets_of_the_chip() {
     hand.settle();
     hand.around.wire.set_link(true);
     hand.settle();
-    let before = hand.status().chip.expect("counters");
+    let before = hand.status().net().chip.expect("counters");
     assert!(before.tx_errors > 0, "{before:?}");
     hand.call(Entry::TxTimeout);
     hand.call(Entry::Restore);
     assert!(hand.around.bench.counters().resets > 0);
-    let after = hand.status().chip.expect("counters");
+    let after = hand.status().net().chip.expect("counters");
     assert!(after.tx_errors >= before.tx_errors && after.rx_missed >= before.rx_missed);
     hand.call(Entry::Stop);
-    assert_eq!(hand.status().chip.expect("counters").tx_errors, after.tx_errors);
+    assert_eq!(hand.status().net().chip.expect("counters").tx_errors, after.tx_errors);
 }
 
 #[test]

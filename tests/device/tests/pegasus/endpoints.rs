@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use model_pegasus::{BULK_IN, BULK_OUT, BadTrailer, INTERRUPT, Misbehave};
-use udrv::net::Command;
+use udrv::run::Command;
 use udrv_driver::Entry;
 use udrv_tests::frames::Way;
 use udrv_tests::traffic::{BOUND, Ends, Traffic};
@@ -21,7 +21,7 @@ fn an_endpoint_that_halts_once_goes_on() {
             wait_until("it is noticed", || {
                 traffic.send(&rig, 1);
                 traffic.take(&rig);
-                rig.status().traffic.restores > round
+                rig.status().restores > round
             });
             traffic.flows(&rig, &format!("{endpoint:#x} was halted, {round}"));
         }
@@ -62,7 +62,7 @@ fn an_interrupt_endpoint_that_always_halts_costs_its_news_and_no_frame() {
     rig.around.wire.set_link(true);
     wait_until("and comes", || rig.host().carrier());
     // pauses between restores double
-    let restores = rig.status().traffic.restores;
+    let restores = rig.status().restores;
     let most = 6 + 2 * u64::from(begin.elapsed().as_millis().max(1).ilog2());
     assert!((1..=most).contains(&restores), "{restores} restores in {:?}", begin.elapsed());
     recovers(rig, traffic.sent, "endpoint 3 halts");
@@ -73,11 +73,11 @@ fn babble_and_failures_of_the_bus_are_borne() {
     for some in [1, 2, 5, 40] {
         let (rig, mut traffic) = in_traffic(|m| m.babbles = some);
         traffic.flows(&rig, &format!("{some} babbles"));
-        assert_eq!(rig.status().traffic.restores, 0, "one transfer is bad, and the endpoint is not");
+        assert_eq!(rig.status().restores, 0, "one transfer is bad, and the endpoint is not");
         recovers(rig, traffic.sent, &format!("{some} babbles"));
         let (rig, mut traffic) = in_traffic(|m| m.failures = some);
         traffic.flows(&rig, &format!("{some} failures"));
-        assert!(rig.status().traffic.restores > 0);
+        assert!(rig.status().restores > 0);
         recovers(rig, traffic.sent, &format!("{some} failures"));
     }
 }
@@ -95,20 +95,20 @@ fn a_status_that_lies_is_no_frame_and_leads_nowhere() {
         }
         wait_until("they are counted", || {
             traffic.take(&rig);
-            rig.status().chip.expect("counters").rx_errors >= before.chip.expect("counters").rx_errors + 20
+            rig.status().net().chip.expect("counters").rx_errors >= before.net().chip.expect("counters").rx_errors + 20
         });
-        assert_eq!(rig.status().traffic.rx_frames, before.traffic.rx_frames, "{trailer:?}");
+        assert_eq!(rig.status().net().traffic.rx_frames, before.net().traffic.rx_frames, "{trailer:?}");
         recovers(rig, traffic.sent, &format!("{trailer:?}"));
     }
     for status in [0x04, 0x08, 0x10, 0x1e] {
         let (rig, mut traffic) = in_traffic(|m| m.rx_trailer = Some(BadTrailer { length: None, status: Some(status) }));
-        let before = rig.status().traffic.rx_frames;
+        let before = rig.status().net().traffic.rx_frames;
         for _ in 0..20 {
             traffic.send(&rig, 1);
             traffic.take(&rig);
         }
-        wait_until("they are counted", || rig.status().chip.expect("counters").rx_errors >= 20);
-        assert_eq!(rig.status().traffic.rx_frames, before, "{status:#x}");
+        wait_until("they are counted", || rig.status().net().chip.expect("counters").rx_errors >= 20);
+        assert_eq!(rig.status().net().traffic.rx_frames, before, "{status:#x}");
         recovers(rig, traffic.sent, &format!("status {status:#x}"));
     }
 }
@@ -124,7 +124,7 @@ fn frames_that_are_cut_off_are_no_frames() {
         }
         wait_until("they are counted", || {
             traffic.take(&rig);
-            rig.status().chip.expect("counters").rx_errors >= 20
+            rig.status().net().chip.expect("counters").rx_errors >= 20
         });
         recovers(rig, traffic.sent, &format!("cut at {cut}"));
     }
@@ -142,7 +142,7 @@ fn a_storm_of_news_keeps_nobody_waiting() {
             traffic.ping(&rig, 5);
         }
         wait_until("the storm is seen", || rig.status().device_faults.interrupt_storms > 0);
-        assert_eq!(rig.status().traffic.restores, 0, "there is nothing to restore");
+        assert_eq!(rig.status().restores, 0, "there is nothing to restore");
         rig.around.bench.misbehave(|m| m.interrupt_storm = false);
         wait_until("and its end", || rig.status().interrupts.name() == "transfers");
         traffic.ping(&rig, 5);
@@ -170,7 +170,7 @@ fn news_that_are_lost_or_short_come_by_the_clock() {
             wait_until(&format!("{what}: carrier"), || rig.host().carrier());
         }
         traffic.ping(&rig, 20);
-        assert_eq!(rig.status().traffic.restores, 0, "{what}");
+        assert_eq!(rig.status().restores, 0, "{what}");
         recovers(rig, traffic.sent, what);
     }
 }
@@ -188,7 +188,7 @@ fn a_transmitter_that_hangs_is_started_anew_by_tx_timeout() {
         traffic.take(&rig);
         timeouts(&rig) >= 2
     });
-    assert!(rig.status().traffic.tx_lost >= 12, "they are counted");
+    assert!(rig.status().net().traffic.tx_lost >= 12, "they are counted");
     recovers(rig, traffic.sent, "the transmitter hung");
 }
 
@@ -203,6 +203,6 @@ fn a_receiver_that_hangs_is_no_reason_to_restore_it() {
         traffic.take(&rig);
         traffic.down.next() >= down + 8
     });
-    assert_eq!(rig.status().traffic.restores, 0);
+    assert_eq!(rig.status().restores, 0);
     recovers(rig, traffic.sent, "the receiver hung");
 }

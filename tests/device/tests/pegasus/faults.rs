@@ -3,8 +3,8 @@
 
 use model_pegasus::Variant;
 use model_wire::Rng;
-use udrv::net::{Answer, Command};
 use udrv::report::{FaultReport, Rung};
+use udrv::run::{Answer, Command};
 use udrv_driver::{Entry, InjectedFault, Point};
 use udrv_tests::rig::{is_emulated, quick};
 use udrv_tests::usb_rig::{UsbHand, config, of};
@@ -41,7 +41,7 @@ fn every_fault_in(entry: Entry) {
             assert_eq!(hand.around.setup(), before, "{what}: the chip is set up as before");
             let status = hand.status();
             assert!(status.canary_intact, "{what}");
-            assert_eq!((status.traffic.tx_lost, status.traffic.tx_dropped), (0, 0), "{what}");
+            assert_eq!((status.net().traffic.tx_lost, status.net().traffic.tx_dropped), (0, 0), "{what}");
             assert_eq!(hand.device.free_buffers(), 64, "{what}: no buffer leaks");
         }
     }
@@ -96,8 +96,8 @@ fn thousands_of_faults_in_traffic_cost_no_frame() {
     }
     let status = hand.status();
     assert_eq!((status.faults, status.restarts), (count, 0));
-    let t = status.traffic;
-    assert_eq!((t.tx_lost, t.tx_dropped, t.rx_dropped, t.restores), (0, 0, 0, 0), "{t:?}");
+    let t = status.net().traffic;
+    assert_eq!((t.tx_lost, t.tx_dropped, t.rx_dropped, status.restores), (0, 0, 0, 0), "{t:?}");
     assert!(status.canary_intact);
 }
 
@@ -131,7 +131,7 @@ fn faults_that_need_a_restore_lose_only_what_was_in_flight() {
     }
     let status = hand.status();
     assert_eq!(status.faults, count);
-    let t = status.traffic;
+    let t = status.net().traffic;
     assert!(hand.down.missing <= t.tx_lost + t.tx_dropped, "{} are missing on the wire: {t:?}", hand.down.missing);
     hand.device.shut_down().expect("it stops");
 }

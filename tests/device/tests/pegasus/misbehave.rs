@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use model_pegasus::{BULK_IN, BULK_OUT, BadDescriptors, Garbage, INTERRUPT, Misbehave, Variant};
 use udrv::device::Opened;
-use udrv::net::{Command, Options};
+use udrv::net::NetOptions;
+use udrv::run::{Command, Options};
 use udrv_bus::EndpointKind;
 use udrv_driver::{Entry, MacAddress};
 use udrv_tests::frames::CARD;
@@ -97,7 +98,7 @@ fn registers_full_of_garbage_are_survived_or_end_in_one_line() {
         for (registers, one_in) in [(0..=2, 1), (0x08..=0x15, 2), (0x20..=0x2f, 2), (0x20..=0x2f, 1), (0..=0xff, 8)] {
             let garbage = || Garbage { seed, registers: vec![registers.clone()], one_in };
             // the address in the EEPROM may be any then
-            let options = Options { mac: Some(MacAddress(CARD)), ..quick() };
+            let options = Options { net: NetOptions { mac: Some(MacAddress(CARD)), ..quick().net }, ..quick() };
             match start_with(options, |m| m.garbage = Some(garbage())) {
                 Ok(rig) => recovers(rig, 0, &format!("{:?} from the start", garbage())),
                 Err(error) => refused(Err(error), &[" "]),
@@ -130,7 +131,7 @@ fn a_phy_that_is_silent_or_absent() {
     refused(start(|m| m.phy_silent = true), &["open failed", "register 0x28 did not become ready"]);
     // one that is not there has no link, and that is all
     let rig = start(|m| m.phy_absent = true).expect("it starts");
-    assert!(!rig.status().link_up && !rig.host().carrier());
+    assert!(!rig.status().net().link_up && !rig.host().carrier());
     rig.around.bench.misbehave(|m| m.phy_absent = false);
     wait_until("it is there", || rig.host().carrier());
     Traffic::new().ping(&rig, 5);
@@ -149,13 +150,15 @@ fn an_eeprom_without_an_address_has_a_way_out() {
     let mac = MacAddress([2, 0, 0, 0, 0, 9]);
     let silent: Set = |m| m.eprom_silent = true;
     refused(start(silent), &["no station address", "--mac 02:00:00:00:00:01"]);
-    let rig = start_with(Options { mac: Some(mac), ..quick() }, silent).expect("it starts");
-    assert_eq!((rig.around.station_address(), rig.status().mac), (mac.0, mac.to_string()));
+    let rig = start_with(Options { net: NetOptions { mac: Some(mac), ..quick().net }, ..quick() }, silent)
+        .expect("it starts");
+    assert_eq!((rig.around.station_address(), rig.status().net().mac.clone()), (mac.0, mac.to_string()));
     rig.stop().0.expect("stops");
     for bad in [[0; 6], [0xff; 6], [3, 0, 0, 0, 0, 1]] {
         let with = |mac| {
             let (around, opened, endpoint) = plug(model_pegasus::Config { mac: bad, ..of(Variant::An986) });
-            UsbRig::start_on(around, opened, endpoint, Options { mac, ..quick() }).map_err(|failed| failed.0)
+            UsbRig::start_on(around, opened, endpoint, Options { net: NetOptions { mac, ..quick().net }, ..quick() })
+                .map_err(|failed| failed.0)
         };
         refused(with(None), &["no station address", "--mac"]);
         let rig = with(Some(mac)).expect("it starts");

@@ -83,7 +83,7 @@ fn come_back(rig: &UsbRig, traffic: &mut Traffic, what: &str) {
         (rig.around.station_address(), is_promiscuous(&rig.around)) == (wanted.mac, wanted.promiscuous)
     });
     let status = rig.status();
-    assert_eq!(status.mac, MacAddress(rig.around.station_address()).to_string(), "{what}");
+    assert_eq!(status.net().mac, MacAddress(rig.around.station_address()).to_string(), "{what}");
     assert!(status.canary_intact && status.restarts > 0 && status.faults == 0, "{what}: {status:#?}");
 }
 

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use model_pegasus::{BULK_OUT, BadDescriptors, INTERRUPT, Variant, regs};
 use udrv::device::Opened;
-use udrv::net::{Answer, Command, Options};
+use udrv::run::{Answer, Command, Options};
 use udrv::supervisor::ladder::{LadderConfig, Recovery};
 use udrv_bus::EndpointKind;
 use udrv_driver::{Entry, InjectedFault, Injection, Point};
@@ -76,7 +76,7 @@ fn again_and_again_in_traffic_leaks_nothing() {
     });
     let status = rig.status();
     assert_eq!((status.restarts, status.faults), (80, 0));
-    let t = status.traffic;
+    let t = status.net().traffic;
     assert!(traffic.down.missing <= t.tx_lost + t.tx_dropped, "{} are missing: {t:?}", traffic.down.missing);
     // all buffers are there: as many frames as the driver takes, at once
     let (missing, missed) = (traffic.down.missing, rig.around.bench.counters().rx_missed);
@@ -169,7 +169,7 @@ fn commands_are_answered_while_it_is_away() {
     let rig = an986();
     pull(&rig);
     let status = rig.status();
-    assert!(status.unplugged && !status.link_up && status.faults == 0);
+    assert!(status.unplugged && !status.net().link_up && status.faults == 0);
     for entry in Entry::NET {
         let why = rig.call(entry).expect_err("it is not there");
         assert!(why.contains("unplugged: plug it in again") && !why.contains('\n'), "{entry}: {why}");
@@ -195,7 +195,7 @@ fn what_the_administrator_changes_meanwhile_is_in_force_afterwards() {
     let rig = an986();
     pull(&rig);
     rig.host().administer(|wanted| (wanted.mac, wanted.promiscuous) = (SECOND, true));
-    wait_until("it is recorded", || rig.status().mac == "02:00:00:00:00:77");
+    wait_until("it is recorded", || rig.status().net().mac == "02:00:00:00:00:77");
     // nobody's address: it is put back before the chip is asked
     rig.host().administer(|wanted| wanted.mac = [3, 0, 0, 0, 0, 1]);
     wait_until("it is put back", || rig.host().mac() == SECOND);

@@ -1,8 +1,8 @@
 //! What protection and recovery cost in control transfers, each of which is a millisecond on the bus: counted by the adapter.
 
 use model_pegasus::Counters;
-use udrv::net::{Answer, Command, Options};
 use udrv::report::{FaultReport, Rung};
+use udrv::run::{Answer, Command, Options};
 use udrv::supervisor::policy::Protect;
 use udrv_driver::{Entry, InjectedFault, Point};
 use udrv_tests::rig::quick;

@@ -42,7 +42,7 @@ pub struct DeviceFaults {
 
 impl DeviceFaults {
     /// Counts `error`. False: it is none of the device's.
-    pub(super) fn note(&mut self, error: Error) -> bool {
+    pub(crate) fn note(&mut self, error: Error) -> bool {
         let counter = match error {
             Error::Gone => &mut self.gone,
             Error::Nonsense { .. } => &mut self.nonsense,
@@ -59,7 +59,7 @@ impl DeviceFaults {
 
 /// What is to be done about an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(crate) enum Verdict {
     /// Restore the device.
     Now,
     /// Not yet: it was restored a moment ago. See [`Restores::due`].
@@ -70,7 +70,7 @@ pub(super) enum Verdict {
 
 /// When to restore. Times are since any fixed moment.
 #[derive(Debug)]
-pub(super) struct Restores {
+pub(crate) struct Restores {
     pause: Duration,
     not_before: Duration,
     due: Option<Duration>,
@@ -86,7 +86,7 @@ pub(super) struct Restores {
 
 impl Restores {
     /// None was needed yet.
-    pub(super) const fn new() -> Restores {
+    pub(crate) const fn new() -> Restores {
         let zero = Duration::ZERO;
         Restores {
             pause: FIRST_PAUSE,
@@ -100,7 +100,7 @@ impl Restores {
     }
 
     /// The device erred.
-    pub(super) fn wanted(&mut self, now: Duration, vital: bool) -> Verdict {
+    pub(crate) fn wanted(&mut self, now: Duration, vital: bool) -> Verdict {
         if self.due.is_none() && now >= self.not_before + FORGIVEN {
             (self.pause, self.vain) = (FIRST_PAUSE, 0);
         }
@@ -117,7 +117,7 @@ impl Restores {
     }
 
     /// A restore has worked, or has not. True: it is time to give up.
-    pub(super) fn done(&mut self, now: Duration, worked: bool) -> bool {
+    pub(crate) fn done(&mut self, now: Duration, worked: bool) -> bool {
         self.not_before = now + self.pause;
         self.pause = (self.pause * 2).min(MAX_PAUSE);
         self.down = !worked;
@@ -130,27 +130,27 @@ impl Restores {
     }
 
     /// When to restore the device next.
-    pub(super) const fn due(&self) -> Option<Duration> {
+    pub(crate) const fn due(&self) -> Option<Duration> {
         self.due
     }
 
     /// Whether no frames shall move before that.
-    pub(super) const fn is_down(&self) -> bool {
+    pub(crate) const fn is_down(&self) -> bool {
         self.down
     }
 
     /// The driver was restarted: all begins anew, but for a second restart without a frame between them.
-    pub(super) fn after_restart() -> Restores {
+    pub(crate) fn after_restart() -> Restores {
         Restores { restarted: true, ..Restores::new() }
     }
 
     /// Whether a restart would be the second without a frame between them.
-    pub(super) const fn was_restarted(&self) -> bool {
+    pub(crate) const fn was_restarted(&self) -> bool {
         self.restarted
     }
 
     /// Frames go through the device.
-    pub(super) fn frames_moved(&mut self) {
+    pub(crate) fn work_done(&mut self) {
         (self.vain, self.restarted) = (0, false);
     }
 }
@@ -213,7 +213,7 @@ mod tests {
         for round in 0..100 {
             let (_, given_up) = err(&mut restores, ms(5000 * round), ms(100), true);
             assert!(!given_up);
-            restores.frames_moved();
+            restores.work_done();
         }
     }
 
@@ -235,7 +235,7 @@ mod tests {
         assert!(restores.was_restarted());
         assert_eq!(err(&mut restores, ms(5000), ms(1500), true), (VAIN, true), "and the rest begins anew");
         assert!(restores.was_restarted());
-        restores.frames_moved();
+        restores.work_done();
         assert!(!restores.was_restarted());
     }
 

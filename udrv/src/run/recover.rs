@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use fgft::FaultKind;
-use udrv_driver::{Entry, Error, Injection, NetDriver};
+use udrv_driver::{Driver, Entry, Error, Injection};
 
 use super::call::{Failure, since};
-use super::{DeviceError, NetDevice};
+use super::{Class, DeviceError, Running};
 use crate::report::{FaultReport, Rung, Steps, injected};
 use crate::supervisor::ladder::{Recovery, Step};
 use crate::supervisor::quarantine::Place;
@@ -32,9 +32,9 @@ enum Left {
     Unsound,
 }
 
-impl<D: NetDriver> NetDevice<D> {
+impl<C: Class> Running<C> {
     /// Brings memory and device back after a failed call. Gives the failure in words.
-    pub(super) fn recover(
+    pub(crate) fn recover(
         &mut self,
         entry: Entry,
         alternate: bool,
@@ -44,17 +44,13 @@ impl<D: NetDriver> NetDevice<D> {
         // `restore` and the like are calls of their own, and time their own faults
         let fired_at = self.host.injected_at;
         let began = fired_at.unwrap_or_else(Instant::now);
-        let (accesses, lost) = (self.host.window.accesses(), self.traffic.tx_lost);
+        let (accesses, lost) = (self.host.window.accesses(), self.class.lost());
         let (mut report, left) = self.put_back(entry, injection, failure);
         report.alternate = alternate;
         self.note_suspect(entry, &report.kind);
         let now = self.host.now();
         if !is_essential(entry) {
-            let has_alternate = match entry {
-                Entry::Transmit => D::ALTERNATES.transmit.is_some(),
-                Entry::Poll => D::ALTERNATES.poll.is_some(),
-                _ => false,
-            };
+            let has_alternate = C::has_alternate(entry);
             report.quarantined = self.quarantine.fault(entry as usize, place(&report), now, has_alternate);
         }
         let step = match left {
@@ -69,7 +65,7 @@ impl<D: NetDriver> NetDevice<D> {
         report.rung = self.climb(step, &mut report.steps);
         report.recovered = report.rung != Rung::GaveUp;
         report.to_error = since(began);
-        report.frames_lost = self.traffic.tx_lost - lost;
+        report.frames_lost = self.class.lost() - lost;
         let after = self.host.window.accesses();
         (report.reads, report.writes) = (after.reads - accesses.reads, after.writes - accesses.writes);
         report.at = self.host.now();
@@ -135,11 +131,10 @@ impl<D: NetDriver> NetDevice<D> {
             }
             self.domain.ledger_mut().come_back(&before);
             self.host.begin(None);
-            let looked = transact(&mut self.domain, &mut self.host, None, D::check, |_| Ok(()));
+            let looked = transact(&mut self.domain, &mut self.host, None, C::Driver::check, |_| Ok(()));
             if looked.is_ok_and(|reply| udrv_driver::abi::decode::<()>(&reply) == Some(Ok(()))) {
                 self.domain.commit();
-                // frames that were given since: the older state does not know that the device has them
-                self.traffic.tx_lost += self.host.buffers.roll_back(&before.buffers, &self.domain.ledger().buffers);
+                C::come_back(self, &before);
                 return Some(back as u32);
             }
         }
@@ -200,7 +195,7 @@ impl<D: NetDriver> NetDevice<D> {
         // a message that came meanwhile may be lost, with the cause in the device
         self.signal.leaves(true);
         for _ in 0..ATTEMPTS {
-            last = match self.within_rung(Entry::Restore, 1, nested, |cx| D::restore(cx)) {
+            last = match self.within_rung(Entry::Restore, 1, nested, C::Driver::restore) {
                 Ok(()) => match self.host.window.verify(self.domain.ledger()) {
                     Ok(()) => {
                         self.host.marks.clear();
@@ -215,12 +210,12 @@ impl<D: NetDriver> NetDevice<D> {
     }
 
     /// Makes a call within a rung, up to `attempts` times: its faults are put back, and climb no ladder of their own.
-    pub(super) fn within_rung<T: udrv_driver::abi::Words>(
+    pub(crate) fn within_rung<T: udrv_driver::abi::Words>(
         &mut self,
         entry: Entry,
         attempts: u32,
         nested: &mut Vec<(Entry, FaultReport)>,
-        f: impl Fn(&mut udrv_driver::Cx<'_, D::State>) -> Result<T, Error> + Copy,
+        f: impl Fn(&mut udrv_driver::Cx<'_, <C::Driver as Driver>::State>) -> Result<T, Error> + Copy,
     ) -> Result<T, String> {
         let mut last = String::new();
         for _ in 0..attempts {
@@ -239,7 +234,7 @@ impl<D: NetDriver> NetDevice<D> {
     }
 
     /// Rung 2 because the device erred, which `entry` has noticed. False: it did not work.
-    pub(super) fn restore_once(&mut self, entry: Entry) -> bool {
+    pub(crate) fn restore_once(&mut self, entry: Entry) -> bool {
         if self.options.ladder.recovery == Recovery::Restart {
             return self.restart_for(entry);
         }
@@ -257,7 +252,7 @@ impl<D: NetDriver> NetDevice<D> {
     }
 
     /// Rung 3 because the device erred. False: it is time to give up.
-    pub(super) fn restart_for(&mut self, entry: Entry) -> bool {
+    pub(crate) fn restart_for(&mut self, entry: Entry) -> bool {
         let step = self.ladder.after_failure(self.host.now());
         self.climb_for(step, entry) != Rung::GaveUp
     }
@@ -270,7 +265,7 @@ impl<D: NetDriver> NetDevice<D> {
     }
 
     /// Rung 3 by command.
-    pub(super) fn restart_now(&mut self) -> Result<(), DeviceError> {
+    pub(crate) fn restart_now(&mut self) -> Result<(), DeviceError> {
         if self.climb_for(Step::Restart(std::time::Duration::ZERO), Entry::Probe) == Rung::GaveUp {
             self.failed = Some(format!("it could not be restarted: {}", self.not_restarted));
         }

@@ -1,15 +1,15 @@
 //! One entry point as a transaction.
 //!
-//! [`NetDevice::attempt`] runs it once and puts back what a fault has left; [`NetDevice::call`] adds what is done about
-//! the fault (`recover.rs`); [`NetDevice::entry`] and [`NetDevice::must`] make the call again.
+//! [`Running::attempt`] runs it once and puts back what a fault has left; [`Running::call`] adds what is done about
+//! the fault (`recover.rs`); [`Running::entry`] and [`Running::must`] make the call again.
 
 use std::time::{Duration, Instant};
 
 use fgft::Fault;
 use udrv_driver::abi::{self, Words};
-use udrv_driver::{Cx, Entry, Error, Injection, NetDriver, TxFrame};
+use udrv_driver::{Cx, Driver, Entry, Error, Injection, TxFrame};
 
-use super::{DeviceError, NetDevice};
+use super::{Class, DeviceError, Running};
 use crate::buffers::{handle, is_offered};
 use crate::gate::Direct;
 use crate::host::Host;
@@ -35,7 +35,7 @@ pub enum CallError {
 }
 
 /// What ended an attempt.
-pub(super) enum Failure {
+pub(crate) enum Failure {
     /// The engine stopped it.
     Fault(Fault),
     /// It returned what cannot be.
@@ -46,22 +46,22 @@ pub(super) enum Failure {
     SpoiltEarlier(String),
 }
 
-impl<D: NetDriver> NetDevice<D> {
+impl<C: Class> Running<C> {
     /// Calls an entry point; after a fault once more, for nothing of the first call has happened. Its failure is the
     /// caller's.
-    pub(super) fn entry<T: Words>(
+    pub(crate) fn entry<T: Words>(
         &mut self,
         entry: Entry,
-        f: impl Fn(&mut Cx<'_, D::State>) -> Result<T, Error> + Copy,
+        f: impl Fn(&mut Cx<'_, <C::Driver as Driver>::State>) -> Result<T, Error> + Copy,
     ) -> Result<T, DeviceError> {
         self.entry_checked(entry, f, |_, _, _| true)
     }
 
-    /// As [`NetDevice::entry`]; a result that is not `valid` is a fault.
-    pub(super) fn entry_checked<T: Words>(
+    /// As [`Running::entry`]; a result that is not `valid` is a fault.
+    pub(crate) fn entry_checked<T: Words>(
         &mut self,
         entry: Entry,
-        f: impl Fn(&mut Cx<'_, D::State>) -> Result<T, Error> + Copy,
+        f: impl Fn(&mut Cx<'_, <C::Driver as Driver>::State>) -> Result<T, Error> + Copy,
         valid: impl Fn(&T, &Host, &Ledger) -> bool + Copy,
     ) -> Result<T, DeviceError> {
         let mut result = self.call(entry, f, valid);
@@ -73,10 +73,10 @@ impl<D: NetDriver> NetDevice<D> {
 
     /// Calls an entry point that the device cannot do without: after each fault again, until it works or the device is
     /// given up.
-    pub(super) fn must<T: Words>(
+    pub(crate) fn must<T: Words>(
         &mut self,
         entry: Entry,
-        f: impl Fn(&mut Cx<'_, D::State>) -> Result<T, Error> + Copy,
+        f: impl Fn(&mut Cx<'_, <C::Driver as Driver>::State>) -> Result<T, Error> + Copy,
     ) -> Result<T, DeviceError> {
         loop {
             match self.call(entry, f, |_, _, _| true) {
@@ -86,25 +86,13 @@ impl<D: NetDriver> NetDevice<D> {
         }
     }
 
-    /// Polls, with the version of `poll` that is in use.
-    pub(super) fn call_poll(&mut self) -> Result<u32, CallError> {
-        let valid = |n: &u32, host: &Host, _: &Ledger| *n as usize == host.delivered.len();
-        let budget = self.host.budget();
-        match (self.version(Entry::Poll), D::ALTERNATES.poll) {
-            (Version::Alternate, Some(second)) => {
-                self.call_version(Entry::Poll, true, &[], move |cx| second(cx, budget), valid)
-            }
-            _ => self.call(Entry::Poll, move |cx| D::poll(cx, budget), valid),
-        }
-    }
-
     /// The error of a device that was given up, if this one was.
-    pub(super) fn given_up(&self) -> Option<DeviceError> {
+    pub(crate) fn given_up(&self) -> Option<DeviceError> {
         let reason = self.failed.clone()?;
         Some(DeviceError::GaveUp { device: self.name.clone(), faults: self.reports.count(), reason })
     }
 
-    pub(super) fn entry_error(&mut self, entry: Entry, source: CallError) -> DeviceError {
+    pub(crate) fn entry_error(&mut self, entry: Entry, source: CallError) -> DeviceError {
         if let Some(error) = self.given_up() {
             return error;
         }
@@ -121,16 +109,16 @@ impl<D: NetDriver> NetDevice<D> {
 
     /// The version of `entry` that is in use.
     #[inline]
-    pub(super) fn version(&mut self, entry: Entry) -> Version {
+    pub(crate) fn version(&mut self, entry: Entry) -> Version {
         let host = &self.host;
         self.quarantine.version(entry as usize, || host.now())
     }
 
     /// Calls the first version of an entry point once.
-    pub(super) fn call<T: Words>(
+    pub(crate) fn call<T: Words>(
         &mut self,
         entry: Entry,
-        f: impl Fn(&mut Cx<'_, D::State>) -> Result<T, Error> + Copy,
+        f: impl Fn(&mut Cx<'_, <C::Driver as Driver>::State>) -> Result<T, Error> + Copy,
         valid: impl Fn(&T, &Host, &Ledger) -> bool,
     ) -> Result<T, CallError> {
         if self.version(entry) != Version::First {
@@ -140,12 +128,12 @@ impl<D: NetDriver> NetDevice<D> {
     }
 
     /// Calls a version of an entry point once. `offered` are the frames that it is given.
-    pub(super) fn call_version<T: Words>(
+    pub(crate) fn call_version<T: Words>(
         &mut self,
         entry: Entry,
         alternate: bool,
         offered: &[TxFrame],
-        f: impl Fn(&mut Cx<'_, D::State>) -> Result<T, Error> + Copy,
+        f: impl Fn(&mut Cx<'_, <C::Driver as Driver>::State>) -> Result<T, Error> + Copy,
         valid: impl Fn(&T, &Host, &Ledger) -> bool,
     ) -> Result<T, CallError> {
         // faults are injected into the first versions
@@ -161,12 +149,12 @@ impl<D: NetDriver> NetDevice<D> {
 
     /// Runs an entry point once, as its policy says, and commits what it did. After a failure memory and device are as
     /// the call has left them; the buffers that it had got are the class's.
-    pub(super) fn attempt<T: Words>(
+    pub(crate) fn attempt<T: Words>(
         &mut self,
         entry: Entry,
         offered: &[TxFrame],
         injection: Option<Injection>,
-        f: impl Fn(&mut Cx<'_, D::State>) -> Result<T, Error> + Copy,
+        f: impl Fn(&mut Cx<'_, <C::Driver as Driver>::State>) -> Result<T, Error> + Copy,
         valid: impl Fn(&T, &Host, &Ledger) -> bool,
     ) -> Result<Result<T, Error>, Failure> {
         self.host.begin(injection);
@@ -186,7 +174,7 @@ impl<D: NetDriver> NetDevice<D> {
         if protect {
             self.domain.commit();
         }
-        self.release_output();
+        C::release(self);
         if answer.is_err() {
             self.accounts.error(entry as usize);
         }
@@ -200,12 +188,12 @@ impl<D: NetDriver> NetDevice<D> {
         protect: bool,
         offered: &[TxFrame],
         injection: Option<Injection>,
-        f: impl Fn(&mut Cx<'_, D::State>) -> Result<T, Error> + Copy,
+        f: impl Fn(&mut Cx<'_, <C::Driver as Driver>::State>) -> Result<T, Error> + Copy,
         valid: impl Fn(&T, &Host, &Ledger) -> bool,
     ) -> Result<Result<T, Error>, Failure> {
         let reply = if protect {
             self.domain.set_deadline(deadline(entry, self.options.deadline));
-            transact(&mut self.domain, &mut self.host, injection, D::check, f)
+            transact(&mut self.domain, &mut self.host, injection, C::Driver::check, f)
         } else {
             Ok(self.run_unprotected(entry, injection, f))
         };
@@ -228,7 +216,7 @@ impl<D: NetDriver> NetDevice<D> {
         &mut self,
         entry: Entry,
         injection: Option<Injection>,
-        f: impl Fn(&mut Cx<'_, D::State>) -> Result<T, Error> + Copy,
+        f: impl Fn(&mut Cx<'_, <C::Driver as Driver>::State>) -> Result<T, Error> + Copy,
     ) -> abi::Reply {
         if let Some(suspects) = &self.suspects {
             suspects.running(entry as usize);
@@ -245,6 +233,13 @@ impl<D: NetDriver> NetDevice<D> {
         reply
     }
 
+    /// The doorbells of a call that is right ring.
+    pub(crate) fn ring(&mut self) {
+        if !self.host.commit() {
+            tracing::warn!(device = %self.name, "a doorbell did not reach the device");
+        }
+    }
+
     /// What a reply means that is no answer.
     fn broken(&self, reply: &abi::Reply) -> Failure {
         let Some(broken) = abi::decode_broken(reply) else { return Failure::Malformed };
@@ -255,7 +250,7 @@ impl<D: NetDriver> NetDevice<D> {
         if broken.before { Failure::SpoiltEarlier(text) } else { Failure::BrokenState(text) }
     }
 
-    pub(super) fn take_armed(&mut self, entry: Entry) -> Option<Injection> {
+    pub(crate) fn take_armed(&mut self, entry: Entry) -> Option<Injection> {
         let (wanted, injection, left) = self.armed?;
         if wanted != entry {
             return None;
@@ -277,7 +272,7 @@ impl<D: NetDriver> NetDevice<D> {
 
 impl Failure {
     /// A short stable name.
-    pub(super) fn kind(&self) -> &'static str {
+    pub(crate) fn kind(&self) -> &'static str {
         match self {
             Failure::Fault(fault) => fault.kind.name(),
             Failure::Malformed => "malformed-result",
@@ -304,6 +299,6 @@ const fn deadline(entry: Entry, usual: Duration) -> Duration {
 }
 
 /// Nanoseconds since `start`.
-pub(super) fn since(start: Instant) -> u64 {
+pub(crate) fn since(start: Instant) -> u64 {
     start.elapsed().as_nanos() as u64
 }

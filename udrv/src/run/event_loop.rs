@@ -6,15 +6,15 @@ use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use udrv_driver::NetDriver;
 
+use super::class::MAX_FILES;
 use super::command::{Answer, Command, Inbox};
-use super::{DeviceError, NetDevice};
+use super::{Class, DeviceError, Running};
 
-/// While frames are with the device it is looked at this often.
-const SENDING: Duration = Duration::from_secs(1);
+/// Files of ours: the device's interrupt, and commands.
+const OURS: usize = 2;
 
-impl<D: NetDriver> NetDevice<D> {
+impl<C: Class> Running<C> {
     /// Runs the device until it is told to stop.
     ///
     /// # Errors
@@ -35,51 +35,45 @@ impl<D: NetDriver> NetDevice<D> {
         served.and(stopped)
     }
 
-    /// How often the device is looked at.
     fn period(&self) -> Duration {
-        let look = self.options.look;
-        if self.is_sending() { look.min(SENDING).min(self.options.tx_timeout) } else { look }
+        self.class.period(self.options.look)
     }
 
     fn serve(&mut self, inbox: &Inbox) -> Result<(), DeviceError> {
         let mut ticked = Instant::now();
         loop {
-            let room = if self.has_room() { PollFlags::POLLIN } else { PollFlags::empty() };
             let timeout = if self.has_work() { PollTimeout::ZERO } else { self.timeout(ticked) };
-            let changes = self.endpoint.changes();
             let interrupt = if self.hears_interrupts() { PollFlags::POLLIN } else { PollFlags::empty() };
-            let mut fds = [
-                PollFd::new(self.irq.as_fd(), interrupt),
-                PollFd::new(inbox.wake_fd(), PollFlags::POLLIN),
-                PollFd::new(self.endpoint.as_fd(), room),
-                PollFd::new(changes.unwrap_or(inbox.wake_fd()), PollFlags::POLLIN),
-            ];
-            let polled = if changes.is_some() { 4 } else { 3 };
-            match poll(&mut fds[..polled], timeout) {
-                Ok(_) => {}
-                Err(Errno::EINTR) => continue,
-                Err(e) => return Err(DeviceError::System { operation: "poll", source: e.into() }),
-            }
-            let has = |fd: &PollFd<'_>| fd.revents().is_some_and(|r| !r.is_empty());
-            let [irq, wake, frames, changed] = [&fds[0], &fds[1], &fds[2], &fds[3]].map(has);
+            let mut ready = [false; OURS + MAX_FILES];
+            let polled = {
+                // the second, and what stands in the places of those that are not filled in
+                let mut files: [_; OURS + MAX_FILES] =
+                    std::array::from_fn(|_| PollFd::new(inbox.wake_fd(), PollFlags::POLLIN));
+                files[0] = PollFd::new(self.irq.as_fd(), interrupt);
+                let polled = OURS + C::wait_for(self, &mut files[OURS..]);
+                match poll(&mut files[..polled], timeout) {
+                    Ok(_) => {}
+                    Err(Errno::EINTR) => continue,
+                    Err(e) => return Err(DeviceError::System { operation: "poll", source: e.into() }),
+                }
+                for (ready, file) in ready.iter_mut().zip(&files[..polled]) {
+                    *ready = file.revents().is_some_and(|events| !events.is_empty());
+                }
+                polled
+            };
+            let [irq, wake] = [ready[0], ready[1]];
             // before any look, which would take the interrupt's work
             if irq || self.has_work() {
                 self.serve_interrupt()?;
             }
-            // by the clock: a device that is never quiet may still have stopped sending
+            // by the clock: a device that is never quiet may still have stopped working
             if ticked.elapsed() >= self.period() {
                 self.tick()?;
                 ticked = Instant::now();
             } else if self.next_look().is_some_and(|next| self.clock() >= next) {
                 self.look()?;
             }
-            // before frames: those of a larger MTU come behind the change
-            if changed && polled == 4 {
-                self.follow_settings()?;
-            }
-            if frames {
-                self.pump_endpoint()?;
-            }
+            C::ready(self, &ready[OURS..polled])?;
             self.reports.log(&self.name);
             if wake {
                 inbox.quieten();

@@ -93,16 +93,16 @@ impl InterruptMode {
 
 /// What serving the device has brought.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Found {
-    /// Frames received and frames sent.
-    pub frames: u64,
-    /// The link is another.
-    pub link: bool,
+pub struct Found {
+    /// Pieces of work that the device has done: frames received and sent, periods played.
+    pub work: u64,
+    /// Something else has changed: the link.
+    pub change: bool,
 }
 
 impl Found {
     const fn fruit(self) -> bool {
-        self.frames > 0 || self.link
+        self.work > 0 || self.change
     }
 }
 
@@ -117,7 +117,7 @@ enum Storm {
 
 /// Counters for the status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Counts {
+pub(crate) struct Counts {
     /// Looks that found work which a dead line had not announced.
     pub lost: u64,
     /// Times that the line was masked because it did not stop.
@@ -128,7 +128,7 @@ pub(super) struct Counts {
 
 /// See the module's text. Times are since any fixed moment.
 #[derive(Debug)]
-pub(super) struct Interrupts {
+pub(crate) struct Interrupts {
     /// The normal time between two looks, which polling backs off to.
     look: Duration,
     /// Looks in a row that found unannounced work.
@@ -155,7 +155,7 @@ pub(super) struct Interrupts {
 
 impl Interrupts {
     /// A line that is believed. `look` is the time between two looks of a device with nothing to do.
-    pub(super) fn new(look: Duration) -> Interrupts {
+    pub(crate) fn new(look: Duration) -> Interrupts {
         Interrupts {
             look: look.max(PERIOD),
             unannounced: 0,
@@ -173,14 +173,14 @@ impl Interrupts {
     }
 
     /// The line has fired and the device was served, which has brought `found`, from `began` to `now`.
-    pub(super) fn fired(&mut self, began: Duration, now: Duration, found: Found) {
+    pub(crate) fn fired(&mut self, began: Duration, now: Duration, found: Found) {
         self.has_fired(began, now, found);
         self.schedule(now, false);
     }
 
     /// The device was looked at by the clock, from `began` to `now`. `fired`: asked after the look, the line has fired.
     /// `known`: that there was work was known before, and the line need not say it again.
-    pub(super) fn looked(&mut self, began: Duration, now: Duration, found: Found, fired: bool, known: bool) {
+    pub(crate) fn looked(&mut self, began: Duration, now: Duration, found: Found, fired: bool, known: bool) {
         if fired {
             self.has_fired(began, now, found);
         } else if found.fruit() {
@@ -205,34 +205,34 @@ impl Interrupts {
     }
 
     /// Frames have moved for another reason than an interrupt or a look: some were sent, or a poll went on.
-    pub(super) fn worked(&mut self, now: Duration) {
+    pub(crate) fn worked(&mut self, now: Duration) {
         self.active = now;
         self.schedule(now, false);
     }
 
     /// The line could not be unmasked. It is tried again as after a storm.
-    pub(super) fn unmask_failed(&mut self, now: Duration) {
+    pub(crate) fn unmask_failed(&mut self, now: Duration) {
         self.close(now);
         self.schedule(now, false);
     }
 
     /// Whether the line is to be unmasked after the device was served.
-    pub(super) const fn is_open(&self) -> bool {
+    pub(crate) const fn is_open(&self) -> bool {
         !matches!(self.storm, Some(Storm::Closed { .. }))
     }
 
     /// Whether the clock is in the line's place, or may have to be.
-    pub(super) const fn by_clock(&self) -> bool {
+    pub(crate) const fn by_clock(&self) -> bool {
         self.unannounced > 0 || self.storm.is_some()
     }
 
     /// When to look at the device, if that is sooner than usual.
-    pub(super) const fn next_look(&self) -> Option<Duration> {
+    pub(crate) const fn next_look(&self) -> Option<Duration> {
         self.next
     }
 
     /// How work is noticed.
-    pub(super) const fn mode(&self) -> InterruptMode {
+    pub(crate) const fn mode(&self) -> InterruptMode {
         match (self.storm, self.dead) {
             (Some(_), _) => InterruptMode::Masked,
             (None, true) => InterruptMode::Polled,
@@ -241,7 +241,7 @@ impl Interrupts {
     }
 
     /// Counters until now.
-    pub(super) fn counts(&self, now: Duration) -> Counts {
+    pub(crate) fn counts(&self, now: Duration) -> Counts {
         let running = self.polled_since.map_or(Duration::ZERO, |since| now.saturating_sub(since));
         Counts { polled: self.counts.polled + running, ..self.counts }
     }

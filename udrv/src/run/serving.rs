@@ -6,18 +6,19 @@ use std::os::fd::AsFd;
 use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use udrv_driver::{Bus, Entry, Error, Events, NetDriver};
+use udrv_driver::abi::Words;
+use udrv_driver::{Bus, Cx, Driver, Entry, Error};
 
 use super::device_faults::{Restores, Verdict};
 use super::interrupts::{Found, InterruptMode};
 use super::signal::ROUNDS;
-use super::{CallError, DeviceError, DeviceFaults, NetDevice};
+use super::{CallError, Class, DeviceError, DeviceFaults, Running};
 
 /// Reads of the vendor id, after pauses that double from a millisecond, before a device that reads as all ones is taken
 /// for gone: 127 ms. A device in a reset of its own is back sooner.
 const VENDOR_READS: u32 = 8;
 
-impl<D: NetDriver> NetDevice<D> {
+impl<C: Class> Running<C> {
     /// Serves the device's interrupt: causes, frames both ways, link; then unmasks the line, unless it does not stop.
     /// Causes that have come meanwhile hold the line up, and it fires again.
     ///
@@ -31,7 +32,7 @@ impl<D: NetDriver> NetDevice<D> {
         let now = self.clock();
         if fired {
             self.interrupts.fired(began, now, found);
-        } else if found.frames > 0 {
+        } else if found.work > 0 {
             self.interrupts.worked(now);
         }
         self.unmask();
@@ -42,9 +43,9 @@ impl<D: NetDriver> NetDevice<D> {
     /// are frames.
     ///
     /// # Errors
-    /// As for [`NetDevice::serve_interrupt`].
-    pub(super) fn look(&mut self) -> Result<(), DeviceError> {
-        let (began, known) = (self.clock(), self.has_more());
+    /// As for [`Running::serve_interrupt`].
+    pub(crate) fn look(&mut self) -> Result<(), DeviceError> {
+        let (began, known) = (self.clock(), self.class.has_more());
         let found = self.serve_device(true)?;
         // after the look: work that came while looking was announced
         let fired = self.line_has_fired();
@@ -58,42 +59,17 @@ impl<D: NetDriver> NetDevice<D> {
         Ok(())
     }
 
-    /// What is done from time to time: interrupts that were lost, frames that do not get sent, the link.
+    /// What is done from time to time: interrupts that were lost, and what the class has.
     ///
     /// # Errors
-    /// As for [`NetDevice::serve_interrupt`].
+    /// As for [`Running::serve_interrupt`].
     pub fn tick(&mut self) -> Result<(), DeviceError> {
         self.look()?;
-        if self.is_down() {
-            return Ok(());
-        }
-        if self.has_stopped_sending() {
-            // without a link nothing is sent, and that is no failure: it goes on when the link is back
-            self.refresh_link()?;
-        }
-        if self.has_stopped_sending() && !self.is_down() {
-            tracing::warn!(device = %self.name, "the device has stopped sending");
-            self.sending_since = None;
-            match self.must(Entry::TxTimeout, |cx| D::tx_timeout(cx)) {
-                Err(DeviceError::Entry { source: CallError::Driver(error), .. }) => {
-                    self.after_error(Entry::TxTimeout, error)?;
-                }
-                other => other?,
-            }
-        }
-        // a slot that was freed here is announced by nobody
-        self.pump_endpoint()?;
-        self.refresh_link()?;
-        Ok(())
+        if self.is_down() { Ok(()) } else { C::tick(self) }
     }
 
-    /// Whether frames are with the device for too long, while there is a link to send them to.
-    fn has_stopped_sending(&self) -> bool {
-        self.link.up && self.sending_since.is_some_and(|since| since.elapsed() >= self.options.tx_timeout)
-    }
-
-    /// When the device is to be looked at or restored next, if that is before the next [`NetDevice::tick`].
-    pub(super) fn next_look(&self) -> Option<Duration> {
+    /// When the device is to be looked at or restored next, if that is before the next [`Running::tick`].
+    pub(crate) fn next_look(&self) -> Option<Duration> {
         [self.interrupts.next_look(), self.restores.due(), self.away.as_ref().map(|away| away.due)]
             .into_iter()
             .flatten()
@@ -101,20 +77,28 @@ impl<D: NetDriver> NetDevice<D> {
     }
 
     /// Time since the start.
-    pub(super) fn clock(&self) -> Duration {
+    pub(crate) fn clock(&self) -> Duration {
         Duration::from_nanos(self.host.now())
     }
 
-    /// A frame was given to the device: its completion, and an answer, are to be expected.
-    pub(super) fn frame_was_given(&mut self) {
+    /// Work was given to the device: its completion, and an answer, are to be expected.
+    pub(crate) fn work_was_given(&mut self) {
         if self.interrupts.by_clock() {
             let now = self.clock();
             self.interrupts.worked(now);
         }
     }
 
+    /// The device has done what it is for: the last fault is over.
+    pub(crate) fn work_went_through(&mut self) {
+        if self.reports.waits_for_frame() {
+            let now = self.host.now();
+            self.reports.frame_went_through(now);
+        }
+    }
+
     /// Passes `result` on and counts the device's error in it, where nothing is done about it.
-    pub(super) fn noted<T>(&mut self, result: Result<T, DeviceError>) -> Result<T, DeviceError> {
+    pub(crate) fn noted<T>(&mut self, result: Result<T, DeviceError>) -> Result<T, DeviceError> {
         if let Err(DeviceError::Entry { source: CallError::Driver(error), .. }) = &result {
             self.device_faults.note(*error);
         }
@@ -122,7 +106,7 @@ impl<D: NetDriver> NetDevice<D> {
     }
 
     /// What the device did wrong, until now.
-    pub(super) fn device_faults(&self) -> DeviceFaults {
+    pub(crate) fn device_faults(&self) -> DeviceFaults {
         let counts = self.interrupts.counts(self.clock());
         DeviceFaults {
             interrupts_lost: counts.lost,
@@ -159,9 +143,9 @@ impl<D: NetDriver> NetDevice<D> {
     }
 
     /// How work is noticed.
-    pub(super) fn interrupt_mode(&self) -> InterruptMode {
+    pub(crate) fn interrupt_mode(&self) -> InterruptMode {
         match self.interrupts.mode() {
-            InterruptMode::Line if matches!(D::BUS, Bus::Usb { .. }) => InterruptMode::Transfers,
+            InterruptMode::Line if matches!(C::Driver::BUS, Bus::Usb { .. }) => InterruptMode::Transfers,
             InterruptMode::Line if self.signal.is_messages() => InterruptMode::Msi,
             mode => mode,
         }
@@ -169,14 +153,14 @@ impl<D: NetDriver> NetDevice<D> {
 
     /// Whether the eventfd is to be waited for. A line that is masked says nothing; messages cannot be masked, and of
     /// some that do not stop the device is not to be served for each.
-    pub(super) const fn hears_interrupts(&self) -> bool {
+    pub(crate) const fn hears_interrupts(&self) -> bool {
         self.interrupts.is_open() || !self.signal.is_messages()
     }
 
     /// Whether the device is to be served without being asked: a poll was broken off, or it was set up anew and may have
     /// a cause of which the message was lost.
-    pub(super) const fn has_work(&self) -> bool {
-        self.more || self.signal.is_left() && self.interrupts.is_open()
+    pub(crate) fn has_work(&self) -> bool {
+        self.class.has_more() || self.signal.is_left() && self.interrupts.is_open()
     }
 
     /// Logs how work is noticed, when that has changed.
@@ -196,7 +180,7 @@ impl<D: NetDriver> NetDevice<D> {
         }
     }
 
-    /// Serves causes, frames both ways and the link. `all`: frames are looked for whatever the causes say.
+    /// Serves causes and moves work, where the device is there. `all`: work is looked for whatever the causes say.
     fn serve_device(&mut self, all: bool) -> Result<Found, DeviceError> {
         if !self.is_here()? {
             return Ok(Found::default());
@@ -204,45 +188,34 @@ impl<D: NetDriver> NetDevice<D> {
         if self.restores.due().is_some_and(|due| self.clock() >= due) {
             self.restore_device()?;
         }
-        if self.is_down() {
-            self.more = false;
-            return Ok(Found::default());
+        let found = C::serve(self, all)?;
+        if found.work > 0 {
+            self.restores.work_done();
         }
-        let before = self.frames();
-        let events = self.take_causes()?;
-        if !self.is_down() && (all || events.has(Events::POLL) || self.more) {
-            self.poll_all()?;
-        }
-        if events.has(Events::ERROR) {
-            self.after_error(Entry::Interrupt, Error::Bus)?;
-        }
-        let link = !self.is_down() && events.has(Events::LINK) && self.refresh_link()?;
-        // frames that waited for a slot
-        self.pump_endpoint()?;
-        let frames = self.frames() - before;
-        if frames > 0 {
-            self.restores.frames_moved();
-        }
-        Ok(Found { frames, link })
+        Ok(found)
     }
 
-    /// What causes there are, taken note of and acknowledged. With messages that is done until there are none, for
-    /// only then comes another message.
-    fn take_causes(&mut self) -> Result<Events, DeviceError> {
+    /// What causes there are, taken note of and acknowledged by `interrupt`, which gives `none` when there are none. With
+    /// messages that is done until then, for only then comes another message. What there is may be all there can be, `any`,
+    /// when the driver cannot say.
+    pub(crate) fn take_causes<E: Words + Copy + PartialEq + std::ops::BitOr<Output = E>>(
+        &mut self,
+        interrupt: impl Fn(&mut Cx<'_, <C::Driver as Driver>::State>) -> Result<E, Error> + Copy,
+        (none, any): (E, E),
+    ) -> Result<E, DeviceError> {
         let rounds = if self.signal.is_messages() { ROUNDS } else { 1 };
-        let mut all = Events::NONE;
+        let mut all = none;
         self.signal.leaves(true);
         for _ in 0..rounds {
-            match self.must(Entry::Interrupt, |cx| D::interrupt(cx)) {
+            match self.must(Entry::Interrupt, interrupt) {
                 Err(DeviceError::Entry { source: CallError::Driver(error), .. }) => {
                     self.after_error(Entry::Interrupt, error)?;
-                    // it cannot say what there is to do, so all may be
-                    return Ok(all | Events::POLL);
+                    return Ok(all | any);
                 }
                 // likewise, and its causes stay as they are
-                Err(DeviceError::Entry { source: CallError::Quarantined, .. }) => return Ok(all | Events::POLL),
+                Err(DeviceError::Entry { source: CallError::Quarantined, .. }) => return Ok(all | any),
                 Err(error) => return Err(error),
-                Ok(Events::NONE) => {
+                Ok(events) if events == none => {
                     self.signal.leaves(false);
                     break;
                 }
@@ -252,29 +225,11 @@ impl<D: NetDriver> NetDevice<D> {
         Ok(all)
     }
 
-    /// Frames that the device has received and sent.
-    fn frames(&self) -> u64 {
-        self.traffic.rx_frames + self.traffic.rx_dropped + self.traffic.tx_frames
-    }
-
-    /// [`NetDevice::update_link`] where nobody asked: if that fails the link is what it was. True: it is another.
-    pub(super) fn refresh_link(&mut self) -> Result<bool, DeviceError> {
-        let before = self.link;
-        match self.update_link() {
-            Err(DeviceError::Entry { source: CallError::Fault(_) | CallError::Quarantined, .. }) => Ok(false),
-            Err(DeviceError::Entry { source: CallError::Driver(error), .. }) => {
-                self.after_error(Entry::Link, error)?;
-                Ok(false)
-            }
-            other => other.map(|()| self.link != before),
-        }
-    }
-
     /// The device did something wrong and the driver has said so: the chip may be half set up, so it is restored. A
     /// device that has left cannot be.
-    pub(super) fn after_error(&mut self, entry: Entry, error: Error) -> Result<(), DeviceError> {
+    pub(crate) fn after_error(&mut self, entry: Entry, error: Error) -> Result<(), DeviceError> {
         let device_erred = self.device_faults.note(error);
-        if !device_erred && matches!(entry, Entry::Transmit | Entry::Link) {
+        if !device_erred && C::may_refuse(entry) {
             return Ok(()); // refused, and all is as before
         }
         if error == Error::Gone && !self.answers() {
@@ -282,7 +237,7 @@ impl<D: NetDriver> NetDevice<D> {
         }
         let now = self.clock();
         self.erred = Some((entry, error));
-        match self.restores.wanted(now, matches!(entry, Entry::Poll | Entry::TxTimeout)) {
+        match self.restores.wanted(now, C::is_vital(entry)) {
             Verdict::Now => {
                 tracing::warn!(device = %self.name, %entry, %error, "restoring the device");
                 self.restore_device()
@@ -293,7 +248,7 @@ impl<D: NetDriver> NetDevice<D> {
     }
 
     fn restore_device(&mut self) -> Result<(), DeviceError> {
-        self.traffic.restores += 1;
+        self.restores_done += 1;
         let worked = self.restore_once(self.erred.map_or(Entry::Restore, |(entry, _)| entry));
         let now = self.clock();
         if self.restores.done(now, worked) { self.restart_or_give_up("it cannot be restored") } else { Ok(()) }

@@ -17,7 +17,7 @@ use crate::device::{Device, Notices};
 
 /// Calls of `interrupt` in a row: a cause comes while others are acknowledged, now and then; one that is still there
 /// after so many is stuck, or traffic is heavy.
-pub(super) const ROUNDS: u32 = 4;
+pub(crate) const ROUNDS: u32 = 4;
 
 /// Which kind of interrupt is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -63,7 +63,7 @@ impl FromStr for InterruptChoice {
 
 /// What is set up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Signal {
+pub(crate) enum Signal {
     /// A line: INTx.
     Line,
     /// Messages: MSI, or transfers that end. `left`: causes may be left in the device of which no message will tell.
@@ -72,7 +72,7 @@ pub(super) enum Signal {
 
 impl Signal {
     /// Sets up what is asked for. `None`: there is no MSI, and nothing else was to be used.
-    pub(super) fn set_up(
+    pub(crate) fn set_up(
         choice: InterruptChoice,
         device: &mut dyn Device,
         event: &EventFd,
@@ -89,24 +89,24 @@ impl Signal {
         Ok(Some(Signal::Line))
     }
 
-    pub(super) const fn is_messages(self) -> bool {
+    pub(crate) const fn is_messages(self) -> bool {
         matches!(self, Signal::Messages { .. })
     }
 
     /// Causes may be left in the device. Of a line nothing has to be remembered.
-    pub(super) fn leaves(&mut self, causes: bool) {
+    pub(crate) fn leaves(&mut self, causes: bool) {
         if let Signal::Messages { left } = self {
             *left = causes;
         }
     }
 
     /// Whether a cause may be left.
-    pub(super) const fn is_left(self) -> bool {
+    pub(crate) const fn is_left(self) -> bool {
         matches!(self, Signal::Messages { left: true })
     }
 
     /// Has it fire if a cause is left.
-    pub(super) fn unmask(&mut self, device: &mut dyn Device, event: &EventFd) -> Result<(), BusError> {
+    pub(crate) fn unmask(&mut self, device: &mut dyn Device, event: &EventFd) -> Result<(), BusError> {
         match self {
             Signal::Line => device.unmask_line(),
             Signal::Messages { left } => {

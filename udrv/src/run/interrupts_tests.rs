@@ -7,8 +7,8 @@ use super::*;
 /// Fruitless interrupts that may come at once.
 const BURST: u32 = 64;
 const LOOK: Duration = Duration::from_secs(4);
-const NOTHING: Found = Found { frames: 0, link: false };
-const FRAME: Found = Found { frames: 1, link: false };
+const NOTHING: Found = Found { work: 0, change: false };
+const FRAME: Found = Found { work: 1, change: false };
 
 const fn ms(n: u64) -> Duration {
     Duration::from_millis(n)
@@ -321,7 +321,7 @@ impl Simulation {
         {
             self.next_neighbour = self.now + Duration::from_secs(1) / rate;
         }
-        (Found { frames: u64::from(waited.is_some()), link: false }, waited.unwrap_or_default())
+        (Found { work: u64::from(waited.is_some()), change: false }, waited.unwrap_or_default())
     }
 
     fn unmask(&mut self) {

@@ -7,10 +7,10 @@
 use std::time::Duration;
 
 use udrv_bus::BusError;
-use udrv_driver::{Entry, Error, Link, NetDriver};
+use udrv_driver::{Entry, Error};
 
 use super::device_faults::Restores;
-use super::{CallError, DeviceError, NetDevice};
+use super::{CallError, Class, DeviceError, Running};
 
 /// How often it is looked for, at least: with a shorter [`super::Options::look`] oftener.
 const LOOK: Duration = Duration::from_millis(250);
@@ -19,9 +19,9 @@ const LOOKS: u32 = 4;
 
 /// It is away.
 #[derive(Debug)]
-pub(super) struct Away {
+pub(crate) struct Away {
     /// When it is looked for next.
-    pub(super) due: Duration,
+    pub(crate) due: Duration,
     /// Why it is not to be had though it seems to be there, and how often that was found in a row.
     error: String,
     found: u32,
@@ -37,26 +37,26 @@ impl Away {
     }
 }
 
-impl<D: NetDriver> NetDevice<D> {
+impl<C: Class> Running<C> {
     /// Whether `error` is that the device was unplugged, and there is a way to have it back.
-    pub(super) fn was_unplugged(&mut self, error: &DeviceError) -> bool {
+    pub(crate) fn was_unplugged(&mut self, error: &DeviceError) -> bool {
         let told = matches!(error, DeviceError::Entry { source: CallError::Driver(Error::Gone), .. });
         (told || self.failed.is_some()) && self.is_unplugged()
     }
 
     /// Whether it was unplugged as far as one knows, and there is a way to have it back.
-    pub(super) fn is_unplugged(&mut self) -> bool {
+    pub(crate) fn is_unplugged(&mut self) -> bool {
         let device = self.host.window.device();
         device.comes_back() && !device.answers()
     }
 
     /// `result`, but that one that has left does not do what it was told is no error: it is as quiet as can be.
-    pub(super) fn unless_unplugged(&mut self, result: Result<(), DeviceError>) -> Result<(), DeviceError> {
+    pub(crate) fn unless_unplugged(&mut self, result: Result<(), DeviceError>) -> Result<(), DeviceError> {
         result.or_else(|error| if self.is_unplugged() { Ok(()) } else { Err(error) })
     }
 
     /// Why it does nothing while it is away.
-    pub(super) fn unplugged_text(&self) -> Option<String> {
+    pub(crate) fn unplugged_text(&self) -> Option<String> {
         self.away.as_ref()?;
         Some(format!("{} is unplugged: plug it in again, and it goes on by itself", self.name))
     }
@@ -66,33 +66,31 @@ impl<D: NetDriver> NetDevice<D> {
     }
 
     /// It was.
-    pub(super) fn leave(&mut self) -> Result<(), DeviceError> {
+    pub(crate) fn leave(&mut self) -> Result<(), DeviceError> {
         tracing::warn!(device = %self.name, "unplugged; waiting until it is plugged in again");
         self.failed = None;
         self.away = Some(Away { due: self.clock() + self.look_period(), error: String::new(), found: 0 });
-        self.link = Link::default();
-        self.more = false;
         self.signal.leaves(false);
-        Ok(self.endpoint.set_carrier(false)?)
+        C::left(self)
     }
 
     /// Whether it is.
-    pub(super) const fn is_away(&self) -> bool {
+    pub(crate) const fn is_away(&self) -> bool {
         self.away.is_some()
     }
 
     /// Whether what it was told has failed because it was unplugged: then it is told when it is back.
-    pub(super) fn leaves(&mut self, told: &Result<(), DeviceError>) -> bool {
+    pub(crate) fn leaves(&mut self, told: &Result<(), DeviceError>) -> bool {
         told.as_ref().is_err_and(|error| self.was_unplugged(error))
     }
 
     /// Whether no frames can move now.
-    pub(super) fn is_down(&self) -> bool {
+    pub(crate) fn is_down(&self) -> bool {
         self.away.is_some() || self.restores.is_down()
     }
 
     /// Looks for a device that was unplugged, if it is time to. False: it is away still.
-    pub(super) fn is_here(&mut self) -> Result<bool, DeviceError> {
+    pub(crate) fn is_here(&mut self) -> Result<bool, DeviceError> {
         let (now, period) = (self.clock(), self.look_period());
         match &mut self.away {
             None => return Ok(true),
@@ -127,7 +125,7 @@ impl<D: NetDriver> NetDevice<D> {
         }
         self.away = None;
         self.restores = Restores::new();
-        self.refresh_link()?;
+        C::returned(self)?;
         Ok(true)
     }
 }

@@ -1,0 +1,47 @@
+//! The AC link as CODEC shows it: one access at a time, which takes a while (AudioPCI 97 specification, section 7).
+
+use crate::regs::codec::{PIRD, RDY, WIP};
+
+#[derive(Debug, Default)]
+pub(crate) struct Link {
+    /// Register and direction of the last access, as written, and the data of it.
+    shown: u32,
+    /// Reads of CODEC that still show it in progress.
+    left: u32,
+    /// It was a read, and its data is there when it is over.
+    answers: bool,
+}
+
+/// An access that was started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    Read(u8),
+    Write(u8, u16),
+}
+
+impl Link {
+    /// A write of CODEC; it shows in so many reads of it. `None`: one is in progress, and this is lost.
+    pub(crate) fn start(&mut self, value: u32, polls: u32) -> Option<Access> {
+        if self.left > 0 {
+            return None;
+        }
+        let register = (value >> 16 & 0x7f) as u8;
+        *self = Self { shown: value & (0x7f << 16 | PIRD | 0xffff), left: polls, answers: false };
+        Some(if value & PIRD != 0 { Access::Read(register) } else { Access::Write(register, value as u16) })
+    }
+
+    /// What the codec answers to a read.
+    pub(crate) fn answer(&mut self, value: u16) {
+        self.shown = self.shown & !0xffff | u32::from(value);
+        self.answers = true;
+    }
+
+    /// A read of CODEC; `stuck` keeps it in progress.
+    pub(crate) fn read(&mut self, stuck: bool) -> u32 {
+        if self.left > 0 {
+            self.left -= u32::from(!stuck);
+            return self.shown & !0xffff | WIP;
+        }
+        if self.answers { self.shown | RDY } else { self.shown }
+    }
+}

@@ -1,0 +1,76 @@
+//! What a class of drivers adds to [`Running`].
+
+use nix::poll::PollFd;
+use std::time::Duration;
+use udrv_driver::{Driver, Entry};
+
+use super::{ClassStatus, DeviceError, Found, Running};
+use crate::device::Device;
+use crate::ledger::Ledger;
+use crate::pool::{Pool, PoolError};
+use crate::report::FaultReport;
+
+/// Files that a class waits for, at most.
+pub(crate) const MAX_FILES: usize = 14;
+
+/// A class: what it has running, what it does with the device's work, and what it tells a driver that starts anew.
+///
+/// Functions that get a [`Running`] may call entry points.
+pub trait Class: Sized + 'static {
+    /// A driver of it.
+    type Driver: Driver;
+    /// Entry points that such a driver has.
+    const ENTRIES: &'static [Entry];
+
+    /// The device's memory.
+    fn pool(&self, device: &mut dyn Device) -> Result<Pool, PoolError>;
+    /// Probe, [`Running::connect`], and all that makes the device ready for use.
+    fn bring_up(run: &mut Running<Self>) -> Result<(), DeviceError>;
+    /// Has the device do nothing, before it is quiesced for good.
+    fn stop(run: &mut Running<Self>) -> Result<(), DeviceError>;
+
+    /// Whether an entry point has a second version.
+    fn has_alternate(entry: Entry) -> bool;
+    /// Whether nothing moves while this one errs, so that restoring the device is urgent.
+    fn is_vital(entry: Entry) -> bool;
+    /// Whether this one changes nothing when it refuses.
+    fn may_refuse(entry: Entry) -> bool;
+
+    /// A call has returned and is right: what it has staged comes true, and the doorbells ring ([`Running::ring`]).
+    fn release(run: &mut Running<Self>);
+    /// Pieces of work that were lost, since the start: for the reports.
+    fn lost(&self) -> u64;
+
+    /// The driver is about to forget everything, and what the device has in hand is lost.
+    fn forget(run: &mut Running<Self>);
+    /// A state older than that of `before` has come back: what it believes to be in hand may be gone.
+    fn come_back(run: &mut Running<Self>, before: &Ledger);
+    /// Probe, and the replay of what the driver was told, with [`Running::within_rung`].
+    fn start_again(run: &mut Running<Self>, nested: &mut Vec<(Entry, FaultReport)>) -> Result<(), String>;
+
+    /// Serves the device's causes and moves what can be moved. `all`: whatever the causes say.
+    fn serve(run: &mut Running<Self>, all: bool) -> Result<Found, DeviceError>;
+    /// What is done from time to time, after the device was looked at.
+    fn tick(run: &mut Running<Self>) -> Result<(), DeviceError>;
+    /// How often that is; without need `look`.
+    fn period(&self, look: Duration) -> Duration;
+    /// Whether serving the device was broken off and is to go on.
+    fn has_more(&self) -> bool;
+    /// Moves what the host wants moved: something may have become possible.
+    fn pump(run: &mut Running<Self>) -> Result<(), DeviceError>;
+
+    /// Files to wait for beside the device's: how many of `files` it has filled in, at most [`MAX_FILES`].
+    fn wait_for<'a>(run: &'a Running<Self>, files: &mut [PollFd<'a>]) -> usize;
+    /// Of those, in the same order, which are ready.
+    fn ready(run: &mut Running<Self>, files: &[bool]) -> Result<(), DeviceError>;
+
+    /// Calls an entry point with the values in force, by command.
+    fn call_now(run: &mut Running<Self>, entry: Entry) -> Result<(), DeviceError>;
+    /// For `status`; may ask the driver.
+    fn status(run: &mut Running<Self>) -> ClassStatus;
+
+    /// The device was unplugged.
+    fn left(run: &mut Running<Self>) -> Result<(), DeviceError>;
+    /// It is back and was restarted.
+    fn returned(run: &mut Running<Self>) -> Result<(), DeviceError>;
+}

@@ -1,0 +1,183 @@
+//! What a running device can be asked, from another thread.
+
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+use nix::sys::eventfd::{EfdFlags, EventFd};
+use udrv_driver::{Entry, Injection};
+
+use super::{Class, DeviceError, Running, Status};
+use crate::report::FaultReport;
+use crate::run::error::names;
+use crate::supervisor::policy::Protect;
+
+/// A command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Command {
+    /// How is it?
+    Status,
+    /// Fault reports with a number above this.
+    Faults(u64),
+    /// Arms a fault: the next `times` calls of the entry point that reach its place.
+    Inject {
+        /// Which entry point.
+        entry: Entry,
+        /// What and where in it.
+        injection: Injection,
+        /// How often.
+        times: u32,
+    },
+    /// Calls an entry point now, with the values in force.
+    Call(Entry),
+    /// Changes the protection of an entry point, or of all, from the next call on.
+    Protect(Option<Entry>, Protect),
+    /// Lets an entry point out of quarantine, or all.
+    Release(Option<Entry>),
+    /// Restarts the driver: rung 3 of the ladder.
+    Restart,
+    /// Stop.
+    Stop,
+}
+
+impl Command {
+    /// The entry point that it names.
+    const fn entry(self) -> Option<Entry> {
+        match self {
+            Command::Inject { entry, .. } | Command::Call(entry) => Some(entry),
+            Command::Protect(entry, _) | Command::Release(entry) => entry,
+            Command::Status | Command::Faults(_) | Command::Restart | Command::Stop => None,
+        }
+    }
+}
+
+/// An answer.
+#[derive(Debug)]
+pub enum Answer {
+    /// To [`Command::Status`].
+    Status(Box<Status>),
+    /// To [`Command::Faults`].
+    Faults(Vec<FaultReport>),
+    /// Done.
+    Done,
+    /// Why not.
+    Refused(String),
+}
+
+/// Sends commands to a device's thread.
+#[derive(Clone)]
+pub struct Commander {
+    sender: Sender<(Command, Sender<Answer>)>,
+    wake: Arc<EventFd>,
+}
+
+/// Where a device's thread finds them.
+pub struct Inbox {
+    receiver: Receiver<(Command, Sender<Answer>)>,
+    wake: Arc<EventFd>,
+}
+
+/// The two ends.
+///
+/// # Errors
+/// No eventfd.
+pub fn commands() -> Result<(Commander, Inbox), DeviceError> {
+    let wake = EventFd::from_value_and_flags(0, EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)
+        .map_err(|e| DeviceError::System { operation: "eventfd", source: e.into() })?;
+    let (sender, receiver) = channel();
+    let wake = Arc::new(wake);
+    Ok((Commander { sender, wake: wake.clone() }, Inbox { receiver, wake }))
+}
+
+impl Commander {
+    /// Sends a command and waits for the answer. `None`: the device has stopped.
+    #[must_use]
+    pub fn ask(&self, command: Command) -> Option<Answer> {
+        let (reply, answer) = channel();
+        self.sender.send((command, reply)).ok()?;
+        // a full counter means that the thread has been woken already
+        let _ = self.wake.write(1);
+        answer.recv().ok()
+    }
+}
+
+impl Inbox {
+    pub(crate) fn wake_fd(&self) -> BorrowedFd<'_> {
+        self.wake.as_fd()
+    }
+
+    pub(crate) fn next(&self) -> Option<(Command, Sender<Answer>)> {
+        self.receiver.try_recv().ok()
+    }
+
+    pub(crate) fn quieten(&self) {
+        // nothing to read is fine
+        let _ = self.wake.read();
+    }
+}
+
+impl<C: Class> Running<C> {
+    /// Carries a command out. True: stop.
+    ///
+    /// # Errors
+    /// When the device was given up on the way.
+    pub fn handle(&mut self, command: Command) -> Result<Answer, DeviceError> {
+        if let (Command::Call(_) | Command::Restart, Some(why)) = (&command, self.unplugged_text()) {
+            return Ok(Answer::Refused(why));
+        }
+        if let Some(entry) = command.entry().filter(|entry| !C::ENTRIES.contains(entry)) {
+            return Ok(Answer::Refused(format!("the driver has no entry point {entry}; it has {}", names(C::ENTRIES))));
+        }
+        Ok(match command {
+            Command::Status => Answer::Status(Box::new(self.status())),
+            Command::Faults(after) => Answer::Faults(self.reports.since(after)),
+            Command::Inject { entry, injection, times } => {
+                if times == 0 {
+                    self.armed = None;
+                } else {
+                    self.armed = Some((entry, injection, times));
+                }
+                Answer::Done
+            }
+            Command::Call(entry) => {
+                let called = C::call_now(self, entry);
+                if self.failed.is_none() {
+                    // what was in flight may be lost, and nothing would call for the frame that waits
+                    C::pump(self)?;
+                }
+                match self.noted(called) {
+                    Ok(()) => Answer::Done,
+                    Err(error @ DeviceError::GaveUp { .. }) => return Err(error),
+                    Err(error) if self.was_unplugged(&error) => return Err(error),
+                    Err(error) => Answer::Refused(error.to_string()),
+                }
+            }
+            Command::Protect(entry, mode) => {
+                each(C::ENTRIES, entry, |entry| self.policy.set(entry as usize, mode));
+                Answer::Done
+            }
+            Command::Release(entry) => {
+                let mut released = 0;
+                each(C::ENTRIES, entry, |entry| released += u32::from(self.quarantine.release(entry as usize)));
+                match entry {
+                    Some(entry) if released == 0 => Answer::Refused(format!("{entry} is not in quarantine")),
+                    _ => Answer::Done,
+                }
+            }
+            Command::Restart => {
+                self.restart_now()?;
+                C::pump(self)?;
+                Answer::Done
+            }
+            Command::Stop => Answer::Done,
+        })
+    }
+}
+
+/// Does it for the one that is named, or for all of `entries`.
+pub(crate) fn each(entries: &[Entry], entry: Option<Entry>, f: impl FnMut(Entry)) {
+    match entry {
+        Some(entry) => std::iter::once(entry).for_each(f),
+        None => entries.iter().copied().for_each(f),
+    }
+}

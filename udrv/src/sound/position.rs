@@ -1,0 +1,174 @@
+//! How far a stream has come: counts of frames since it was started, from a place in a ring that is told now and then. No I/O;
+//! time is passed in.
+//!
+//! ```text
+//!            passed             written            passed + ring
+//!   ───────────┼──────────────────┼──────────────────────┼───────
+//!    the device │ what it plays    │ silence              │
+//!    was here   │ next             │                      │
+//! ```
+//!
+//! A place says the count but for whole rings; the clock says which of them. A device that tells a place where it cannot be yet by the
+//! clock has jumped: the count goes on from where the clock says, and the ring is turned under it. One that is slower than
+//! the clock is slow.
+
+use std::time::Duration;
+
+/// What the device may be ahead of the clock by, beside a period: a thread that was kept waiting, a clock that is off.
+const SLACK: Duration = Duration::from_millis(5);
+/// And this part of the time that has passed.
+const SLACK_PART: u32 = 50;
+
+/// See the module's text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Position {
+    /// Frames of the ring.
+    ring: u64,
+    /// Of a period.
+    period: u64,
+    /// Frames a second.
+    rate: u64,
+    /// The count at the ring's beginning, in one of its rounds.
+    origin: u64,
+    /// Frames that the device has played or recorded.
+    passed: u64,
+    /// When it told that.
+    at: Duration,
+}
+
+/// What a place that was told means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Moved {
+    /// Frames since the last.
+    pub(crate) frames: u64,
+    /// It has jumped: what was in the ring is not where it will play next.
+    pub(crate) jumped: bool,
+}
+
+impl Position {
+    /// At the beginning of a ring, `passed` frames having gone before it.
+    pub(crate) fn new(ring: u32, period: u32, rate: u32, passed: u64, now: Duration) -> Position {
+        let [ring, period, rate] = [ring, period, rate].map(|n| u64::from(n.max(1)));
+        Position { ring, period, rate, origin: passed, passed, at: now }
+    }
+
+    /// Frames that the device has played or recorded.
+    pub(crate) const fn passed(&self) -> u64 {
+        self.passed
+    }
+
+    /// Where in the ring the frame of count `count` is.
+    pub(crate) const fn place(&self, count: u64) -> u64 {
+        // a count of the round before the origin is possible after a jump
+        (count + self.ring * 2 - self.origin % self.ring) % self.ring
+    }
+
+    /// Frames that pass in `time`.
+    fn frames_in(&self, time: Duration) -> u64 {
+        (time.as_nanos() * u128::from(self.rate) / 1_000_000_000) as u64
+    }
+
+    /// It stood still until `now`.
+    pub(crate) fn stood_still(&mut self, now: Duration) {
+        self.at = now;
+    }
+
+    /// The device is at `place` of the ring, less than its frames.
+    pub(crate) fn told(&mut self, place: u32, now: Duration) -> Moved {
+        let elapsed = now.saturating_sub(self.at);
+        let expected = self.frames_in(elapsed);
+        let slack = self.period + self.frames_in(SLACK + elapsed / SLACK_PART);
+        let within = (u64::from(place) + self.ring - self.place(self.passed)) % self.ring;
+        // the number of frames with that remainder that is next to what is expected
+        let rounds = (expected.saturating_sub(within) + self.ring / 2) / self.ring;
+        let frames = within + rounds * self.ring;
+        self.at = now;
+        if frames <= expected + slack {
+            self.passed += frames;
+            return Moved { frames, jumped: false };
+        }
+        self.passed += expected;
+        self.origin = self.passed + self.ring - u64::from(place) % self.ring;
+        Moved { frames: expected, jumped: true }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn ms(n: u64) -> Duration {
+        Duration::from_millis(n)
+    }
+
+    /// 4 periods of 10 ms at 48 kHz.
+    fn fresh() -> Position {
+        Position::new(1920, 480, 48_000, 0, ms(0))
+    }
+
+    #[test]
+    fn it_counts_on_round_after_round() {
+        let mut position = fresh();
+        let mut count = 0;
+        for step in 1..100 {
+            count += 480;
+            let moved = position.told((count % 1920) as u32, ms(10 * step));
+            assert_eq!((moved, position.passed()), (Moved { frames: 480, jumped: false }, count));
+            assert_eq!(position.place(count), count % 1920);
+        }
+    }
+
+    #[test]
+    fn a_thread_that_comes_late_knows_by_the_clock_how_often_the_ring_has_gone_round() {
+        for (late, frames) in [(35, 1680), (45, 2160), (85, 4080), (400, 19_200)] {
+            let mut position = fresh();
+            let moved = position.told((frames % 1920) as u32, ms(late));
+            assert_eq!((moved.frames, moved.jumped), (frames, false), "{late} ms");
+        }
+        // early and late by some milliseconds: neither back nor a round too far
+        let mut position = fresh();
+        assert_eq!(position.told(480, ms(4)).frames, 480);
+        assert_eq!(position.told(480, ms(5)).frames, 0);
+        assert_eq!(position.told(960, ms(29)).frames, 480);
+    }
+
+    #[test]
+    fn a_place_where_it_cannot_be_is_a_jump_and_the_count_goes_on_by_the_clock() {
+        let mut position = fresh();
+        assert_eq!(position.told(480, ms(10)).frames, 480);
+        let moved = position.told(480 + 900, ms(12));
+        assert_eq!(moved, Moved { frames: 96, jumped: true }, "18 ms of sound in 2 ms");
+        assert_eq!((position.passed(), position.place(position.passed())), (576, 1380));
+        assert_eq!(position.told(1380 + 480, ms(22)), Moved { frames: 480, jumped: false });
+        // and back
+        let moved = position.told(1200, ms(23));
+        assert!(moved.jumped);
+        assert_eq!(position.place(position.passed()), 1200);
+        assert_eq!(position.place(position.passed() + 1921), 1201);
+    }
+
+    #[test]
+    fn one_that_stands_still_does_not_move_with_the_clock() {
+        let mut position = fresh();
+        position.stood_still(ms(100_000));
+        assert_eq!(position.told(48, ms(100_001)), Moved { frames: 48, jumped: false });
+    }
+
+    #[test]
+    fn one_that_is_stuck_is_no_jump_until_a_period_late() {
+        let mut position = fresh();
+        assert_eq!(position.told(0, ms(9)), Moved { frames: 0, jumped: false });
+    }
+
+    #[test]
+    fn any_place_at_any_time_is_counted() {
+        let mut position = Position::new(0, 0, 0, 7, ms(0));
+        position.told(u32::MAX, Duration::from_secs(1 << 30));
+        let mut position = fresh();
+        for step in 0..2000_u64 {
+            let before = position.passed();
+            position.told((step * 7919 % 1920) as u32, ms(step * step % 977 + step * 3));
+            assert!(position.passed() >= before && position.place(position.passed()) < 1920);
+        }
+    }
+}
