@@ -52,6 +52,10 @@ pub(crate) fn write(cx: &mut Cx<'_, State>, at: usize, value: u16) -> Result<(),
 /// Resets the codec and sets it to what it is after `probe`.
 pub(crate) fn start(cx: &mut Cx<'_, State>) -> Result<(), Error> {
     let codec = cx.state.chip()?.codec;
+    // a reset writes all of them
+    for at in 0..table(codec).len() {
+        cx.marks.mark(MARKS, at as u32)?;
+    }
     match codec {
         Codec::Ac97 => ac97::reset(cx)?,
         Codec::Ak4531 => ak4531::reset(cx)?,

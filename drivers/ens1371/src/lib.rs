@@ -24,7 +24,7 @@
 //! then it looks whether the streams are where the state has them, which is some twenty accesses, and leaves those alone that
 //! are. So samples flow all the while, unless the chip itself was astray.
 //!
-//! For recovery alone there are `restore` with `resume` (`setup.rs`) and those of `src.rs` and `codec.rs`, 60 lines, `check`,
+//! For recovery alone there are `restore` with `stop_astray` and `resume` (`setup.rs`) and those of `src.rs` and `codec.rs`, 60 lines, `check`,
 //! and the second `pointer` (`alternate.rs`).
 #![no_std]
 #![forbid(unsafe_code)]
@@ -92,12 +92,13 @@ impl Driver for Ens1371 {
         cx.regs.read_present(regs::STATUS)?;
         // before probe there is nothing to restore
         let Ok(chip) = cx.state.chip() else { return Ok(()) };
+        let astray = setup::stop_astray(cx)?;
         if chip.clock == Clock::Converter {
             src::restore(cx)?;
         }
         cx.point(Point::Middle);
         codec::restore(cx)?;
-        setup::resume(cx)?;
+        setup::resume(cx, astray)?;
         cx.point(Point::End);
         Ok(())
     }
@@ -141,7 +142,7 @@ impl SoundDriver for Ens1371 {
     fn open(cx: &mut Cx<'_, State>, stream: Stream) -> Result<(), Error> {
         cx.point(Point::Start);
         let number = cx.state.number(stream)?;
-        if cx.state.memory[number] == udrv_driver::Dma::NONE {
+        if !cx.state.has_memory() {
             return Err(Error::NotReady);
         }
         if cx.state.streams[number].phase != Phase::CLOSED {

@@ -54,10 +54,10 @@ impl Told {
         let n = adc_factor(rate);
         let end = (21 * n - 1) | 1;
         let trunc = if rate >= 24_000 {
-            let begin = if end > 239 { 0 } else { 239 - end };
+            let begin = 239_u32.saturating_sub(end);
             (begin >> 1) << 9 | n << 4
         } else {
-            let begin = if end > 119 { 0 } else { 119 - end };
+            let begin = 119_u32.saturating_sub(end);
             1 << 15 | (begin >> 1) << 9 | n << 4
         };
         Told::of(trunc, adc_ratio(rate) * n, n << 8)

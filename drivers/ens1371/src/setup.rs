@@ -74,9 +74,13 @@ pub(crate) fn aim(cx: &Cx<'_, State>) -> Result<(), Error> {
     Ok(())
 }
 
-/// The streams as the state has them. One that is where the state has it goes on: it is not stopped, and its counters are
-/// not written. The others are stopped at once, and begin anew on commit.
-pub(crate) fn resume(cx: &Cx<'_, State>) -> Result<(), Error> {
+/// Streams that are not where the state has them.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Astray([bool; 3]);
+
+/// Finds the streams that are not where the state has them, and stops them at once. The others go on: they are not
+/// stopped, and nothing of theirs is written. From here on the codec can be reached.
+pub(crate) fn stop_astray(cx: &Cx<'_, State>) -> Result<Astray, Error> {
     let wanted = stream::control(cx.state)?;
     let found = cx.regs.read_present(regs::CONTROL)?;
     let mut astray = [false; 3];
@@ -96,6 +100,11 @@ pub(crate) fn resume(cx: &Cx<'_, State>) -> Result<(), Error> {
     if (found ^ goes_on) & cx.state.chip()?.told != 0 {
         cx.regs.write(regs::CONTROL_NOW, goes_on)?;
     }
+    Ok(Astray(astray))
+}
+
+/// The streams as the state has them: those that were astray begin anew, on commit.
+pub(crate) fn resume(cx: &Cx<'_, State>, Astray(astray): Astray) -> Result<(), Error> {
     aim(cx)?;
     for number in (0..astray.len()).filter(|number| astray[*number]) {
         stream::rewind(cx, number)?;

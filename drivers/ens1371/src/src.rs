@@ -62,9 +62,9 @@ pub(crate) fn spin(
     }
 }
 
-/// Waits until the converter has done the last thing that it was told.
-pub(crate) fn ready(cx: &Cx<'_, State>) -> Result<(), Error> {
-    spin(cx, regs::SRC, DEADLINE, |value| value & src::BUSY == 0).map(drop)
+/// Waits until the converter has done the last thing that it was told, and gives SRC.
+pub(crate) fn ready(cx: &Cx<'_, State>) -> Result<u32, Error> {
+    spin(cx, regs::SRC, DEADLINE, |value| value & src::BUSY == 0)
 }
 
 /// Waits for a moment in which the codec or what was read may be touched, and gives what SRC says then. It has to be asked
@@ -170,19 +170,21 @@ pub(crate) fn start(cx: &Cx<'_, State>) -> Result<(), Error> {
     run(cx)
 }
 
-/// Writes the words that are marked. Where nobody knows what the converter does it is not asked for what is its own either: it
-/// may be switched off, and would not answer.
+/// Writes the words that are marked. A converter that is switched off does not answer, and one of which nobody knows anything
+/// may not: then it is not asked for what is its own.
 pub(crate) fn restore(cx: &Cx<'_, State>) -> Result<(), Error> {
     let marked = cx.marks.marked(MARKS)?;
+    let flags = ready(cx)? & src::DISABLE;
+    let answers = flags == 0 && marked != u64::MAX;
     for (number, set) in cx.state.streams.iter().enumerate() {
         for (address, value) in words(number, told(number, set.rate)) {
             if marked & 1 << (address - MARKED_FROM) == 0 {
                 continue;
             }
-            if address == STREAMS[number] + INT_REGS && marked != u64::MAX {
+            if address == STREAMS[number] + INT_REGS && answers {
                 write_whole(cx, 0, address, value)?;
             } else {
-                write(cx, 0, address, value)?;
+                write(cx, flags, address, value)?;
             }
         }
     }

@@ -118,6 +118,12 @@ impl State {
         CHIPS.get(number).ok_or(Error::NotReady)
     }
 
+    /// Whether `probe` has come to its end.
+    pub(crate) fn has_memory(&self) -> bool {
+        let phantom = self.phantom != Dma::NONE || self.chip().is_ok_and(|chip| !chip.has_phantom);
+        phantom && self.memory.iter().all(|memory| *memory != Dma::NONE)
+    }
+
     /// Number of a stream, bounded.
     pub(crate) fn number(&self, stream: Stream) -> Result<usize, Error> {
         self.chip()?;
@@ -132,7 +138,7 @@ impl State {
             holds(self.streams == [Set::NONE; 3], "streams: before probe")?;
             return holds(self.codec == [0; REGISTERS], "codec: before probe");
         };
-        let probed = self.memory.iter().all(|memory| *memory != Dma::NONE);
+        let probed = self.has_memory();
         for (set, info) in self.streams.iter().zip(chip.streams) {
             holds(set.phase <= Phase::RUNNING, "phase: none that there is")?;
             holds(set.phase == Phase::CLOSED || probed, "phase: without a ring")?;

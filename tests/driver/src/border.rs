@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 
 use udrv_driver::abi::{DELIVER_CHECKED, Request};
-use udrv_driver::{Error, Features, Kind, MARK_SPACES, NetDriver, RegisterInfo, Settings};
+use udrv_driver::{Driver, Error, Features, Kind, MARK_SPACES, RegisterInfo, Settings};
 
-use crate::{BUS, Chip};
+use crate::fake::PACKETS;
+use crate::{BUS, Device};
 
 /// What waits for the commit.
 #[derive(Debug)]
@@ -57,6 +58,7 @@ pub struct Border {
     completed_now: Vec<(u32, bool)>,
     delivered_now: Vec<(u64, usize, usize)>,
     allocated_now: usize,
+    marked_now: [u64; MARK_SPACES],
     pub(crate) given: Option<u32>,
     pub(crate) budget: u32,
     /// Requests until the call is abandoned.
@@ -67,6 +69,8 @@ pub struct Border {
     /// Of frames that may go up: see [`crate::Fake::configure`].
     pub(crate) lengths: Lengths,
     carry: HashMap<u16, u32>,
+    /// What of each indirect space failed calls have touched: see [`udrv_driver::Marks`].
+    pub marks: [u64; MARK_SPACES],
     /// Of registers that are written back, by offset.
     shadow: HashMap<u16, u32>,
     /// Microseconds since the start.
@@ -87,7 +91,7 @@ pub struct Border {
 }
 
 /// The kind of the register that is declared there.
-pub(crate) fn kind<D: NetDriver>(offset: u64, width: u64) -> Kind {
+pub(crate) fn kind<D: Driver>(offset: u64, width: u64) -> Kind {
     let declared = |r: &&RegisterInfo| {
         width == u64::from(r.width) && (0..r.count).any(|i| u64::from(r.offset + i * u16::from(r.width)) == offset)
     };
@@ -105,13 +109,14 @@ pub(crate) struct Both<C> {
     pub(crate) border: Border,
 }
 
-impl<C: Chip> Both<C> {
+impl<C: Device> Both<C> {
     /// Counts an access down to the one that the bus refuses. It fails too if nobody is there and the bus says so.
     fn access(&mut self, offset: u16) -> Result<(), Error> {
         if self.chip.bus().gone && C::fails_when_gone(offset) {
             return Err(Error::Gone);
         }
         self.border.accesses += 1;
+        self.border.now += C::ACCESS_TAKES;
         let left = &mut self.chip.bus().fails_after;
         let refused = *left == Some(0);
         *left = left.and_then(|left| left.checked_sub(1));
@@ -195,13 +200,17 @@ impl<C: Chip> Both<C> {
             Request::Deliver => {
                 let length = w[2] & !DELIVER_CHECKED;
                 self.border.lengths.assert_contain(length);
-                assert!(w[1] >= C::FRAMES_FROM.into() && at + length as usize <= self.memory(w[0]).len());
+                let from = C::FRAMES_FROM.expect("a driver of a network card");
+                assert!(w[1] >= from.into() && at + length as usize <= self.memory(w[0]).len());
                 // what is there on commit is what goes up
                 self.border.delivered_now.push((w[0], at, length as usize));
                 assert!(self.border.delivered_now.len() <= self.border.budget as usize, "over budget");
             }
-            Request::Mark => assert!((w[0] as usize) < MARK_SPACES && w[1] < 64),
-            Request::Marked => return Ok(u64::MAX),
+            Request::Mark => {
+                assert!((w[0] as usize) < MARK_SPACES && w[1] < 64);
+                self.border.marked_now[w[0] as usize] |= 1 << w[1];
+            }
+            Request::Marked => return Ok(self.border.marks[w[0] as usize]),
             Request::Now => return Ok(self.border.now),
             Request::Pause => {
                 self.border.now += w[0];
@@ -230,6 +239,9 @@ impl<C: Chip> Both<C> {
                 self.access(offset)?
             }
         }
+        if kind == Kind::DmaAddress {
+            self.assert_is_memory(value);
+        }
         match kind {
             Kind::Command => self.border.commanded = true,
             Kind::WriteOneClears => {
@@ -240,10 +252,21 @@ impl<C: Chip> Both<C> {
                 let old = self.border.shadow.insert(offset, value).unwrap_or_else(|| self.chip.peek(offset, width));
                 self.border.undo.push((offset, width, old));
             }
-            _ => self.border.undo.push((offset, width, self.chip.peek(offset, width))),
+            // nobody knows what was there before the first write
+            _ => match self.border.shadow.insert(offset, value) {
+                Some(old) => self.border.undo.push((offset, width, old)),
+                None => self.border.commanded = true,
+            },
         }
         self.write(offset, width, value);
         Ok(())
+    }
+
+    /// Nothing, DMA memory, or a packet buffer.
+    fn assert_is_memory(&mut self, address: u32) {
+        let piece = self.chip.bus().dma.get((address / BUS).wrapping_sub(1) as usize);
+        let is_in_it = piece.is_some_and(|piece| ((address % BUS) as usize) < piece.len());
+        assert!(address == 0 || is_in_it || address >= PACKETS, "{address:#x} is no memory of the device");
     }
 
     pub(crate) fn begin(&mut self) {
@@ -256,6 +279,7 @@ impl<C: Chip> Both<C> {
         border.completed_now.clear();
         border.delivered_now.clear();
         (border.commanded, border.allocated_now, border.accesses, border.words_written) = (false, 0, 0, 0);
+        border.marked_now = [0; MARK_SPACES];
     }
 
     /// As the class does it: frames go up, then what was staged, in order.
@@ -297,6 +321,9 @@ impl<C: Chip> Both<C> {
         }
         for (offset, bits) in self.border.consumed.drain(..) {
             *self.border.carry.entry(offset).or_default() |= bits;
+        }
+        for (left, now) in self.border.marks.iter_mut().zip(self.border.marked_now) {
+            *left |= now;
         }
         let left = self.chip.bus().dma.len() - self.border.allocated_now;
         self.chip.bus().dma.truncate(left);

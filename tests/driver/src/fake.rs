@@ -9,13 +9,13 @@ use udrv_driver::{
 };
 
 use crate::border::{Both, Lengths};
-use crate::{Border, Chip, MAC, Versions};
+use crate::{Border, Chip, Device, MAC, Versions};
 
 /// The state of the driver of `C`.
-pub(crate) type State<C> = <<C as Chip>::Driver as Driver>::State;
+pub(crate) type State<C> = <<C as Device>::Driver as Driver>::State;
 
 /// Driver and chip.
-pub struct Fake<C: Chip> {
+pub struct Fake<C: Device> {
     both: RefCell<Both<C>>,
     /// The driver's state.
     pub state: State<C>,
@@ -25,7 +25,7 @@ pub struct Fake<C: Chip> {
 
 struct Gate<'a, C>(&'a RefCell<Both<C>>);
 
-impl<C: Chip> Services for Gate<'_, C> {
+impl<C: Device> Services for Gate<'_, C> {
     fn request(&self, request: Request, words: [u64; 4]) -> Result<u64, Error> {
         let answer = self.0.borrow_mut().service(request, words);
         let left = &mut self.0.borrow_mut().border.abandon_after;
@@ -50,33 +50,19 @@ pub fn hide_injected() {
     }));
 }
 
-impl<C: Chip> Default for Fake<C> {
+impl<C: Device> Default for Fake<C> {
     fn default() -> Self {
         Fake::new()
     }
 }
 
-impl<C: Chip> Fake<C> {
+/// Whatever its class.
+impl<C: Device> Fake<C> {
     /// Just plugged in.
     #[must_use]
     pub fn new() -> Fake<C> {
         let both = Both { chip: C::new(), border: Border::default() };
         Fake { both: RefCell::new(both), state: C::Driver::new_state(), versions: Versions::default() }
-    }
-
-    /// Probed and open.
-    #[must_use]
-    pub fn opened() -> Fake<C> {
-        let mut fake = Fake::new();
-        assert_eq!(fake.call(C::Driver::probe), Ok(MAC));
-        assert_eq!(fake.call(C::Driver::open), Ok(()));
-        fake
-    }
-
-    /// Probed and open, to call these versions.
-    #[must_use]
-    pub fn opened_with(versions: Versions) -> Fake<C> {
-        Fake { versions, ..Fake::opened() }
     }
 
     /// The chip.
@@ -126,6 +112,16 @@ impl<C: Chip> Fake<C> {
         faulted
     }
 
+    /// `restore`, as the framework calls it: what it was told to bring back is as the state has it then.
+    ///
+    /// # Errors
+    /// Those of the driver.
+    pub fn restore(&mut self) -> Result<(), Error> {
+        self.call(C::Driver::restore)?;
+        self.border().marks = Default::default();
+        Ok(())
+    }
+
     fn fault<T>(
         &mut self,
         injection: Option<Injection>,
@@ -143,8 +139,26 @@ impl<C: Chip> Fake<C> {
 
     fn mend(&mut self) {
         if self.both.get_mut().abort() {
-            assert_eq!(self.call(C::Driver::restore), Ok(()));
+            assert_eq!(self.restore(), Ok(()));
         }
+    }
+}
+
+/// A network card.
+impl<C: Chip> Fake<C> {
+    /// Probed and open.
+    #[must_use]
+    pub fn opened() -> Fake<C> {
+        let mut fake = Fake::new();
+        assert_eq!(fake.call(C::Driver::probe), Ok(MAC));
+        assert_eq!(fake.call(C::Driver::open), Ok(()));
+        fake
+    }
+
+    /// Probed and open, to call these versions.
+    #[must_use]
+    pub fn opened_with(versions: Versions) -> Fake<C> {
+        Fake { versions, ..Fake::opened() }
     }
 
     /// Sends `length` bytes in `buffer`.
@@ -226,10 +240,13 @@ impl<C: Chip> Fake<C> {
     }
 }
 
+/// Where the device sees the first packet buffer.
+pub(crate) const PACKETS: u32 = 0x4000_0000;
+
 /// Where the device sees a buffer.
 #[must_use]
 pub fn bus_address(buffer: u32) -> u32 {
-    0x4000_0000 + 2048 * buffer
+    PACKETS + 2048 * buffer
 }
 
 /// A frame in it.

@@ -2,13 +2,15 @@
 //!
 //! A driver brings a [`Chip`]: a small one of its own, which asserts what a driver must not do to it. Here is the
 //! framework's side of the border with commit and rollback in a few lines ([`Border`]), the two together ([`Fake`]), and
-//! the tests that are the same whatever the chip: [`every_driver_test!`] makes a `#[test]` of each.
+//! the tests that are the same whatever the chip: [`every_driver_test!`] makes a `#[test]` of each. A chip of another class
+//! is a [`Device`]: the framework's side is the same, calls and their abandonment with it.
 //!
 //! Not the models in `models/`, which know nothing of drivers, and not the framework: a call that is abandoned is one
 //! that panics here.
 
 mod border;
 mod chip;
+mod device;
 mod enter;
 mod fake;
 mod random;
@@ -23,6 +25,7 @@ pub mod link;
 
 pub use border::Border;
 pub use chip::{BUS, Bus, Came, Chip, MAC, OTHER, Window};
+pub use device::Device;
 pub use fake::{Fake, bus_address, frame, hide_injected};
 pub use random::Random;
 pub use versions::{ALTERNATE, Versions, with_all, with_both_polls};

@@ -2,7 +2,7 @@
 
 use udrv_driver::{Driver, Error, Events, Kind, NetDriver};
 
-use crate::{Chip, Fake, MAC, Versions, with_all};
+use crate::{Chip, Device, Fake, MAC, Versions, with_all};
 
 /// Rings are taken once.
 pub fn a_second_probe_takes_no_more_memory<C: Chip>() {
@@ -107,7 +107,7 @@ pub fn quiesce_needs_no_state<C: Chip>() {
 
 /// For registers in all (it numbers them, and one number is none), for those with a shadow, and for an image of the state
 /// that is cheap to take.
-pub fn the_framework_has_room_for_map_and_state<C: Chip>() {
+pub fn the_framework_has_room_for_map_and_state<C: Device>() {
     let count = |counts: &dyn Fn(Kind) -> bool| -> u16 {
         C::Driver::REGISTERS.iter().filter(|register| counts(register.kind)).map(|register| register.count).sum()
     };

@@ -1,0 +1,12 @@
+//! The driver against a small chip of its own: enough of each of the family to see every rule kept. The framework that it is
+//! tested in is `udrv_driver_tests`.
+
+mod abandoned;
+mod alternate;
+mod chip;
+mod controls;
+mod converter;
+mod fake;
+mod garbage;
+mod lifecycle;
+mod streams;
