@@ -3,6 +3,7 @@
 //! - [`rig`]: a device that runs on a thread of its own, as in udrvd ([`rig::Rig`]), or that the test turns by hand
 //!   ([`rig::Hand`]);
 //! - [`usb_rig`]: the same with the Pegasus, and its traffic; [`running`]: what both have on the thread;
+//! - [`sound_rig`]: the ENS1371, an application and a tape;
 //! - [`frames`]: numbered frames, and the judge that finds bad, missing and repeated ones;
 //! - [`subject`]: the drivers that are tested, each with the model of its chip, and what a test must know of both;
 //! - [`traffic`]: such frames both ways through a rig; [`streams`]: through a hand;
@@ -24,6 +25,7 @@ pub mod frames;
 pub mod host;
 pub mod rig;
 pub mod running;
+pub mod sound_rig;
 pub mod spy;
 pub mod streams;
 pub mod subject;

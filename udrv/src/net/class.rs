@@ -65,6 +65,8 @@ impl<D: NetDriver> Class for Net<D> {
         run.class.more = false;
     }
 
+    fn restored(_: &mut NetDevice<D>) {}
+
     /// The older state does not know that the device has frames that were given since.
     fn come_back(run: &mut NetDevice<D>, before: &Ledger) {
         run.class.traffic.tx_lost += run.host.buffers.roll_back(&before.buffers, &run.domain.ledger().buffers);

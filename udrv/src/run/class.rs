@@ -43,6 +43,8 @@ pub trait Class: Sized + 'static {
 
     /// The driver is about to forget everything, and what the device has in hand is lost.
     fn forget(run: &mut Running<Self>);
+    /// The driver's `restore` has worked.
+    fn restored(run: &mut Running<Self>);
     /// A state older than that of `before` has come back: what it believes to be in hand may be gone.
     fn come_back(run: &mut Running<Self>, before: &Ledger);
     /// Probe, and the replay of what the driver was told, with [`Running::within_rung`].

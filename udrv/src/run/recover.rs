@@ -199,6 +199,7 @@ impl<C: Class> Running<C> {
                 Ok(()) => match self.host.window.verify(self.domain.ledger()) {
                     Ok(()) => {
                         self.host.marks.clear();
+                        C::restored(self);
                         return Ok(());
                     }
                     Err(difference) => difference,

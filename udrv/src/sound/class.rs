@@ -65,6 +65,10 @@ impl<D: SoundDriver> Class for Sound<D> {
         run.keep_samples();
     }
 
+    fn restored(run: &mut SoundDevice<D>) {
+        run.look_again();
+    }
+
     fn come_back(_: &mut SoundDevice<D>, _: &Ledger) {}
 
     fn start_again(run: &mut SoundDevice<D>, nested: &mut Vec<(Entry, FaultReport)>) -> Result<(), String> {
@@ -81,6 +85,7 @@ impl<D: SoundDriver> Class for Sound<D> {
         }
         let events = run.take_causes(|cx: &mut Cx<'_, D::State>| D::interrupt(cx), (SoundEvents::NONE, ANY))?;
         let mut work = 0;
+        let all = std::mem::take(&mut run.class.looks_again) || all;
         for number in 0..run.class.flows.len() {
             if !run.is_down() && (all || events.has(SoundEvents::period(Stream(number as u32)))) {
                 work += run.advance(number)?;
@@ -106,7 +111,7 @@ impl<D: SoundDriver> Class for Sound<D> {
     }
 
     fn has_more(&self) -> bool {
-        false
+        self.looks_again
     }
 
     fn pump(run: &mut SoundDevice<D>) -> Result<(), DeviceError> {

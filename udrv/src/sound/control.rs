@@ -77,11 +77,17 @@ impl<D: SoundDriver> SoundDevice<D> {
                 let Some(value) = value else { return Ok(()) };
                 self.entry(entry, move |cx| D::set_control(cx, control, value))?;
             }
-            Entry::Restore => self.must(entry, |cx| D::restore(cx))?,
+            Entry::Restore => {
+                self.must(entry, |cx| D::restore(cx))?;
+                self.look_again();
+                self.look()?;
+            }
             Entry::Quiesce => {
                 let quiet = self.must(Entry::Quiesce, |cx| D::quiesce(cx));
                 self.must(Entry::Restore, |cx| D::restore(cx))?;
                 self.stood_still();
+                self.look_again();
+                self.look()?;
                 quiet?;
             }
             Entry::Probe => {

@@ -58,6 +58,10 @@ impl<D: SoundDriver> SoundDevice<D> {
             Phase::Filling | Phase::Running => self.finish(number)?,
         }
         let params = params(&self.class.flows[number].info, sound, &self.class.options);
+        if let Some(why) = refusal(&self.class.flows[number].info, &params) {
+            tracing::warn!(device = %self.name, why);
+            return Ok(self.class.endpoint.fail(stream, &why)?);
+        }
         match self.open_stream(stream, params) {
             Ok(()) => {}
             Err(error @ DeviceError::GaveUp { .. }) => return Err(error),
@@ -248,13 +252,14 @@ impl<D: SoundDriver> SoundDevice<D> {
             self.after_error(Entry::Pointer, Error::Timeout { register: 0, value: place })?;
             return Ok(0);
         }
-        if flow.is_drained() {
+        self.hand_on(number)?;
+        // what comes behind an end is of the next piece
+        if self.class.flows[number].next.is_none() {
+            self.feed(number)?;
+        }
+        if self.class.flows[number].is_drained() {
             self.finish(number)?;
             return Ok(periods);
-        }
-        self.hand_on(number)?;
-        if self.class.flows[number].phase == Phase::Running {
-            self.feed(number)?;
         }
         if let Some(faster) = self.class.flows[number].correction(now) {
             self.class.endpoint.follow(stream, faster);
@@ -262,11 +267,17 @@ impl<D: SoundDriver> SoundDevice<D> {
         Ok(periods)
     }
 
+    /// The driver has restored the device: where it is now in its rings is to be looked at before it is believed.
+    pub(super) fn look_again(&mut self) {
+        self.class.looks_again = true;
+        self.class.flows.iter_mut().filter(|flow| flow.phase.moves()).for_each(super::stream::Flow::doubt);
+    }
+
     /// For the samples of streams whose rings the driver is about to forget.
     pub(super) fn keep_samples(&mut self) {
-        let region = self.host.pool.region();
+        let (region, now) = (self.host.pool.region(), self.clock());
         for flow in &mut self.class.flows {
-            if let Err(error) = flow.keep(region) {
+            if let Err(error) = flow.keep(region, now) {
                 tracing::warn!(device = %self.name, %error, "samples were lost");
             }
         }
@@ -320,13 +331,24 @@ fn is_ring(params: Params) -> impl Fn(&SampleRing, &Host, &Ledger) -> bool + Cop
     }
 }
 
+/// Why a stream cannot be set to these, if it cannot.
+fn refusal(info: &StreamInfo, params: &Params) -> Option<String> {
+    let Params { format, channels, rate, .. } = params;
+    let rates = match info.rates {
+        Rates::Range(lowest, highest) => format!("{lowest} to {highest}"),
+        Rates::List(rates) => rates.iter().map(u32::to_string).collect::<Vec<_>>().join(", "),
+    };
+    (!info.allows(params)).then(|| {
+        format!(
+            "{} cannot be set to {channels} channels of {format:?} at {rate} Hz: it has 1 to {} channels, {:?}, at {rates} Hz",
+            info.name, info.channels, info.formats
+        )
+    })
+}
+
 /// What a stream is set to for a sound: periods of about the time asked for, within what it has.
 fn params(info: &StreamInfo, sound: sound::Sound, options: &SoundOptions) -> Params {
     let sound::Sound { format, channels, rate } = sound;
-    let rate = match info.rates {
-        Rates::Range(lowest, highest) => rate.clamp(lowest, highest),
-        Rates::List(_) => rate,
-    };
     let frame = (format.bytes() * channels).max(1);
     let fit = info.ring_bytes / frame;
     let shortest = info.period.0.next_multiple_of(GRANULE);
@@ -364,6 +386,8 @@ mod tests {
                 assert!(info.allows(&params), "{ms} ms, {periods}: {params:?}");
             }
         }
+        let sloth = params(&info, sound(Format::S16, 9, 1), &SoundOptions::default());
+        assert!(refusal(&info, &sloth).is_some_and(|why| why.contains("4000 to 48000")), "{sloth:?}");
         let usual = params(&info, sound(Format::S16, 2, 48_000), &SoundOptions::default());
         assert_eq!((usual.period, usual.periods), (480, 8));
     }

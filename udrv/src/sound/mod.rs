@@ -60,6 +60,8 @@ pub struct Sound<D: SoundDriver> {
     /// The controls, as they are to be.
     controls: Vec<ControlValue>,
     options: SoundOptions,
+    /// The device was restored, and it is to be seen where it is.
+    looks_again: bool,
     /// Samples on their way.
     scratch: Vec<u8>,
     driver: PhantomData<D>,
@@ -84,6 +86,7 @@ impl<D: SoundDriver> SoundDevice<D> {
                 flows: Vec::new(),
                 controls: Vec::new(),
                 options: options.sound.clone(),
+                looks_again: false,
                 scratch: vec![0; SCRATCH],
                 driver: PhantomData,
             })

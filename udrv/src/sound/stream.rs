@@ -216,8 +216,14 @@ impl Flow {
         self.counters.lost += frames;
     }
 
+    /// The device may have been moved in the ring.
+    pub(crate) fn doubt(&mut self) {
+        self.position.doubt();
+    }
+
     /// The device has told its place: what follows from it. Gives the periods that have ended.
     pub(crate) fn told(&mut self, region: &DmaRegion, place: u32, now: Duration) -> Result<u64, DmaError> {
+        let before = self.position;
         let Moved { frames, jumped } = self.position.told(place, now);
         self.counters.frames += frames;
         if frames > 0 {
@@ -226,14 +232,13 @@ impl Flow {
         if jumped {
             self.counters.jumps += 1;
             self.drift.stands();
-            // what lies there is of another round
-            self.silenced = self.position.passed();
+            self.move_samples(region, before)?;
         } else {
             self.drift.passed(frames, now);
         }
         let passed = self.position.passed();
         if self.is_playback() {
-            if self.phase == Phase::Running && (passed > self.done || jumped) {
+            if self.phase == Phase::Running && passed > self.done {
                 let lead = u64::from(self.params.period) / LEAD_PART;
                 self.counters.xruns += 1;
                 self.counters.lost += passed.saturating_sub(self.done) + lead;
@@ -252,6 +257,28 @@ impl Flow {
         self.periods = periods;
         self.counters.periods += ended;
         Ok(ended)
+    }
+
+    /// The device is elsewhere in the ring than it was `before`: what waits for it is put there, a little ahead of it, and all else
+    /// is silent.
+    fn move_samples(&mut self, region: &DmaRegion, before: Position) -> Result<(), DmaError> {
+        let passed = self.position.passed();
+        self.silenced = passed;
+        if !self.is_playback() {
+            // what lies there is of another round
+            self.counters.lost += passed - self.done.min(passed);
+            self.done = passed;
+            return Ok(());
+        }
+        let waiting = self.waiting().min(self.ring());
+        let mut samples = vec![0; self.bytes(waiting) as usize];
+        self.memory.read(region, self.bytes(before.place(self.done - waiting)), &mut samples)?;
+        let lead = (u64::from(self.params.period) / LEAD_PART).min(self.ring() - waiting);
+        self.done = passed;
+        self.silence_ahead(region)?;
+        self.counters.lost += lead;
+        self.done = passed + lead;
+        self.fill(region, &samples)
     }
 
     /// Silence in all of the ring that holds no samples of the application: what was played is not played again.
@@ -302,9 +329,14 @@ impl Flow {
     }
 
     /// The driver is about to forget the ring: what the application has given is kept, what the device has recorded is lost.
-    pub(crate) fn keep(&mut self, region: &DmaRegion) -> Result<(), DmaError> {
+    /// Since the device told its place last it has gone on, as far as the clock says.
+    pub(crate) fn keep(&mut self, region: &DmaRegion, now: Duration) -> Result<(), DmaError> {
         if self.phase == Phase::Idle {
             return Ok(());
+        }
+        if self.phase.moves() && self.kept.is_empty() {
+            self.counters.frames +=
+                self.position.guess(now, if self.is_playback() { self.waiting() } else { self.ring() });
         }
         if !self.is_playback() {
             self.counters.lost += self.waiting();

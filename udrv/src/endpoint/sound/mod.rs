@@ -3,14 +3,22 @@
 //! The endpoint says what applications want ([`Wish`]), and moves bytes: no sample of it is looked at. What the device is set
 //! to, when it plays and how far it has come is the class's affair (`crate::sound`).
 
+mod aloop;
+mod choice;
 mod error;
+mod null;
+mod wav;
 
 use std::os::fd::BorrowedFd;
 
 use nix::poll::PollFlags;
 use udrv_driver::{Control, ControlInfo, ControlValue, Format, Stream, StreamInfo};
 
+pub use aloop::Aloop;
+pub use choice::{Choice, Options};
 pub use error::SoundEndpointError;
+pub use null::NoSound;
+pub use wav::{Files, Wav};
 
 /// What a card is, for those who play on it.
 #[derive(Debug, Clone, Copy)]
