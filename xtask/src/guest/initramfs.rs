@@ -105,12 +105,20 @@ impl<'a> Initramfs<'a> {
     /// If it or one of its libraries is missing.
     pub(crate) fn tool(&mut self, path: &str, name: &str) -> Result<()> {
         let tools = self.tools;
+        self.tool_of(tools, path, name, TOOLS)
+    }
+
+    /// The same from another tree, whose programs and libraries land in `folder`: they may be of another day.
+    ///
+    /// # Errors
+    /// If it or one of its libraries is missing.
+    pub(crate) fn tool_of(&mut self, tools: &Tools, path: &str, name: &str, folder: &str) -> Result<()> {
         let program = tools.path(path);
-        self.copy(&program, &format!("{TOOLS}/{name}"))?;
+        self.copy(&program, &format!("{folder}/{name}"))?;
         let mut loader = None;
         for library in tools.libraries_of(&program)? {
             let base = library.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            let target = format!("{TOOLS}/lib/{base}");
+            let target = format!("{folder}/lib/{base}");
             if self.tool_libraries.insert(PathBuf::from(&target)) {
                 self.copy(&library, &target)?;
             }
@@ -118,8 +126,23 @@ impl<'a> Initramfs<'a> {
         }
         let loader = loader.unwrap_or_default();
         let wrapper =
-            format!("#!/bin/sh\nexec {loader} --library-path {TOOLS}/lib --argv0 {name} {TOOLS}/{name} \"$@\"\n");
+            format!("#!/bin/sh\nexec {loader} --library-path {folder}/lib --argv0 {name} {folder}/{name} \"$@\"\n");
         self.archive.file(&format!("{PROGRAMS}/{name}"), 0o755, wrapper.as_bytes());
+        Ok(())
+    }
+
+    /// Adds a file, or a folder with all that is in it.
+    ///
+    /// # Errors
+    /// If something of it cannot be read.
+    pub(crate) fn files(&mut self, from: &Path, to: &Path) -> Result<()> {
+        if !from.is_dir() {
+            return self.copy(from, &to.to_string_lossy());
+        }
+        for entry in fs::read_dir(from).doing(|| format!("list {}", from.display()))? {
+            let entry = entry.doing(|| format!("list {}", from.display()))?;
+            self.files(&entry.path(), &to.join(entry.file_name()))?;
+        }
         Ok(())
     }
 

@@ -20,6 +20,8 @@
 //! Scripts run under busybox's sh with the helpers of `lib.sh`. This is not a distribution: no systemd, no udev, and
 //! no module is loaded on demand: name each.
 
+pub(crate) mod aloop;
+mod alsa;
 pub(crate) mod cards;
 mod cpio;
 mod error;
@@ -78,6 +80,7 @@ pub(crate) struct Args {
 enum Scenario {
     Exec(exec::Args),
     NicSmoke(nic_smoke::Args),
+    Aloop(aloop::Args),
     #[command(flatten)]
     Nic(nic::Scenario),
 }
@@ -89,6 +92,7 @@ pub(crate) fn main(args: Args) -> ExitCode {
     let code = match args.scenario {
         Scenario::Exec(args) => exec::run(args),
         Scenario::NicSmoke(args) => nic_smoke::run(args),
+        Scenario::Aloop(args) => aloop::run(&args),
         Scenario::Nic(scenario) => nic::run(&scenario),
     };
     match code {
@@ -117,6 +121,7 @@ pub(crate) struct Guest {
     iommu: bool,
     echo: bool,
     newer_qemu: bool,
+    alsa: bool,
     memory: u32,
     processors: u32,
     timeout: Duration,
@@ -140,6 +145,7 @@ impl Guest {
             iommu: false,
             echo: false,
             newer_qemu: false,
+            alsa: false,
             memory: 256,
             processors: 1,
             timeout: Duration::from_secs(60),
@@ -241,6 +247,12 @@ impl Guest {
         self.iommu().module("vfio-pci").module("vfio_iommu_type1")
     }
 
+    /// Puts in ALSA's programs. A card's module is to be named besides.
+    pub(crate) fn alsa(mut self) -> Self {
+        self.alsa = true;
+        self
+    }
+
     /// Sets the memory in MiB.
     pub(crate) fn memory(mut self, mib: u32) -> Self {
         self.memory = mib;
@@ -292,6 +304,9 @@ impl Guest {
         }
         for (path, mode, bytes) in &self.files {
             root.file(path, *mode, bytes);
+        }
+        if self.alsa {
+            alsa::alsa_tools(&mut root, &cache)?;
         }
         root.script(&self.script);
         let initramfs = folder.join("initramfs.cpio");

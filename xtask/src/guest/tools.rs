@@ -66,6 +66,11 @@ impl Tools {
         Ok(Self { root, loader: NEWER_LOADER })
     }
 
+    /// The programs of another tree of the machine's own suite.
+    pub(super) fn of(root: PathBuf) -> Self {
+        Self { root, loader: LOADER }
+    }
+
     /// A file in the tree, such as `usr/share/qemu`.
     pub(crate) fn path(&self, path: &str) -> PathBuf {
         self.root.join(path)
