@@ -56,6 +56,14 @@ pub(crate) fn release_programs(packages: &[&str], names: &[&str]) -> Result<Vec<
     names.iter().map(find).collect()
 }
 
+/// The example called `name` of `package`, built for release.
+pub(crate) fn release_example(package: &str, name: &str) -> Result<PathBuf, Failure> {
+    let arguments = ["build", "--release", "--message-format=json-render-diagnostics", "--package", package];
+    let built = programs_in(&output_of(cargo(arguments).args(["--example", name]))?, "example")?;
+    let found = built.into_iter().find(|(built, _)| built == name).map(|(_, path)| path);
+    found.ok_or_else(|| Failure::Output(format!("cargo has built no example {name}")))
+}
+
 #[derive(Deserialize)]
 struct Message {
     reason: String,

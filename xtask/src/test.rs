@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use crate::{
     cargo::cargo,
     check, demo,
-    guest::{Kernel, nic, oracle},
+    guest::{Kernel, aloop, nic, oracle},
     steps::{self, Done, Step, program},
     stress,
 };
@@ -39,6 +39,7 @@ const STEPS: &[Step] = &[
     Step::guest("e1000", || nic::step("e1000")),
     Step::guest("r8169", || nic::step("r8169")),
     Step::guest("pegasus", || nic::step("pegasus")),
+    Step::guest("aloop", aloop::step),
     // our models under Linux's own drivers
     Step::guest("oracle", oracle::step),
 ];

@@ -20,6 +20,7 @@
 //! Scripts run under busybox's sh with the helpers of `lib.sh`. This is not a distribution: no systemd, no udev, and
 //! no module is loaded on demand: name each.
 
+pub(crate) mod aloop;
 pub(crate) mod cards;
 mod cpio;
 mod error;
@@ -78,6 +79,7 @@ pub(crate) struct Args {
 enum Scenario {
     Exec(exec::Args),
     NicSmoke(nic_smoke::Args),
+    Aloop(aloop::Args),
     #[command(flatten)]
     Nic(nic::Scenario),
 }
@@ -89,6 +91,7 @@ pub(crate) fn main(args: Args) -> ExitCode {
     let code = match args.scenario {
         Scenario::Exec(args) => exec::run(args),
         Scenario::NicSmoke(args) => nic_smoke::run(args),
+        Scenario::Aloop(args) => aloop::run(&args),
         Scenario::Nic(scenario) => nic::run(&scenario),
     };
     match code {

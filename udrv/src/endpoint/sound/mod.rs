@@ -66,7 +66,8 @@ pub trait SoundEndpoint: Send {
     /// What is in the way, with what mends it.
     fn show(&mut self, card: &Card<'_>) -> Result<(), SoundEndpointError>;
 
-    /// What is to be waited for, and for what: then there may be a wish, or samples to take, or room for some.
+    /// What is to be waited for, and for what: then there may be a wish, or samples to take, or room for some. Asked anew each
+    /// time: what has filled the last [`SoundEndpoint::take`] to the end is not waited for, for whoever takes has no more room.
     fn descriptors(&self) -> Vec<(BorrowedFd<'_>, PollFlags)>;
 
     /// The next wish, if there is one.

@@ -6,7 +6,8 @@
 //!
 //! Applications keep device 0 open, whatever becomes of the driver, for snd-aloop paces them by itself; it also goes on when nobody is
 //! at our end. That an application plays is told by the card's element `PCM Slave Active`, that it records by the timer of
-//! its subdevice: snd-aloop has no element for that. What it plays before our end is open, a few milliseconds, is not heard.
+//! its subdevice: snd-aloop has no element for that. What it plays before our end is open, a few milliseconds, is not heard; nor
+//! the last few that it drains, where snd-aloop clears the wrong part of the last piece that it copies.
 //!
 //! Nothing can be told to an application through snd-aloop: what fails is silence and a line in the log. An application that
 //! keeps its channels apart (non-interleaved access) must go through `plughw`.
@@ -20,6 +21,8 @@ mod sys;
 
 use std::{
     ffi::CStr,
+    fs::OpenOptions,
+    io::ErrorKind,
     os::fd::{AsFd, BorrowedFd},
 };
 
@@ -68,12 +71,9 @@ impl Aloop {
     pub fn open(wanted: Option<&str>) -> Result<Self, SoundEndpointError> {
         let card = card::find(wanted)?;
         hush();
-        let ctl = Ctl::new(&format!("hw:{}", card.index), true).map_err(|error| match error.errno().abs() {
-            libc::EACCES | libc::EPERM => {
-                SoundEndpointError::NoPermission { path: format!("/dev/snd/controlC{}", card.index) }
-            }
-            errno => SoundEndpointError::errno(format!("open the sound card {}", card.id), errno),
-        })?;
+        may_open(&format!("/dev/snd/controlC{}", card.index))?;
+        let ctl = Ctl::new(&format!("hw:{}", card.index), true)
+            .map_err(|error| SoundEndpointError::errno(format!("open the sound card {}", card.id), error.errno()))?;
         let bell = EventFd::from_value_and_flags(0, EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC)
             .map_err(|errno| SoundEndpointError::errno("eventfd", errno as i32))?;
         Ok(Aloop { card, ctl, lines: Vec::new(), controls: None, bell, shifts: None })
@@ -338,6 +338,21 @@ impl Drop for Aloop {
     }
 }
 
+/// Whether a node may be opened. Asked of the kernel, for libasound says "no such file" of whatever it may not open.
+fn may_open(path: &str) -> Result<(), SoundEndpointError> {
+    let error = match OpenOptions::new().read(true).write(true).open(path) {
+        Ok(_) => return Ok(()),
+        Err(error) => error,
+    };
+    Err(match error.kind() {
+        ErrorKind::PermissionDenied => SoundEndpointError::NoPermission { path: path.to_owned() },
+        ErrorKind::NotFound => SoundEndpointError::Line(format!(
+            "the sound card is there and its node {path} is not; a container must be given /dev/snd"
+        )),
+        _ => SoundEndpointError::System { operation: format!("open {path}"), source: error },
+    })
+}
+
 /// What libasound would write to standard error goes into a buffer of this thread, emptied by this: its errors say enough.
 fn hush() {
     drop(Output::local_error_handler());
@@ -383,6 +398,8 @@ mod tests {
     #[test]
     fn a_machine_without_a_loopback_card_says_what_to_do() {
         // whatever cards there are here, none is called so
+        let error = may_open("/dev/snd/controlC1000").unwrap_err().to_string();
+        assert!(error.contains("controlC1000") && error.contains("container"), "{error}");
         let error = Aloop::open(Some("no such card")).map(drop).unwrap_err().to_string();
         assert!(error.contains("'no such card'") && error.contains("--alsa=CARD"), "{error}");
     }
