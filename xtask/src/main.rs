@@ -6,6 +6,7 @@ mod bench;
 mod cargo;
 mod check;
 mod demo;
+mod ear;
 mod guest;
 mod steps;
 mod stress;

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use crate::{
     cargo::cargo,
     check, demo,
-    guest::{Kernel, aloop, nic, oracle},
+    guest::{Kernel, aloop, nic, oracle, sound},
     steps::{self, Done, Step, program},
     stress,
 };
@@ -40,6 +40,7 @@ const STEPS: &[Step] = &[
     Step::guest("r8169", || nic::step("r8169")),
     Step::guest("pegasus", || nic::step("pegasus")),
     Step::guest("aloop", aloop::step),
+    Step::guest("ens1371", sound::step),
     // our models under Linux's own drivers
     Step::guest("oracle", oracle::step),
 ];

@@ -1,7 +1,7 @@
 //! The judge that sits in the guest: it knows no driver of ours, only what must come out.
 //!
 //! `stream.rs` moves bytes over the kernel's TCP and compares hashes; `frames.rs` sends and counts numbered Ethernet
-//! frames below TCP, which hides what is lost or twice; `speed.rs` measures how fast a path is; `storm.rs` has udrvctl inject faults and waits for
+//! frames below TCP, which hides what is lost or twice; `speed.rs` measures how fast a path is; `tone.rs` makes a sound of numbered samples; `storm.rs` has udrvctl inject faults and waits for
 //! each to be recovered. Each prints one JSON object.
 #![forbid(unsafe_code)]
 
@@ -10,6 +10,7 @@ mod frames;
 mod speed;
 mod storm;
 mod stream;
+mod tone;
 
 use std::process::ExitCode;
 
@@ -38,6 +39,8 @@ enum Task {
     Speed(speed::Speed),
     /// Measure short frames a second.
     Flood(speed::Flood),
+    /// Write a tone of numbered samples.
+    Tone(tone::Tone),
     /// Inject faults, one after the other, and wait for each to be recovered.
     Storm(storm::Storm),
 }
@@ -51,6 +54,7 @@ fn main() -> ExitCode {
         Task::SpeedServe(task) => task.run(),
         Task::Speed(task) => task.run(),
         Task::Flood(task) => task.run(),
+        Task::Tone(task) => task.run(),
         Task::Storm(task) => task.run(),
     };
     match result {

@@ -8,23 +8,29 @@ use serde_json::{Value, json};
 
 const FAULTS: [&str; 6] = ["null-write", "wild-write", "divide-by-zero", "stack-overflow", "endless-loop", "panic"];
 const POINTS: [&str; 3] = ["start", "middle", "end"];
-/// Entry points that traffic calls by itself.
-const BY_TRAFFIC: [&str; 3] = ["transmit", "interrupt", "poll"];
-/// Those that are called by command, with the values in force.
-const BY_COMMAND: [&str; 12] = [
-    "link",
-    "get_stats",
-    "get_ringparam",
-    "set_rx_mode",
-    "set_mac",
-    "configure",
-    "tx_timeout",
-    "stop",
-    "open",
-    "probe",
-    "quiesce",
-    "restore",
-];
+/// Entry points that traffic calls by itself, and those that are called by command, with the values in force.
+type Entries = (&'static [&'static str], &'static [&'static str]);
+const NET: Entries = (
+    &["transmit", "interrupt", "poll"],
+    &[
+        "link",
+        "get_stats",
+        "get_ringparam",
+        "set_rx_mode",
+        "set_mac",
+        "configure",
+        "tx_timeout",
+        "stop",
+        "open",
+        "probe",
+        "quiesce",
+        "restore",
+    ],
+);
+const SOUND: Entries = (
+    &["interrupt", "pointer"],
+    &["open", "close", "hw_params", "prepare", "trigger", "get_control", "set_control", "probe", "quiesce", "restore"],
+);
 /// How long a fault may take to happen and be recovered: traffic may stand still for a TCP timeout.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -43,8 +49,10 @@ pub(crate) struct Storm {
 
 impl Storm {
     pub(crate) fn run(&self) -> Result<(), String> {
-        let pid = self.status()?["pid"].clone();
-        let result = self.all();
+        let before = self.status()?;
+        let pid = before["pid"].clone();
+        let entries = if before["class"] == json!("sound") { SOUND } else { NET };
+        let result = self.all(entries);
         // the streams stop when they see it, however the storm ended
         std::fs::write(&self.done, b"").map_err(|e| format!("{}: {e}", self.done.display()))?;
         let faults = result?;
@@ -61,18 +69,18 @@ impl Storm {
         }
     }
 
-    fn all(&self) -> Result<Vec<Value>, String> {
+    fn all(&self, (by_traffic, by_command): Entries) -> Result<Vec<Value>, String> {
         let mut faults = Vec::new();
         for _ in 0..self.rounds {
             for fault in FAULTS {
                 for point in POINTS {
-                    for entry in BY_TRAFFIC {
+                    for entry in by_traffic {
                         faults.push(self.one(entry, fault, point, false)?);
                     }
                 }
             }
         }
-        for (i, entry) in BY_COMMAND.into_iter().enumerate() {
+        for (i, entry) in by_command.iter().enumerate() {
             for (k, fault) in FAULTS.into_iter().enumerate() {
                 faults.push(self.one(entry, fault, POINTS[(i + k) % POINTS.len()], true)?);
             }

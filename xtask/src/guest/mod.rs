@@ -36,6 +36,7 @@ mod packages;
 mod process;
 mod qemu;
 mod served;
+pub(crate) mod sound;
 mod tools;
 mod vhci;
 
@@ -80,6 +81,7 @@ enum Scenario {
     Exec(exec::Args),
     NicSmoke(nic_smoke::Args),
     Aloop(aloop::Args),
+    Ens1371(sound::Args),
     #[command(flatten)]
     Nic(nic::Scenario),
 }
@@ -92,6 +94,7 @@ pub(crate) fn main(args: Args) -> ExitCode {
         Scenario::Exec(args) => exec::run(args),
         Scenario::NicSmoke(args) => nic_smoke::run(args),
         Scenario::Aloop(args) => aloop::run(&args),
+        Scenario::Ens1371(args) => sound::run(&args),
         Scenario::Nic(scenario) => nic::run(&scenario),
     };
     match code {

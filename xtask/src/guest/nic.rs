@@ -119,7 +119,7 @@ pub(crate) fn step(name: &str) -> std::result::Result<Done, Failure> {
 
 /// Why it is not green.
 #[derive(Debug)]
-enum Verdict {
+pub(super) enum Verdict {
     /// The guest could not be run to its end.
     Guest(Error),
     /// It ran, and this was wrong.

@@ -1,0 +1,151 @@
+//! Listens to the tone of numbered samples that `udrv-judge tone` makes (tests/judge/src/tone.rs): what of it is missing, heard again,
+//! silent, or wrong.
+//!
+//! Left is a tone of a hundredth of the rate, right a count in steps of [`STEP`]; both begin anew after [`CYCLE`] samples. So each
+//! sample says which it is, and both channels must agree: what passes is that tone, at that frequency.
+
+use std::{f64::consts::TAU, path::Path};
+
+use serde::Serialize;
+
+const CYCLE: usize = 4100;
+const PERIOD: usize = 100;
+const LOUDNESS: f64 = 10_000.0;
+const STEP: i32 = 15;
+/// What a mixer may change of a sample.
+const ROUNDING: i32 = 7;
+
+/// A sample of both channels.
+pub(crate) type Frame = [i16; 2];
+
+/// What was heard.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub(crate) struct Heard {
+    /// Samples of the tone, from its first to its last.
+    pub(crate) samples: usize,
+    /// Lengths of the silences in it, in samples.
+    pub(crate) gaps: Vec<usize>,
+    /// Samples that were left out, modulo [`CYCLE`].
+    pub(crate) missing: usize,
+    /// Times that some were.
+    pub(crate) jumps: usize,
+    /// Samples that were heard a second time.
+    pub(crate) repeated: usize,
+    /// Samples that are none of the tone.
+    pub(crate) wrong: usize,
+}
+
+impl Heard {
+    /// Samples of silence in the tone.
+    pub(crate) fn silent(&self) -> usize {
+        self.gaps.iter().sum()
+    }
+
+    /// The longest silence in it.
+    pub(crate) fn longest_gap(&self) -> usize {
+        self.gaps.iter().copied().max().unwrap_or(0)
+    }
+}
+
+/// Sample `n` of the tone.
+pub(crate) fn sample(n: usize) -> Frame {
+    let left = ((n % PERIOD) as f64 / PERIOD as f64 * TAU).sin() * LOUDNESS;
+    let right = (n % CYCLE) as i32 - CYCLE as i32 / 2;
+    [left.round() as i16, (right * STEP) as i16]
+}
+
+/// Which sample of the tone this is.
+fn number(frame: Frame) -> Option<usize> {
+    let count = (i32::from(frame[1]) + STEP / 2).div_euclid(STEP) + CYCLE as i32 / 2;
+    let number = usize::try_from(count).ok().filter(|count| *count < CYCLE)?;
+    let near = |a: i16, b: i16| (i32::from(a) - i32::from(b)).abs() <= ROUNDING;
+    let [left, right] = sample(number);
+    (near(frame[0], left) && near(frame[1], right)).then_some(number)
+}
+
+fn is_silent(frame: Frame) -> bool {
+    frame.iter().all(|sample| sample.abs() <= 2)
+}
+
+/// Listens to a whole recording.
+pub(crate) fn listen(frames: &[Frame]) -> Heard {
+    let mut heard = Heard::default();
+    let Some(first) = frames.iter().position(|frame| number(*frame).is_some()) else { return heard };
+    let last = frames.iter().rposition(|frame| number(*frame).is_some()).unwrap_or(first);
+    let (mut next, mut silence) = (number(frames[first]), 0);
+    for frame in &frames[first..=last] {
+        match (number(*frame), next) {
+            (Some(is), Some(expected)) => {
+                if silence > 0 {
+                    heard.gaps.push(std::mem::take(&mut silence));
+                }
+                let ahead = (is + CYCLE - expected) % CYCLE;
+                heard.jumps += usize::from(ahead != 0);
+                if ahead <= CYCLE / 2 {
+                    heard.missing += ahead;
+                } else {
+                    heard.repeated += CYCLE - ahead;
+                }
+                heard.samples += 1;
+                next = Some((is + 1) % CYCLE);
+            }
+            _ if is_silent(*frame) => silence += 1,
+            _ => heard.wrong += 1,
+        }
+    }
+    heard
+}
+
+/// The samples of a WAV file of two channels of 16 bits.
+///
+/// # Errors
+/// In words: it is none.
+pub(crate) fn read(path: &Path) -> Result<Vec<Frame>, String> {
+    let wrong = |error: hound::Error| format!("{}: {error}", path.display());
+    let reader = hound::WavReader::open(path).map_err(wrong)?;
+    let spec = reader.spec();
+    if spec.channels != 2 || spec.bits_per_sample != 16 {
+        return Err(format!("{}: {} channels of {} bits", path.display(), spec.channels, spec.bits_per_sample));
+    }
+    let samples: Result<Vec<i16>, _> = reader.into_samples().collect();
+    Ok(samples.map_err(wrong)?.chunks_exact(2).map(|frame| [frame[0], frame[1]]).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tone(from: usize, to: usize) -> Vec<Frame> {
+        (from..to).map(sample).collect()
+    }
+
+    #[test]
+    fn each_sample_says_which_it_is_rounded_or_not() {
+        for n in 0..CYCLE {
+            let [left, right] = sample(n);
+            assert_eq!(number([left, right]), Some(n));
+            assert_eq!(number([left + 3, right - 7]), Some(n));
+            assert_ne!(number([left.wrapping_add(2000), right]), Some(n));
+            assert!(!is_silent([left, right]));
+        }
+        assert_eq!(number([0, 0]), None);
+    }
+
+    #[test]
+    fn a_whole_tone_is_whole() {
+        let heard = listen(&[vec![[0, 1]; 500], tone(77, 20_077), vec![[0; 2]; 99]].concat());
+        assert_eq!(heard, Heard { samples: 20_000, ..Heard::default() });
+        assert_eq!(listen(&[[0; 2]; 5]), Heard::default());
+    }
+
+    #[test]
+    fn what_is_missing_again_silent_or_wrong_is_counted() {
+        let parts = [tone(0, 1000), tone(1480, 2000), vec![[0; 2]; 300], tone(2000, 3000), tone(2900, 4000)];
+        let mut frames = parts.concat();
+        frames[500] = [30_000, 30_000];
+        let heard = listen(&frames);
+        assert_eq!((heard.jumps, heard.missing, heard.repeated), (3, 481, 100), "one of them is the wrong one");
+        assert_eq!((heard.gaps.clone(), heard.wrong, heard.silent(), heard.longest_gap()), (vec![300], 1, 300, 300));
+        assert_eq!(heard.samples, 999 + 520 + 1000 + 1100);
+    }
+}
