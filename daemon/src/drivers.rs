@@ -2,9 +2,11 @@
 
 use udrv::device::{DeviceId, Opened};
 use udrv::endpoint::NetEndpoint;
+use udrv::endpoint::sound::SoundEndpoint;
 use udrv::net::NetDevice;
 use udrv::run::{DeviceError, Inbox, Options};
-use udrv_driver::{Bus, NetDriver};
+use udrv::sound::SoundDevice;
+use udrv_driver::{Bus, NetDriver, SoundDriver};
 
 /// A driver, and how to run it.
 pub struct Driver {
@@ -13,14 +15,30 @@ pub struct Driver {
     /// Ids that it drives, of its bus.
     pub ids: &'static [(u16, u16)],
     bus: Bus,
-    start: Start,
+    /// Of which class it is, and how to start its devices.
+    pub class: Class,
 }
 
-type Start = fn(Opened, Box<dyn NetEndpoint>, Options) -> Result<Box<dyn Running>, DeviceError>;
+/// A class of drivers, and how to start a device of one of them.
+#[derive(Clone, Copy)]
+pub enum Class {
+    /// Network.
+    Net(Start<dyn NetEndpoint>),
+    /// Sound.
+    Sound(Start<dyn SoundEndpoint>),
+}
+
+/// Starts a device behind an endpoint.
+pub type Start<E> = fn(Opened, Box<E>, Options) -> Result<Box<dyn Running>, DeviceError>;
 
 /// All of them.
-pub const DRIVERS: &[Driver] =
-    &[net::<e1000::E1000>(), net::<pegasus::Pegasus>(), net::<r8169::R8169>(), net::<rtl8139::Rtl8139>()];
+pub const DRIVERS: &[Driver] = &[
+    net::<e1000::E1000>(),
+    sound::<ens1371::Ens1371>(),
+    net::<pegasus::Pegasus>(),
+    net::<r8169::R8169>(),
+    net::<rtl8139::Rtl8139>(),
+];
 
 /// A device that has been started.
 pub trait Running {
@@ -36,9 +54,20 @@ const fn net<D: NetDriver>() -> Driver {
         name: D::NAME,
         ids: D::IDS,
         bus: D::BUS,
-        start: |opened, endpoint, options| {
+        class: Class::Net(|opened, endpoint, options| {
             NetDevice::<D>::start(opened, endpoint, options).map(|device| Box::new(device) as Box<dyn Running>)
-        },
+        }),
+    }
+}
+
+const fn sound<D: SoundDriver>() -> Driver {
+    Driver {
+        name: D::NAME,
+        ids: D::IDS,
+        bus: D::BUS,
+        class: Class::Sound(|opened, endpoint, options| {
+            SoundDevice::<D>::start(opened, endpoint, options).map(|device| Box::new(device) as Box<dyn Running>)
+        }),
     }
 }
 
@@ -48,18 +77,9 @@ impl<D: NetDriver> Running for NetDevice<D> {
     }
 }
 
-impl Driver {
-    /// Starts a device.
-    ///
-    /// # Errors
-    /// See [`NetDevice::start`].
-    pub fn start(
-        &self,
-        opened: Opened,
-        endpoint: Box<dyn NetEndpoint>,
-        options: Options,
-    ) -> Result<Box<dyn Running>, DeviceError> {
-        (self.start)(opened, endpoint, options)
+impl<D: SoundDriver> Running for SoundDevice<D> {
+    fn run(self: Box<Self>, inbox: &Inbox) -> Result<(), DeviceError> {
+        SoundDevice::run(*self, inbox)
     }
 }
 

@@ -2,8 +2,10 @@
 
 use std::fmt::{self, Write};
 
+use udrv::net::NetStatus;
 use udrv::report::FaultReport;
-use udrv::run::Status;
+use udrv::run::{ClassStatus, Status};
+use udrv::sound::{SoundStatus, StreamStatus};
 
 /// State and counters of a device.
 #[must_use]
@@ -15,41 +17,17 @@ pub fn status(status: &Status) -> String {
 }
 
 fn write_status(out: &mut String, s: &Status) -> fmt::Result {
-    let net = s.net();
-    let link = match (net.link_up, net.full_duplex) {
-        (false, _) if s.unplugged => "unplugged: goes on by itself when it is plugged in again".to_owned(),
-        (false, _) => "down".to_owned(),
-        (true, full) => format!("up, {} Mbit/s, {} duplex", net.link_speed, if full { "full" } else { "half" }),
-    };
     writeln!(out, "device      {} (driver {}, udrvd {})", s.device, s.driver, s.pid)?;
-    writeln!(out, "interface   {}, {}", net.endpoint, net.mac)?;
-    writeln!(out, "link        {link}")?;
-    let vlan = if net.vlan == 0 { String::new() } else { format!(", VLAN {}", net.vlan) };
-    let interval = match net.interrupt_interval {
-        0 => String::new(),
-        us => format!(", interrupts {us} us apart"),
-    };
-    writeln!(out, "settings    MTU {}{vlan}{interval}", net.mtu)?;
+    match &s.class {
+        ClassStatus::Net(net) => write_net(out, net, s.unplugged)?,
+        ClassStatus::Sound(sound) => write_sound(out, sound)?,
+    }
     let protection = match s.entries.iter().filter(|(_, e)| !e.protected).count() {
         0 => "all entry points".to_owned(),
         n if n == s.entries.len() => "off".to_owned(),
         n => format!("{} of {} entry points", s.entries.len() - n, s.entries.len()),
     };
     writeln!(out, "protection  {protection}, recovery: {}, isolation: {}", s.recovery, s.isolation)?;
-    let t = net.traffic;
-    writeln!(out, "received    {} frames, {} bytes, {} dropped", t.rx_frames, t.rx_bytes, t.rx_dropped)?;
-    writeln!(
-        out,
-        "sent        {} frames, {} bytes, {} dropped, {} lost",
-        t.tx_frames, t.tx_bytes, t.tx_dropped, t.tx_lost
-    )?;
-    if let Some(c) = net.chip {
-        writeln!(
-            out,
-            "chip        {} receive errors, {} missed, {} receiver resets, {} transmit errors, {} collisions",
-            c.rx_errors, c.rx_missed, c.rx_resets, c.tx_errors, c.collisions
-        )?;
-    }
     writeln!(out, "registers   {} reads, {} writes", s.register_accesses.0, s.register_accesses.1)?;
     let d = s.device_faults;
     writeln!(
@@ -78,6 +56,55 @@ fn write_status(out: &mut String, s: &Status) -> fmt::Result {
         writeln!(out, "quarantine  {}: {instead}, {left}", q.entry)?;
     }
     entries(out, s)
+}
+
+fn write_net(out: &mut String, net: &NetStatus, unplugged: bool) -> fmt::Result {
+    let link = match (net.link_up, net.full_duplex) {
+        (false, _) if unplugged => "unplugged: goes on by itself when it is plugged in again".to_owned(),
+        (false, _) => "down".to_owned(),
+        (true, full) => format!("up, {} Mbit/s, {} duplex", net.link_speed, if full { "full" } else { "half" }),
+    };
+    writeln!(out, "interface   {}, {}", net.endpoint, net.mac)?;
+    writeln!(out, "link        {link}")?;
+    let vlan = if net.vlan == 0 { String::new() } else { format!(", VLAN {}", net.vlan) };
+    let interval = match net.interrupt_interval {
+        0 => String::new(),
+        us => format!(", interrupts {us} us apart"),
+    };
+    writeln!(out, "settings    MTU {}{vlan}{interval}", net.mtu)?;
+    let t = net.traffic;
+    writeln!(out, "received    {} frames, {} bytes, {} dropped", t.rx_frames, t.rx_bytes, t.rx_dropped)?;
+    writeln!(
+        out,
+        "sent        {} frames, {} bytes, {} dropped, {} lost",
+        t.tx_frames, t.tx_bytes, t.tx_dropped, t.tx_lost
+    )?;
+    if let Some(c) = net.chip {
+        writeln!(
+            out,
+            "chip        {} receive errors, {} missed, {} receiver resets, {} transmit errors, {} collisions",
+            c.rx_errors, c.rx_missed, c.rx_resets, c.tx_errors, c.collisions
+        )?;
+    }
+    Ok(())
+}
+
+fn write_sound(out: &mut String, sound: &SoundStatus) -> fmt::Result {
+    writeln!(out, "sound       {}", sound.endpoint)?;
+    for stream in &sound.streams {
+        let c = &stream.counters;
+        let way = if stream.playback { "playback" } else { "capture" };
+        write!(out, "{:<12}{way}, {}", stream.name, stream.phase.name())?;
+        if stream.rate > 0 {
+            let StreamStatus { rate, bits, channels, period, ring_periods, .. } = stream;
+            write!(out, ", {rate} Hz, {bits} bits, {channels} channels, {ring_periods} periods of {period} frames")?;
+            write!(out, "; {} frames, {} xruns, {} frames of silence or lost", c.frames, c.xruns, c.lost)?;
+            write!(out, "; {:+} ppm", stream.faster)?;
+        }
+        writeln!(out)?;
+    }
+    let controls: Vec<String> = sound.controls.iter().map(|c| format!("{} {:?}", c.name, c.values)).collect();
+    writeln!(out, "controls    {}", controls.join(", "))
 }
 
 fn entries(out: &mut String, s: &Status) -> fmt::Result {

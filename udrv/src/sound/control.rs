@@ -36,7 +36,7 @@ pub struct StreamStatus {
     /// Frames of a period.
     pub period: u32,
     /// Periods of the ring.
-    pub periods: u32,
+    pub ring_periods: u32,
     /// Frames that wait in the ring.
     pub waiting: u64,
     /// How much faster the device is than the system's clock, in parts of a million.
@@ -167,7 +167,7 @@ impl<D: SoundDriver> SoundDevice<D> {
             channels: flow.params.channels,
             rate: flow.params.rate,
             period: flow.params.period,
-            periods: flow.params.periods,
+            ring_periods: flow.params.periods,
             waiting: flow.waiting(),
             faster: flow.off(),
             counters: flow.counters,
@@ -179,5 +179,32 @@ impl<D: SoundDriver> SoundDevice<D> {
                 values: if info.channels == 2 { vec![*left, *right] } else { vec![*left] },
             });
         SoundStatus { endpoint: self.class.endpoint.name(), streams: streams.collect(), controls: controls.collect() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_told_can_be_read_again() {
+        let counters = StreamCounters { frames: 1, periods: 2, xruns: 3, lost: 4, jumps: 5, stuck: 6, starts: 7 };
+        let stream = StreamStatus {
+            name: "DAC2".to_owned(),
+            playback: true,
+            phase: Phase::Draining,
+            bits: 16,
+            channels: 2,
+            rate: 48_000,
+            period: 480,
+            ring_periods: 8,
+            waiting: 9,
+            faster: -10,
+            counters,
+        };
+        let controls = vec![ControlStatus { name: "Master Playback Volume".to_owned(), values: vec![31, 30] }];
+        let status = SoundStatus { endpoint: "Loopback".to_owned(), streams: vec![stream], controls };
+        let text = serde_json::to_string(&status).expect("plain data is JSON");
+        assert_eq!(serde_json::from_str::<SoundStatus>(&text).expect(&text), status);
     }
 }

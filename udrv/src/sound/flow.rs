@@ -31,14 +31,18 @@ impl<D: SoundDriver> SoundDevice<D> {
         Ok(())
     }
 
-    /// Feeds the streams that are being filled, and starts those that have enough.
+    /// Feeds the streams, and starts those that have enough.
     pub(super) fn feed_all(&mut self) -> Result<(), DeviceError> {
         for number in 0..self.class.flows.len() {
-            if self.class.flows[number].phase == Phase::Filling {
-                self.feed(number)?;
-                if self.class.flows[number].is_filled() {
-                    self.run_stream(number, Phase::Running)?;
+            match self.class.flows[number].phase {
+                Phase::Filling => {
+                    self.feed(number)?;
+                    if self.class.flows[number].is_filled() {
+                        self.run_stream(number, Phase::Running)?;
+                    }
                 }
+                Phase::Running => self.feed(number)?,
+                Phase::Idle | Phase::Draining => {}
             }
         }
         Ok(())

@@ -14,7 +14,7 @@ use super::{
     cpio::Archive,
     error::{Doing, Error, Result},
     process,
-    tools::{Tools, paths_of},
+    tools::{ALSA_DATA, Tools, paths_of},
 };
 
 /// Where a host's program lands in the guest.
@@ -23,27 +23,26 @@ pub(crate) const PROGRAMS: &str = "/usr/local/bin";
 const TOOLS: &str = "/guest/tools";
 
 /// An initramfs in the making.
-pub(crate) struct Initramfs<'a> {
+pub(crate) struct Initramfs {
     archive: Archive,
-    tools: &'a Tools,
     libraries: BTreeSet<PathBuf>,
     tool_libraries: BTreeSet<PathBuf>,
 }
 
-impl<'a> Initramfs<'a> {
+impl Initramfs {
     /// The root with busybox, `ip`, `ethtool` and the init script in it.
     ///
     /// # Errors
     /// If a file of the tools cannot be read.
-    pub(crate) fn new(tools: &'a Tools) -> Result<Self> {
+    pub(crate) fn new(tools: &Tools) -> Result<Self> {
         let (libraries, tool_libraries) = (BTreeSet::new(), BTreeSet::new());
-        let mut this = Self { archive: Archive::default(), tools, libraries, tool_libraries };
+        let mut this = Self { archive: Archive::default(), libraries, tool_libraries };
         for folder in ["/proc", "/sys", "/dev", "/tmp", "/run", "/etc", "/results", "/lib/modules", PROGRAMS] {
             this.archive.directory(folder);
         }
         this.copy(&tools.path("bin/busybox"), "/bin/busybox")?;
-        this.tool("bin/ip", "ip")?;
-        this.tool("sbin/ethtool", "ethtool")?;
+        this.tool(tools, "bin/ip", "ip")?;
+        this.tool(tools, "sbin/ethtool", "ethtool")?;
         this.archive.file("/etc/passwd", 0o644, b"root:x:0:0:root:/tmp:/bin/sh\n");
         this.archive.file("/etc/group", 0o644, b"root:x:0:\n");
         this.archive.file("/guest/lib.sh", 0o644, include_bytes!("lib.sh"));
@@ -99,12 +98,33 @@ impl<'a> Initramfs<'a> {
         Ok(())
     }
 
-    /// Adds a program of the unpacked tools, such as `bin/ip`, to be called as `name`.
+    /// Adds aplay, arecord and amixer, and what their library reads.
+    ///
+    /// # Errors
+    /// If a file of theirs cannot be read.
+    pub(crate) fn alsa(&mut self, alsa: &Tools) -> Result<()> {
+        for name in ["aplay", "arecord", "amixer"] {
+            self.tool(alsa, &format!("usr/bin/{name}"), name)?;
+        }
+        self.folder(&alsa.path(ALSA_DATA), &format!("/{ALSA_DATA}"))
+    }
+
+    /// Adds the files below a folder.
+    fn folder(&mut self, from: &Path, to: &str) -> Result<()> {
+        for entry in fs::read_dir(from).doing(|| format!("list {}", from.display()))? {
+            let path = entry.doing(|| format!("list {}", from.display()))?.path();
+            let target = format!("{to}/{}", path.file_name().unwrap_or_default().to_string_lossy());
+            if path.is_dir() { self.folder(&path, &target)? } else { self.copy(&path, &target)? }
+        }
+        Ok(())
+    }
+
+    /// Adds a program of the unpacked tools, such as `bin/ip`, to be called as `name`. Trees of one suite have the same
+    /// libraries, which are there once.
     ///
     /// # Errors
     /// If it or one of its libraries is missing.
-    pub(crate) fn tool(&mut self, path: &str, name: &str) -> Result<()> {
-        let tools = self.tools;
+    pub(crate) fn tool(&mut self, tools: &Tools, path: &str, name: &str) -> Result<()> {
         let program = tools.path(path);
         self.copy(&program, &format!("{TOOLS}/{name}"))?;
         let mut loader = None;

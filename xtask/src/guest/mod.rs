@@ -117,6 +117,7 @@ pub(crate) struct Guest {
     iommu: bool,
     echo: bool,
     newer_qemu: bool,
+    alsa: bool,
     memory: u32,
     processors: u32,
     timeout: Duration,
@@ -140,6 +141,7 @@ impl Guest {
             iommu: false,
             echo: false,
             newer_qemu: false,
+            alsa: false,
             memory: 256,
             processors: 1,
             timeout: Duration::from_secs(60),
@@ -217,6 +219,12 @@ impl Guest {
         guest.qemu(["-chardev".into(), chardev, "-device".into(), "usb-redir,chardev=adapter,bus=usb.0,port=1".into()])
     }
 
+    /// Puts aplay, arecord and amixer into the guest's `PATH`.
+    pub(crate) fn alsa(mut self) -> Self {
+        self.alsa = true;
+        self
+    }
+
     /// Adds arguments to QEMU's command line.
     pub(crate) fn qemu<S: Into<OsString>>(mut self, arguments: impl IntoIterator<Item = S>) -> Self {
         self.arguments.extend(arguments.into_iter().map(Into::into));
@@ -292,6 +300,9 @@ impl Guest {
         }
         for (path, mode, bytes) in &self.files {
             root.file(path, *mode, bytes);
+        }
+        if self.alsa {
+            root.alsa(&Tools::provide_alsa(&cache)?)?;
         }
         root.script(&self.script);
         let initramfs = folder.join("initramfs.cpio");

@@ -3,20 +3,30 @@
 //! ```text
 //!   this machine: udrvctl model serve NAME ==unix socket== QEMU | guest: Linux, its own driver for that chip
 //!                 vfio-user or usb-redir
-//!                 far host 10.0.2.2 at the end of the model's wire
+//!                 far host 10.0.2.2 at the end of the model's wire, or WAV files at its jacks
 //! ```
 //!
 //! A model and the driver that we have written for it may share a mistake. Linux's driver was written for the chip. What
-//! it makes of the model is looked at from inside the guest, and what passed over the wire by hashes.
+//! it makes of the model is looked at from inside the guest, and what passed over the wire by hashes; what was played and
+//! recorded is compared sample by sample.
+//!
+//! | file | concern |
+//! |---|---|
+//! | `nic.rs`, `nic.sh` | network cards: what is checked, and the guest's script |
+//! | `sound.rs`, `sound.sh` | the same for sound cards |
+//! | `results.sh` | how a script says what it has found |
+//! | `material.rs`, `hearing.rs` | sounds, and finding them again |
+
+mod hearing;
+mod material;
+mod nic;
+mod sound;
 
 use std::{process::ExitCode, time::Duration};
 
 use serde::Serialize;
 
-use super::{
-    Guest, Kernel,
-    served::{FarEnd, Served},
-};
+use super::{Kernel, outcome};
 use crate::{cargo, steps::Failure};
 
 /// Far above what it takes: a busy machine is no failure.
@@ -32,13 +42,15 @@ struct Pair {
     bus: Bus,
 }
 
-/// Where a guest has it.
+/// What it is, and where a guest has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Bus {
-    /// Served over vfio-user.
+    /// A network card, served over vfio-user.
     Pci,
-    /// Served over usb-redir.
+    /// A network adapter, served over usb-redir.
     Usb,
+    /// A sound card, served over vfio-user.
+    Sound,
 }
 
 impl Pair {
@@ -50,6 +62,15 @@ impl Pair {
         Pair { model, module, bus: Bus::Usb }
     }
 
+    const fn sound(model: &'static str, module: &'static str) -> Pair {
+        Pair { model, module, bus: Bus::Sound }
+    }
+
+    /// The folder that its guest leaves.
+    fn scenario(&self) -> String {
+        format!("oracle-{}", self.model)
+    }
+
     /// Whether `name` is its chip or its family.
     fn is_of(&self, name: &str) -> bool {
         self.model.strip_prefix(name).is_some_and(|chip| chip.is_empty() || chip.starts_with('-'))
@@ -57,7 +78,7 @@ impl Pair {
 }
 
 /// What can be judged. A new chip is a line here.
-const PAIRS: [Pair; 12] = [
+const PAIRS: [Pair; 15] = [
     Pair::new("rtl8139", "8139too"),
     Pair::new("e1000-82540em", "e1000"),
     Pair::new("e1000-82545em", "e1000"),
@@ -70,24 +91,9 @@ const PAIRS: [Pair; 12] = [
     Pair::new("r8169-rtl8168be", "r8169"),
     Pair::usb("pegasus-adm8511", "pegasus"),
     Pair::usb("pegasus-an986", "pegasus"),
-];
-
-/// What the guest's script finds out, in this order; a check that is missing from its results has failed.
-const CHECKS: [(&str, &str); 14] = [
-    ("bound", "Linux's driver takes the card and makes an interface"),
-    ("address", "the interface has the card's own address"),
-    ("link", "the link is up"),
-    ("ping", "20 of 20 pings of 1,400 bytes come back from the far host"),
-    ("short-pings", "pings of every length from 0 to 60 bytes come back"),
-    ("tcp", "4 MiB through the far host's TCP echo come back with the same hash"),
-    ("interrupts", "interrupts have come (/proc/interrupts), by MSI or by the line as Linux's driver chose"),
-    ("statistics", "Linux has counted frames both ways, and no errors but for want of room"),
-    ("counters", "the chip has counted as many (ethtool -S)"),
-    ("eeprom", "the EEPROM begins with the address (ethtool -e)"),
-    ("forced", "it works at 10 Mbit/s without auto-negotiation, and with it again (ethtool -s)"),
-    ("selftest", "the driver's own test of the chip passes (ethtool -t)"),
-    ("again", "after the interface was taken down and up again it still works"),
-    ("reload", "after the module was removed and loaded again it still works"),
+    Pair::sound("ens1371-es1371", "snd_ens1371"),
+    Pair::sound("ens1371-es1373", "snd_ens1371"),
+    Pair::sound("ens1371-ct5880", "snd_ens1371"),
 ];
 
 /// Judge our models by Linux's own drivers: a model behind a vfio-user socket, and a guest that takes it for the chip.
@@ -127,9 +133,21 @@ impl Outcome {
 #[derive(Debug, Serialize)]
 struct Finding {
     check: &'static str,
+    /// What it is, for people.
+    #[serde(skip)]
+    about: &'static str,
     outcome: Outcome,
     /// What the guest has said about it.
     said: String,
+}
+
+/// What a guest has said, and what it has left.
+#[derive(Debug)]
+struct Findings {
+    kernel: String,
+    seconds: f64,
+    findings: Vec<Finding>,
+    complaints: Vec<String>,
 }
 
 /// What came of one model.
@@ -197,10 +215,9 @@ pub(crate) fn step() -> Result<crate::steps::Done, Failure> {
 fn print(verdict: &Verdict) {
     let Verdict { model, module, kernel, seconds, .. } = verdict;
     println!("\nmodel {model} under {module}.ko of Linux {kernel}, {seconds:.1} s");
-    for Finding { check, outcome, said } in &verdict.findings {
-        let about = CHECKS.iter().find(|(name, _)| name == check).map_or("", |(_, about)| about);
+    for Finding { check, about, outcome, said } in &verdict.findings {
         println!(
-            "{:<5}{check:<13}{about}{}",
+            "{:<5}{check:<16}{about}{}",
             outcome.text(),
             if said.is_empty() { String::new() } else { format!(": {said}") }
         );
@@ -208,40 +225,40 @@ fn print(verdict: &Verdict) {
     verdict.complaints.iter().for_each(|line| println!("FAIL kernel: {line}"));
 }
 
-/// Serves a model, boots a guest with it, and reads what it found.
+/// Serves a model, boots a guest with it, and finds out.
 fn judge(pair: Pair, kernel: Kernel) -> Result<Verdict, Failure> {
     let programs = cargo::release_programs(&["udrv-daemon"], &["udrvctl"])?;
-    let scenario = format!("oracle-{}", pair.model);
-    let served = Served::start(&programs[0], pair.model, FarEnd::Host, &scenario)?;
-    let script = include_str!("oracle.sh");
-    let bus = if pair.bus == Bus::Pci { "pci" } else { "usb" };
-    let facts = format!("MODULE={}\nBUS={bus}\n", pair.module);
-    let guest = Guest::new(&scenario).kernel(kernel).memory(512).timeout(LIMIT);
-    let guest = match pair.bus {
-        Bus::Pci => guest.vfio_user(&served.socket(), SLOT),
-        Bus::Usb => guest.usb_redir(&served.socket()),
-    };
-    let guest = guest.module(pair.module).file("/guest/oracle", 0o644, facts);
-    let outcome = guest.script(script).run()?;
+    let judge = if pair.bus == Bus::Sound { sound::judge } else { nic::judge };
+    let Findings { kernel, seconds, findings, complaints } = judge(&pair, &programs[0], kernel)?;
+    Ok(Verdict { model: pair.model, module: pair.module, kernel, seconds, findings, complaints })
+}
 
-    let text = |name: &str| std::fs::read_to_string(outcome.results.join(name)).unwrap_or_default().trim().to_owned();
-    let finding = |(check, _): (&'static str, &str)| {
-        let said = text(check);
-        let (verdict, said) = said.split_once(' ').unwrap_or((&said, ""));
-        let missing = if verdict.is_empty() { "the script did not get so far" } else { "" };
-        let outcome = match verdict {
-            "pass" => Outcome::Pass,
-            "none" => Outcome::None,
-            _ => Outcome::Fail,
+impl Findings {
+    /// What a guest's script has found; a check that is missing from its results has failed.
+    fn read(checks: &'static [(&'static str, &'static str)], outcome: outcome::Outcome) -> Findings {
+        let text =
+            |name: &str| std::fs::read_to_string(outcome.results.join(name)).unwrap_or_default().trim().to_owned();
+        let finding = |(check, about): &(&'static str, &'static str)| {
+            let said = text(check);
+            let (verdict, said) = said.split_once(' ').unwrap_or((&said, ""));
+            let missing = if verdict.is_empty() { "the script did not get so far" } else { "" };
+            let outcome = match verdict {
+                "pass" => Outcome::Pass,
+                "none" => Outcome::None,
+                _ => Outcome::Fail,
+            };
+            Finding { check, about, outcome, said: format!("{said}{missing}") }
         };
-        Finding { check, outcome, said: format!("{said}{missing}") }
-    };
-    Ok(Verdict {
-        model: pair.model,
-        module: pair.module,
-        kernel: text("release"),
-        seconds: outcome.seconds,
-        findings: CHECKS.into_iter().map(finding).collect(),
-        complaints: outcome.kernel_complaints().into_iter().map(str::to_owned).collect(),
-    })
+        Findings {
+            kernel: text("release"),
+            seconds: outcome.seconds,
+            findings: checks.iter().map(finding).collect(),
+            complaints: outcome.kernel_complaints().into_iter().map(str::to_owned).collect(),
+        }
+    }
+
+    /// The finding of a check that there is.
+    fn of(&mut self, check: &str) -> &mut Finding {
+        self.findings.iter_mut().find(|finding| finding.check == check).expect("a check of the list")
+    }
 }

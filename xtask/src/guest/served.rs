@@ -2,11 +2,15 @@
 
 use std::{
     fs::{self, File},
-    io::{BufRead, BufReader},
+    io::{self, BufRead, BufReader},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
 };
 
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
 use tempfile::TempDir;
 
 use super::{error::Doing, workspace};
@@ -27,6 +31,17 @@ pub(crate) struct Served {
     folder: TempDir,
 }
 
+/// What is at the jacks of a sound card.
+#[derive(Debug, Clone)]
+pub(crate) struct Jacks {
+    /// What it plays.
+    pub(crate) output: PathBuf,
+    /// What it records.
+    pub(crate) input: PathBuf,
+    /// Percent of real time.
+    pub(crate) pace: u32,
+}
+
 /// What is at the other end of its wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FarEnd {
@@ -42,6 +57,27 @@ impl Served {
     /// Starts `program`, which is `udrvctl`, and waits until the model can be connected to. Its log is
     /// `target/guest/SCENARIO-server.log`.
     pub(crate) fn start(program: &Path, model: &str, far_end: FarEnd, scenario: &str) -> Result<Served, Failure> {
+        Served::launch(program, model, scenario, |command, folder| match far_end {
+            FarEnd::Host => command.args(["--line-rate", TO_A_HOST]),
+            FarEnd::Card => command.args(["--line-rate", TO_A_CARD, "--cable"]).arg(cable_in(folder)),
+            FarEnd::CardOfAdapter => command.args(["--line-rate", FROM_AN_ADAPTER, "--cable"]).arg(cable_in(folder)),
+        })
+    }
+
+    /// The same of a sound card.
+    pub(crate) fn start_sound(program: &Path, model: &str, jacks: &Jacks, scenario: &str) -> Result<Served, Failure> {
+        Served::launch(program, model, scenario, |command, _| {
+            let command = command.arg("--output").arg(&jacks.output).arg("--input").arg(&jacks.input);
+            command.args(["--pace", &jacks.pace.to_string()])
+        })
+    }
+
+    fn launch(
+        program: &Path,
+        model: &str,
+        scenario: &str,
+        options: impl for<'a> FnOnce(&'a mut Command, &TempDir) -> &'a mut Command,
+    ) -> Result<Served, Failure> {
         let folder = tempfile::tempdir().doing(|| "make a folder for the socket".to_owned())?;
         let logs = workspace().join("target/guest");
         fs::create_dir_all(&logs).doing(|| format!("create {}", logs.display()))?;
@@ -51,11 +87,7 @@ impl Served {
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "KILL", "--"]).arg(program);
         command.args(["model", "serve", model]).arg(socket_in(&folder));
-        match far_end {
-            FarEnd::Host => command.args(["--line-rate", TO_A_HOST]),
-            FarEnd::Card => command.args(["--line-rate", TO_A_CARD, "--cable"]).arg(cable_in(&folder)),
-            FarEnd::CardOfAdapter => command.args(["--line-rate", FROM_AN_ADAPTER, "--cable"]).arg(cable_in(&folder)),
-        };
+        options(&mut command, &folder);
         let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).spawn();
         let child = child.doing(|| format!("start {}", program.display()))?;
         let mut served = Served { child, folder };
@@ -66,6 +98,18 @@ impl Served {
             Ok(served)
         } else {
             Err(Failure::Output(format!("udrvctl serves no {model}")))
+        }
+    }
+
+    /// Ends it as a person would, so that what it writes is whole.
+    pub(crate) fn stop(mut self) -> Result<(), Failure> {
+        let pid = Pid::from_raw(self.child.id().cast_signed());
+        kill(pid, Signal::SIGTERM).map_err(io::Error::from).doing(|| "send SIGTERM to udrvctl".to_owned())?;
+        let status = self.child.wait().doing(|| "wait for udrvctl".to_owned())?;
+        if status.success() {
+            Ok(())
+        } else {
+            Err(Failure::Program { command: "udrvctl model serve".to_owned(), status })
         }
     }
 

@@ -30,6 +30,13 @@ const NEWER_QEMU: Tree = Tree {
     closure: Closure::Everything,
 };
 
+/// ALSA's programs, and what its library reads. A tree of its own: few scenarios need it.
+const ALSA: Tree =
+    Tree { name: "alsa", suite: Suite::Machine, packages: &["alsa-utils"], closure: Closure::Everything };
+
+/// Where ALSA's library looks for what it reads, in the tree and in the guest.
+pub(crate) const ALSA_DATA: &str = "usr/share/alsa";
+
 /// The loader in the tree. `/lib64/ld-linux-x86-64.so.2` is an absolute link to it, which would lead to the host's.
 const LOADER: &str = "lib/x86_64-linux-gnu/ld-linux-x86-64.so.2";
 /// The same in the newer tree: from Debian 13 on all of `/lib` is in `/usr/lib`.
@@ -64,6 +71,16 @@ impl Tools {
         let key_files = ["usr/bin/qemu-system-x86_64", "usr/share/seabios/bios-256k.bin", NEWER_LOADER];
         let root = cache.provide(&NEWER_QEMU, |_| Ok(key_files.map(PathBuf::from).to_vec()))?;
         Ok(Self { root, loader: NEWER_LOADER })
+    }
+
+    /// The same for aplay, arecord and amixer: there is no other program in that tree.
+    ///
+    /// # Errors
+    /// As [`Cache::provide`].
+    pub(crate) fn provide_alsa(cache: &Cache) -> Result<Self> {
+        let key_files = ["usr/bin/aplay", "usr/bin/amixer", "usr/share/alsa/alsa.conf", LOADER];
+        let root = cache.provide(&ALSA, |_| Ok(key_files.map(PathBuf::from).to_vec()))?;
+        Ok(Self { root, loader: LOADER })
     }
 
     /// A file in the tree, such as `usr/share/qemu`.

@@ -11,4 +11,5 @@ mod pci;
 mod play;
 mod record;
 mod registers;
+mod robust;
 mod wav;

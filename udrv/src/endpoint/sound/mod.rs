@@ -15,7 +15,7 @@ use nix::poll::PollFlags;
 use udrv_driver::{Control, ControlInfo, ControlValue, Format, Stream, StreamInfo};
 
 pub use aloop::Aloop;
-pub use choice::{Choice, Options};
+pub use choice::{Choice, Options as ChoiceOptions};
 pub use error::SoundEndpointError;
 pub use null::NoSound;
 pub use wav::{Files, Wav};

@@ -1,28 +1,32 @@
 //! udrvd: drives one device.
 #![forbid(unsafe_code)]
 
+mod net;
+mod sound;
+
 use std::error::Error;
 use std::io::{self, IsTerminal};
-use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::str::FromStr;
 use std::time::Duration;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use tracing_subscriber::EnvFilter;
-use udrv::endpoint::{NetEndpoint, SocketEndpoint, Tap, Tun};
-use udrv::net::{NetOptions, Switch};
 use udrv::run::{Command, Commander, InterruptChoice, Options, commands};
 use udrv::supervisor::ladder::{LadderConfig, Recovery};
 use udrv::supervisor::policy::Protect;
 use udrv::supervisor::quarantine::QuarantineConfig;
 use udrv_daemon::control::ControlSocket;
 use udrv_daemon::device::DeviceName;
+use udrv_daemon::drivers::{Class, Driver};
 use udrv_daemon::{drivers, protocol};
-use udrv_driver::{Entry, MacAddress};
+use udrv_driver::Entry;
+
+use crate::net::NetArguments;
+use crate::sound::SoundArguments;
 
 /// Runs a device with a driver in user space, whose faults it survives.
 #[derive(Parser)]
@@ -46,39 +50,13 @@ struct Run {
     /// Wait for a device on USB that is not plugged in.
     #[arg(long)]
     wait: bool,
-    /// Name of the TAP interface; %d is replaced by a number.
-    #[arg(long, default_value = "udrv%d", value_name = "NAME")]
-    tap: String,
-    /// A TUN interface of this name instead: IP packets, all of which go to the one station that --neighbour names. ARP
-    /// and IPv6's solicitations are answered for the addresses that the interface has.
-    #[arg(long, value_name = "NAME", conflicts_with_all = ["tap", "endpoint"], requires = "neighbour")]
-    tun: Option<String>,
-    /// With --tun: the Ethernet address of who is at the other end of the cable, or of the router there.
-    #[arg(long, value_name = "ADDRESS", value_parser = station, requires = "tun")]
-    neighbour: Option<MacAddress>,
-    /// What stands in for the network interface.
-    #[arg(long, value_enum, default_value_t = EndpointKind::Tap)]
-    endpoint: EndpointKind,
-    /// Station address instead of the card's own.
-    #[arg(long, value_name = "ADDRESS", value_parser = station)]
-    mac: Option<MacAddress>,
-    /// MTU of the interface, in bytes; above 1500 where the chip has it. It can be changed later: ip link set mtu.
-    #[arg(long, value_name = "BYTES")]
-    mtu: Option<u32>,
-    /// The VLAN that the interface is in, 1 to 4094: the chip puts its tag into what is sent, and takes it out of what is
-    /// received; frames of other VLANs, and without a tag, are not received.
-    #[arg(long, value_name = "ID", value_parser = clap::value_parser!(u16).range(1..=4094))]
-    vlan: Option<u16>,
+    #[command(flatten)]
+    net: NetArguments,
+    #[command(flatten)]
+    sound: SoundArguments,
     /// By what the device interrupts: line (INTx), msi, or auto (MSI where there is).
     #[arg(long, default_value_t, value_name = "KIND")]
     interrupts: InterruptChoice,
-    /// Time that the chip leaves between interrupts, at least; 0: none.
-    #[arg(long, value_name = "MICROSECONDS")]
-    interrupt_interval: Option<u64>,
-    /// What is left to the chip, or not: tx-checksum, rx-checksum and tso, =on or =off, and several with commas. As a
-    /// rule what it can.
-    #[arg(long, value_name = "WORK=on|off", value_delimiter = ',')]
-    offload: Vec<OffloadArgument>,
     /// CPU time that one call of the driver may use, in milliseconds; the first, which sets the card up, twenty times that.
     #[arg(long, default_value_t = 5, value_name = "MS", value_parser = clap::value_parser!(u64).range(1..=60_000))]
     deadline: u64,
@@ -98,9 +76,6 @@ struct Run {
     /// Committed states kept, to go back to when an older one proves to be spoilt.
     #[arg(long, default_value_t = 8, value_name = "N", value_parser = clap::value_parser!(u8).range(2..=64))]
     generations: u8,
-    /// Leave the other end of a model's wire empty.
-    #[arg(long)]
-    no_far_host: bool,
     /// Log lines as JSON.
     #[arg(long)]
     log_json: bool,
@@ -122,40 +97,6 @@ impl FromStr for ProtectArgument {
         };
         Ok(ProtectArgument { entry, mode: mode.parse()? })
     }
-}
-
-/// `tso=off`.
-#[derive(Clone, Copy)]
-struct OffloadArgument(Switch, bool);
-
-impl FromStr for OffloadArgument {
-    type Err = String;
-    fn from_str(text: &str) -> Result<OffloadArgument, String> {
-        let (switch, on) = match text.split_once('=') {
-            Some((switch, "on")) => (switch, true),
-            Some((switch, "off")) => (switch, false),
-            _ => return Err("expected =on or =off, as in tso=off".to_owned()),
-        };
-        Ok(OffloadArgument(switch.parse()?, on))
-    }
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum EndpointKind {
-    /// A TAP interface: a network card of this machine.
-    Tap,
-    /// An unconnected socket pair: frames go nowhere.
-    Socket,
-    /// Standard input, which has to be one end of a pair of packet sockets: whoever has the other end sends and receives
-    /// whole Ethernet frames. For machines without /dev/net/tun.
-    Stdin,
-}
-
-/// An address that a station may have.
-fn station(text: &str) -> Result<MacAddress, String> {
-    let address: MacAddress = text.parse().map_err(|e: udrv_driver::NotAnAddress| e.to_string())?;
-    let why = "a group address or zero: a station's first byte is even, as in 52:54:00:12:34:56";
-    if address.is_station() { Ok(address) } else { Err(why.to_owned()) }
 }
 
 fn main() -> ExitCode {
@@ -196,10 +137,10 @@ fn drive(run: &Run) -> Result<(), Box<dyn Error>> {
     }
     // the control socket first: it also says whether another daemon has the device
     let control = ControlSocket::bind(&protocol::runtime_directory(), &name)?;
-    let device = run.device.open(!run.no_far_host)?;
+    let device = run.device.open(!run.net.no_far_host)?;
     let driver = drivers::for_id(device.id)
         .ok_or_else(|| format!("{name} is {}, and no driver knows it; there are: {}", device.id, drivers::known()))?;
-    let (endpoint, _peer) = endpoint(run)?;
+    refuse_options(run, driver, &name)?;
     let mut options = Options {
         suspects: run.suspects.clone(),
         ladder: LadderConfig { recovery: run.recovery, ..LadderConfig::default() },
@@ -207,14 +148,8 @@ fn drive(run: &Run) -> Result<(), Box<dyn Error>> {
         generations: usize::from(run.generations),
         deadline: Duration::from_millis(run.deadline),
         interrupts: run.interrupts,
-        net: NetOptions {
-            mac: run.mac,
-            mtu: run.mtu,
-            vlan: run.vlan,
-            interrupt_interval: run.interrupt_interval.map(Duration::from_micros),
-            offloads: run.offload.iter().map(|OffloadArgument(switch, on)| (*switch, *on)).collect(),
-            ..NetOptions::default()
-        },
+        net: run.net.options(),
+        sound: run.sound.options(),
         ..Options::default()
     };
     for ProtectArgument { entry, mode } in &run.protect {
@@ -226,33 +161,28 @@ fn drive(run: &Run) -> Result<(), Box<dyn Error>> {
     let (commander, inbox) = commands()?;
     stop_on_signals(commander.clone())?;
     control.serve(commander)?;
-    let running = driver.start(device.opened, endpoint, options)?;
+    // a socket's other end is kept open as long as the device runs
+    let _peer;
+    let running = match driver.class {
+        Class::Net(start) => {
+            let (endpoint, peer) = run.net.endpoint()?;
+            _peer = peer;
+            start(device.opened, endpoint, options)?
+        }
+        Class::Sound(start) => start(device.opened, run.sound.endpoint()?, options)?,
+    };
     running.run(&inbox)?;
     tracing::info!(device = name, "stopped");
     Ok(())
 }
 
-/// The network interface, and the other end of a socket that nobody else has.
-type Endpoint = (Box<dyn NetEndpoint>, Option<OwnedFd>);
-
-/// Makes what the options ask for.
-fn endpoint(run: &Run) -> Result<Endpoint, Box<dyn Error>> {
-    if let (Some(name), Some(neighbour)) = (&run.tun, run.neighbour) {
-        return Ok((Box::new(Tun::open(name, neighbour.0)?), None));
-    }
-    Ok(match run.endpoint {
-        EndpointKind::Tap => (Box::new(Tap::open(&run.tap)?), None),
-        EndpointKind::Socket => {
-            let (endpoint, peer) = SocketEndpoint::pair()?;
-            (Box::new(endpoint), Some(peer))
-        }
-        EndpointKind::Stdin => {
-            let socket = io::stdin().as_fd().try_clone_to_owned()?;
-            let endpoint = SocketEndpoint::from_fd(socket)
-                .map_err(|e| format!("standard input cannot be the network interface: {e}"))?;
-            (Box::new(endpoint), None)
-        }
-    })
+/// Options of another class of devices are a mistake.
+fn refuse_options(run: &Run, driver: &Driver, name: &str) -> Result<(), String> {
+    let (given, other, it) = match driver.class {
+        Class::Net(_) => (run.sound.given(), "sound cards", "a network card"),
+        Class::Sound(_) => (run.net.given(), "network cards", "a sound card"),
+    };
+    given.map_or(Ok(()), |option| Err(format!("{option} is for {other}, and {name} is {it}: leave it out")))
 }
 
 /// SIGTERM and SIGINT stop the device, on a thread of their own: ordinary handlers must not run on the device's.
