@@ -3,6 +3,7 @@
 //! ```text
 //! sound_loop serve [CARD]          a card of one playback and one capture stream; lines on standard input are commands
 //! sound_loop make FILE RATE CHANNELS BITS SECONDS      a file of samples that do not repeat
+//! sound_loop turn CARD CONTROL VALUE                   writes any value into an element, as no well-behaved mixer does
 //! sound_loop find PLAYED RECORDED MILLISECONDS         the one in the other, less at most so much of its beginning
 //! ```
 //!
@@ -68,8 +69,13 @@ fn run() -> Result<()> {
         ["make", file, rate, channels, bits, seconds] => {
             make(file, rate.parse()?, channels.parse()?, bits.parse()?, seconds.parse()?)
         }
+        ["turn", card, control, value] => turn(card, control, value.parse()?),
         ["find", played, recorded, milliseconds] => find(played, recorded, milliseconds.parse()?),
-        _ => Err("serve [CARD] | make FILE RATE CHANNELS BITS SECONDS | find PLAYED RECORDED MILLISECONDS".into()),
+        _ => {
+            Err("serve [CARD] | make FILE RATE CHANNELS BITS SECONDS | turn CARD CONTROL VALUE | find PLAYED RECORDED \
+                  MILLISECONDS"
+                .into())
+        }
     }
 }
 
@@ -167,6 +173,18 @@ fn serve(card: Option<&str>) -> Result<()> {
     }
     say(&format!("ended, {} xruns", endpoint.xruns()));
     Ok(())
+}
+
+fn turn(card: &str, control: &str, value: i32) -> Result<()> {
+    let ctl = alsa::Ctl::new(&format!("hw:{card}"), false)?;
+    let mut id = alsa::ctl::ElemId::new(alsa::ctl::ElemIface::Mixer);
+    id.set_name(&std::ffi::CString::new(control)?);
+    let mut element = alsa::ctl::ElemValue::new(alsa::ctl::ElemType::Integer)?;
+    element.set_id(&id);
+    for channel in 0..2 {
+        element.set_integer(channel, value).ok_or("no integer")?;
+    }
+    Ok(ctl.elem_write(&element)?)
 }
 
 /// Samples of 16 bits that do not repeat, the upper half of those of 32 bits, and 100 ms of silence.

@@ -1,7 +1,7 @@
 //! Which chip it is, and all in which the chips differ: what the rest of the driver asks is asked here.
 //!
-//! Exactly these are driven. Not: the Ectiva EV1938 (1102:8938), which has no other user left to ask about it, and revisions that no
-//! one has named.
+//! Exactly these are driven. Not: the Ectiva EV1938 (1102:8938), which differs in ways that nobody has written down, and revisions
+//! without a name.
 
 use udrv_driver::{Direction, Format, Identity, Rates, StreamInfo};
 

@@ -23,8 +23,8 @@
 //! `set_control` write to the converter and the codec, and an abandoned one needs `restore`: that writes what is marked
 //! there, and looks whether the streams are where the state has them. Those that are it leaves alone, so samples flow all the
 //! while; those that are not are stopped at once and begin anew. This is at most twenty accesses beside what is marked, so
-//! that it is done within 100 us where an access takes the microsecond or two that it takes on PCI; a register of the codec
-//! takes the time of its own that it takes.
+//! that it is done within 100 us where an access takes a microsecond or two, as on PCI. To that comes what the codec asks
+//! for: a frame of its link, 21 us, and a moment of the converter's for each of its registers.
 //!
 //! For recovery alone there are `restore` with `stop_astray` and `resume` (`setup.rs`), those of `src.rs` and `codec.rs`, 70 lines,
 //! `check`, and the second `pointer` (`alternate.rs`).

@@ -88,6 +88,7 @@ shifted() {
 sound_loop make /tmp/dvd.wav 48000 2 16 1.5
 sound_loop make /tmp/cd.wav 44100 1 16 1
 sound_loop make /tmp/wide.wav 48000 2 32 1
+sound_loop make /tmp/short.wav 48000 2 16 0.3
 sound_loop make /tmp/fast.wav 96000 2 16 0.5
 
 refuses "no sound card 'x' (there are: 0 \[Loopback\] Loopback" x
@@ -107,6 +108,29 @@ said '^stop 0 after'
 grep -q '^start 0 S16 2 48000' /results/all.log && grep -q '96000 Hz as Sound' /results/all.log || fail "96000 Hz"
 echo "converted: S32_LE, 96000 Hz"
 
+# one after the other, each free to choose
+for n in 1 2 3; do
+    aplay -q -D hw:Loopback,0,0 /tmp/short.wav && aplay -q -D hw:Loopback,0,0 /tmp/fast.wav ||
+        fail "who comes next cannot choose, time $n"
+done
+said '^stop 0 after'
+echo "in turn: each with what it chose"
+
+# udrv stands still for longer than its end has room: that is counted, and no end
+aplay -q -D hw:Loopback,0,0 -f dat -d 3 /dev/zero &
+player=$!
+said '^start 0'
+kill -STOP "$loop"
+until grep -q 'state: XRUN' /proc/asound/Loopback/pcm1c/sub0/status; do
+    kill -0 "$player" || fail "our end did not run full"
+    usleep 20000
+done
+kill -CONT "$loop"
+said 'our end of the line has run full'
+wait "$player" || fail "aplay noticed"
+said '^stop 0 after [1-9]'
+echo "stood still: counted"
+
 # the controls of the chip
 amixer -c Loopback contents > /results/contents
 amixer -c Loopback > /results/mixer
@@ -122,6 +146,14 @@ said '^set 2 1 0'
 control 'Master Playback Volume' 13,13
 said '^set 0 13 13'
 within 10 has 'Master Playback Volume' 5,6 || fail "what the device refused is still shown"
+sound_loop turn Loopback 'Master Playback Volume' 9 || fail "a program of one line cannot turn it"
+said '^set 0 9 9'
+# a kernel that looks at values refuses one out of range; of one that does not, we put it right
+if sound_loop turn Loopback 'Master Playback Volume' 99; then
+    said '^set 0 31 31'
+    within 10 has 'Master Playback Volume' 31,31 || fail "a value out of range is still shown"
+    echo "controls: bounded by us"
+fi
 echo 'show 0 7 8' >&3
 within 10 has 'Master Playback Volume' 7,8 || fail "what the device has changed is not shown"
 echo "controls: seen, set, refused, changed"
@@ -178,8 +210,17 @@ wait "$recorder" || fail "arecord noticed"
 both_said stop
 through /tmp/dvd.wav 16 2 48000
 ended
-grep '^ended' /results/all.log
 echo "killed and started again"
+
+# the card leaves: that is the end, and said
+serve
+echo snd_aloop.0 > /sys/bus/platform/drivers/snd_aloop/unbind &
+unbind=$!
+! wait "$loop" || fail "the card is gone, and the bridge ends as if nothing were"
+exec 3>&-
+grep 'the sound card Loopback is gone' "$LOG" || { cat "$LOG"; fail "not a word of the card"; }
+wait "$unbind"
+echo snd_aloop.0 > /sys/bus/platform/drivers/snd_aloop/bind || fail "the card does not come back"
 
 # no rights; too few subdevices; another card; none
 echo 'user:x:1000:1000::/tmp:/bin/sh' >> /etc/passwd

@@ -172,7 +172,8 @@ impl Line {
         if let Some(open) = open.filter(|_| self.is_playback()) {
             // All at once, and our end closed: the next application may choose something else.
             let mut rest = vec![0; open.buffer * open.frame];
-            let len = read(&open, &mut rest).0;
+            let (len, error) = read(&open, &mut rest);
+            self.xruns += u64::from(error.is_some()); // it is closed in any case
             rest.truncate(len);
             self.rest = rest;
         }
