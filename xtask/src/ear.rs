@@ -8,12 +8,14 @@ use std::{f64::consts::TAU, path::Path};
 
 use serde::Serialize;
 
-const CYCLE: usize = 4100;
+const CYCLE: usize = 4000;
 const PERIOD: usize = 100;
 const LOUDNESS: f64 = 10_000.0;
-const STEP: i32 = 15;
+const STEP: i32 = 16;
+/// No count is silence.
+const HALF: i32 = STEP / 2;
 /// What a mixer may change of a sample.
-const ROUNDING: i32 = 7;
+const ROUNDING: i32 = 5;
 
 /// A sample of both channels.
 pub(crate) type Frame = [i16; 2];
@@ -51,12 +53,12 @@ impl Heard {
 pub(crate) fn sample(n: usize) -> Frame {
     let left = ((n % PERIOD) as f64 / PERIOD as f64 * TAU).sin() * LOUDNESS;
     let right = (n % CYCLE) as i32 - CYCLE as i32 / 2;
-    [left.round() as i16, (right * STEP) as i16]
+    [left.round() as i16, (right * STEP + HALF) as i16]
 }
 
 /// Which sample of the tone this is.
 fn number(frame: Frame) -> Option<usize> {
-    let count = (i32::from(frame[1]) + STEP / 2).div_euclid(STEP) + CYCLE as i32 / 2;
+    let count = (i32::from(frame[1]) - HALF + STEP / 2).div_euclid(STEP) + CYCLE as i32 / 2;
     let number = usize::try_from(count).ok().filter(|count| *count < CYCLE)?;
     let near = |a: i16, b: i16| (i32::from(a) - i32::from(b)).abs() <= ROUNDING;
     let [left, right] = sample(number);
@@ -124,7 +126,7 @@ mod tests {
         for n in 0..CYCLE {
             let [left, right] = sample(n);
             assert_eq!(number([left, right]), Some(n));
-            assert_eq!(number([left + 3, right - 7]), Some(n));
+            assert_eq!(number([left + 3, right - 5]), Some(n));
             assert_ne!(number([left.wrapping_add(2000), right]), Some(n));
             assert!(!is_silent([left, right]));
         }

@@ -19,6 +19,8 @@ pub(crate) struct Step {
     pub(crate) name: &'static str,
     /// Whether it starts a QEMU guest.
     pub(crate) in_guest: bool,
+    /// Whether it belongs to the long run only.
+    pub(crate) is_long: bool,
     /// What it does. It may write to standard output and standard error.
     pub(crate) run: fn() -> Result<Done, Failure>,
 }
@@ -26,12 +28,17 @@ pub(crate) struct Step {
 impl Step {
     /// A step that needs nothing but this machine.
     pub(crate) const fn host(name: &'static str, run: fn() -> Result<Done, Failure>) -> Self {
-        Self { name, in_guest: false, run }
+        Self { name, in_guest: false, is_long: false, run }
     }
 
     /// A step that starts a QEMU guest.
     pub(crate) const fn guest(name: &'static str, run: fn() -> Result<Done, Failure>) -> Self {
-        Self { name, in_guest: true, run }
+        Self { name, in_guest: true, is_long: false, run }
+    }
+
+    /// One that starts QEMU guests, and belongs to the long run only.
+    pub(crate) const fn long(name: &'static str, run: fn() -> Result<Done, Failure>) -> Self {
+        Self { name, in_guest: true, is_long: true, run }
     }
 }
 

@@ -10,8 +10,8 @@ use std::process::ExitCode;
 use crate::{
     cargo::cargo,
     check, demo,
-    guest::{Kernel, aloop, nic, oracle, sound},
-    steps::{self, Done, Step, program},
+    guest::{Kernel, Which, aloop, nic, oracle, sound},
+    steps::{self, Done, Failure, Step, program},
     stress,
 };
 
@@ -35,14 +35,17 @@ const STEPS: &[Step] = &[
     Step::guest("engine-guest-backports", || suite::in_guest(Kernel::Backports, &suite::ENGINE_BACKPORTS)),
     Step::guest("device-guest", || suite::in_guest(Kernel::Debian61, &suite::DEVICE)),
     // a line for each card of guest/cards.rs that udrvd drives
-    Step::guest("rtl8139", || nic::step("rtl8139")),
-    Step::guest("e1000", || nic::step("e1000")),
-    Step::guest("r8169", || nic::step("r8169")),
-    Step::guest("pegasus", || nic::step("pegasus")),
+    Step::guest("rtl8139", || nic::step("rtl8139", Which::Usual)),
+    Step::guest("e1000", || nic::step("e1000", Which::Usual)),
+    Step::long("e1000-others", || nic::step("e1000", Which::Others)),
+    Step::guest("r8169", || nic::step("r8169", Which::Usual)),
+    Step::guest("pegasus", || nic::step("pegasus", Which::Usual)),
+    Step::long("pegasus-others", || nic::step("pegasus", Which::Others)),
     Step::guest("aloop", aloop::step),
     Step::guest("ens1371", sound::step),
     // our models under Linux's own drivers
-    Step::guest("oracle", oracle::step),
+    Step::guest("oracle", || oracle::step(Which::Usual)),
+    Step::long("oracle-others", || oracle::step(Which::Others)),
 ];
 // ------------------------------------------------------------------------------------------------------------------
 
@@ -55,17 +58,25 @@ pub(crate) struct Args {
     /// Run only what needs no guest: for machines where QEMU cannot be had, or in a hurry.
     #[arg(long, conflicts_with = "only")]
     skip_guest: bool,
+    /// Run every device of every family in a guest, not only the usual ones.
+    #[arg(long, conflicts_with_all = ["only", "skip_guest"])]
+    all: bool,
 }
 
 /// Runs the tests. The last line is `N passed, N failed`; the exit code is not 0 if any step failed.
 pub(crate) fn main(args: &Args) -> ExitCode {
     let all = check::STEPS.into_iter().chain(STEPS.iter().copied());
-    let (mut chosen, left_out): (Vec<Step>, Vec<Step>) = all.partition(|step| !(args.skip_guest && step.in_guest));
-    // they stay in the list, so that the end of the output says what was not tested
-    chosen.extend(
-        left_out
-            .into_iter()
-            .map(|step| Step { run: || Ok(Done::Skipped("--skip-guest was given".to_owned())), ..step }),
-    );
+    let no_guest: fn() -> Result<Done, Failure> = || Ok(Done::Skipped("--skip-guest was given".to_owned()));
+    let not_usual: fn() -> Result<Done, Failure> = || Ok(Done::Skipped("it belongs to --all".to_owned()));
+    // what is left out stays in the list, at its end, so that the end of the output says what was not tested
+    let (mut chosen, mut left_out) = (Vec::new(), Vec::new());
+    for step in all {
+        match (args.skip_guest && step.in_guest, step.is_long && !args.all && args.only.is_none()) {
+            (true, _) => left_out.push(Step { run: no_guest, ..step }),
+            (false, true) => left_out.push(Step { run: not_usual, ..step }),
+            (false, false) => chosen.push(step),
+        }
+    }
+    chosen.append(&mut left_out);
     steps::run("cargo xtask test", &chosen, args.only.as_deref())
 }

@@ -7,14 +7,14 @@ use std::f64::consts::TAU;
 use std::io::{self, ErrorKind, Write};
 use std::path::PathBuf;
 
-/// Samples until both channels begin anew: 41 periods of the tone.
-const CYCLE: u32 = 4100;
+/// Samples until both channels begin anew: 40 periods of the tone.
+const CYCLE: u32 = 4000;
 /// Samples of a period of the tone.
 const PERIOD: u32 = 100;
 /// How loud it is.
 const LOUDNESS: f64 = 10_000.0;
 /// From one count to the next.
-const STEP: i32 = 15;
+const STEP: i32 = 16;
 
 /// Writes the tone to standard output, until nobody reads it or a file is there.
 #[derive(clap::Args)]
@@ -27,7 +27,8 @@ pub(crate) struct Tone {
 fn sample(n: u32) -> [i16; 2] {
     let left = (f64::from(n % PERIOD) / f64::from(PERIOD) * TAU).sin() * LOUDNESS;
     let right = (n % CYCLE) as i32 - CYCLE as i32 / 2;
-    [left.round() as i16, (right * STEP) as i16]
+    // and half a step, so that none is silence
+    [left.round() as i16, (right * STEP + STEP / 2) as i16]
 }
 
 impl Tone {

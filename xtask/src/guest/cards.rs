@@ -20,6 +20,8 @@ pub(crate) struct Card {
     pub(crate) make: Make,
     /// Devices that it drives, the usual one first; `name` may be among them.
     pub(crate) devices: &'static [&'static str],
+    /// How many of them, from the first on, each run of `cargo xtask test` takes; the rest are for the long run.
+    pub(crate) usual: usize,
     /// Those of them that have MSI, which `--interrupts auto` has to take.
     pub(crate) msi: &'static [&'static str],
     /// Linux's module for it, which has it before ours and gets it back; its driver has the same name.
@@ -84,6 +86,7 @@ pub(crate) const CARDS: &[Card] = &[
         name: "rtl8139",
         make: Make::Qemu,
         devices: &["rtl8139"],
+        usual: 1,
         msi: &[],
         module: "8139cp",
         jumbo: None,
@@ -95,6 +98,7 @@ pub(crate) const CARDS: &[Card] = &[
         name: "e1000",
         make: Make::Qemu,
         devices: &["e1000", "e1000-82545em", "e1000-82544gc"],
+        usual: 1,
         msi: &[],
         module: "e1000",
         jumbo: Some(4000),
@@ -106,6 +110,7 @@ pub(crate) const CARDS: &[Card] = &[
         name: "r8169",
         make: Make::Model,
         devices: &["r8169-rtl8169sc", "r8169-rtl8168be"],
+        usual: 2,
         msi: &["r8169-rtl8168be"],
         module: "r8169",
         jumbo: Some(4000),
@@ -115,7 +120,8 @@ pub(crate) const CARDS: &[Card] = &[
     Card {
         name: "pegasus",
         make: Make::Adapter,
-        devices: &["pegasus-adm8511", "pegasus-an986", VHCI],
+        devices: &["pegasus-adm8511", VHCI, "pegasus-an986"],
+        usual: 2,
         msi: &[],
         module: "pegasus",
         jumbo: None,
@@ -174,6 +180,7 @@ mod tests {
     fn names_are_there_once_and_both_ends_are_of_different_makes() {
         for card in CARDS {
             assert_eq!(named(card.name), Some(card), "the first of that name");
+            assert!((1..=card.devices.len()).contains(&card.usual));
             assert!(!card.devices.is_empty() && card.msi.iter().all(|device| card.devices.contains(device)));
             assert!(card.module != card.peer.module && !card.devices.contains(&card.peer.device), "{}", card.name);
         }

@@ -67,6 +67,15 @@ what the guest put into its /results). Exit code 125: the guest itself failed.
   cargo xtask guest exec --kernel backports --module tun --env RUST_LOG=debug -- target/debug/my-test
   cargo xtask guest nic-smoke";
 
+/// Which devices of a family a step of `cargo xtask test` takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Which {
+    /// Those that differ most.
+    Usual,
+    /// The rest.
+    Others,
+}
+
 /// The arguments of `cargo xtask guest`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = NOTE)]

@@ -10,7 +10,7 @@ use std::{fs, path::Path, time::Duration};
 use serde_json::Value;
 
 use super::{
-    Error, Guest, Kernel, Result,
+    Error, Guest, Kernel, Result, Which,
     cards::{CARDS, Card, Make, VHCI, adapter_and_card, model_and_card, named, two_cards},
     served::{FarEnd, Served},
     vhci,
@@ -103,11 +103,12 @@ pub(super) fn run(scenario: &Scenario) -> Result<u8> {
     Ok(code)
 }
 
-/// The scenario with every device of a card of [`CARDS`], as a step of `cargo xtask test`.
-pub(crate) fn step(name: &str) -> std::result::Result<Done, Failure> {
+/// The scenario with devices of a card of [`CARDS`], as a step of `cargo xtask test`.
+pub(crate) fn step(name: &str, which: Which) -> std::result::Result<Done, Failure> {
     let card = named(name).ok_or_else(|| Failure::Output(format!("there is no card '{name}' in cards.rs")))?;
     let mut wrong = Vec::new();
-    for device in card.devices {
+    let (usual, others) = card.devices.split_at(card.usual);
+    for device in if which == Which::Usual { usual } else { others } {
         match job(card, device, Kernel::Debian61) {
             Ok(()) => {}
             Err(Verdict::Guest(error)) => return Err(error.into()),

@@ -6,9 +6,8 @@ DEVICE=pci:$OURS
 LOOP=/proc/asound/Loopback
 
 answers() { udrvctl status > /dev/null 2>&1; }
-# stream NUMBER FIELD: of the status
-stream() { udrvctl --json status | sed -n "s/.*\"streams\":\[//p" | tr '}' '\n' | sed -n "$(($1 + 1))p" | sed -n "s/.*\"$2\":\"\{0,1\}\([^,\"]*\).*/\1/p"; }
-is_phase() { [ "$(stream "$1" phase)" = "$2" ]; }
+# is_phase STREAM PHASE: what the status says of a stream by its name
+is_phase() { udrvctl status | grep "^$1 " | grep -q ", $2"; }
 
 # udrvd drives it, for applications at the loopback card
 drive() {
@@ -49,8 +48,8 @@ udrv-judge tone --until /tmp/storm-is-over |
 player=$!
 arecord -q -t raw -f S16_LE -c 2 -r "$RATE" --buffer-time=500000 -D "hw:Loopback,0,$CAPTURE" > /tmp/recorded 2> /results/arecord.log &
 recorder=$!
-within 20 is_phase "$PLAYBACK" running || { udrvctl status; fail "the tone is not played"; }
-within 20 is_phase "$CAPTURE" running || { udrvctl status; fail "nothing is recorded"; }
+within 20 is_phase DAC2 running || { udrvctl status; fail "the tone is not played"; }
+within 20 is_phase ADC running || { udrvctl status; fail "nothing is recorded"; }
 amixer -q -c Loopback sset PCM 100% || fail "PCM cannot be set"
 
 udrv-judge storm "$DEVICE" --done /tmp/storm-is-over > /results/storm.json
@@ -60,8 +59,8 @@ player_status=$?
 kill -INT "$recorder"
 wait "$recorder"
 recorder_status=$?
-within 30 is_phase "$PLAYBACK" idle || { udrvctl status; fail "the tone does not end"; }
-within 30 is_phase "$CAPTURE" idle || { udrvctl status; fail "recording does not end"; }
+within 30 is_phase DAC2 idle || { udrvctl status; fail "the tone does not end"; }
+within 30 is_phase ADC idle || { udrvctl status; fail "recording does not end"; }
 udrvctl --json status > /results/status.json
 udrvctl status
 udrvctl --json faults > /results/faults.json
