@@ -15,6 +15,10 @@ use crate::run::{CallError, DeviceError};
 
 /// Attempts of each entry point in a restart.
 const ATTEMPTS: u32 = 3;
+/// Times in a row that the device is restored for a stream that stands still, and when it is restarted.
+const STUCK_RESTORES: u32 = 3;
+/// See [`STUCK_RESTORES`].
+const STUCK_RESTART: u32 = STUCK_RESTORES + 1;
 /// A period has a multiple of so many frames: what all engines take.
 const GRANULE: u32 = 16;
 
@@ -249,11 +253,7 @@ impl<D: SoundDriver> SoundDevice<D> {
         let flow = &mut self.class.flows[number];
         let periods = flow.told(self.host.pool.region(), place, now).map_err(|error| broken(&self.name, error))?;
         if flow.is_stuck(now) {
-            flow.counters.stuck += 1;
-            // so much is given to what is done about it
-            flow.stood_still(now);
-            tracing::warn!(device = %self.name, stream = flow.info.name, "the device has stopped playing");
-            self.after_error(Entry::Pointer, Error::Timeout { register: 0, value: place })?;
+            self.unstick(number, place)?;
             return Ok(0);
         }
         self.hand_on(number)?;
@@ -269,6 +269,25 @@ impl<D: SoundDriver> SoundDevice<D> {
             self.class.endpoint.follow(stream, faster);
         }
         Ok(periods)
+    }
+
+    /// A stream stands still: the device is restored, then restarted, and where that does not help the stream ends. The others go on.
+    fn unstick(&mut self, number: usize, place: u32) -> Result<(), DeviceError> {
+        let (stream, now) = (Stream(number as u32), self.clock());
+        let flow = &mut self.class.flows[number];
+        let (name, times) = (flow.info.name, flow.was_stuck(now));
+        tracing::warn!(device = %self.name, stream = name, "the device stands still");
+        match times {
+            // of a stream alone, so that there is no hurry
+            ..=STUCK_RESTORES => self.after_error(Entry::Interrupt, Error::Timeout { register: 0, value: place }),
+            STUCK_RESTART if self.restart_for(Entry::Pointer) => Ok(()),
+            STUCK_RESTART => self.given_up().map_or(Ok(()), Err),
+            _ => {
+                let why = format!("{name} of {} stands still, and a restart does not help", self.name);
+                self.class.endpoint.fail(stream, &why)?;
+                self.finish(number)
+            }
+        }
     }
 
     /// The driver has restored the device: where it is now in its rings is to be looked at before it is believed.

@@ -89,6 +89,8 @@ pub(crate) struct Flow {
     drift: Drift,
     /// When it was seen to move last.
     moved_at: Duration,
+    /// Times in a row that it was stuck.
+    stuck: u32,
     pub(crate) counters: StreamCounters,
     /// Samples that wait for a restart to be over.
     kept: Vec<u8>,
@@ -108,6 +110,7 @@ impl Flow {
             periods: 0,
             drift: Drift::new(0),
             moved_at: Duration::ZERO,
+            stuck: 0,
             counters: StreamCounters::default(),
             kept: Vec::new(),
         }
@@ -143,6 +146,7 @@ impl Flow {
         self.memory = memory;
         self.begin(0, now);
         self.done = 0;
+        self.stuck = 0;
         self.drift = Drift::new(params.rate);
         self.phase = Phase::Filling;
         self.silence_ahead(region)
@@ -228,6 +232,7 @@ impl Flow {
         self.counters.frames += frames;
         if frames > 0 {
             self.moved_at = now;
+            self.stuck = 0;
         }
         if jumped {
             self.counters.jumps += 1;
@@ -305,6 +310,14 @@ impl Flow {
     pub(crate) fn is_stuck(&self, now: Duration) -> bool {
         let patience = (self.period_time() * STUCK_PERIODS).max(STUCK);
         self.phase.moves() && now.saturating_sub(self.moved_at) > patience
+    }
+
+    /// It was, until `now`; how often in a row.
+    pub(crate) fn was_stuck(&mut self, now: Duration) -> u32 {
+        self.counters.stuck += 1;
+        self.stuck += 1;
+        self.stood_still(now);
+        self.stuck
     }
 
     /// Whether all that was to be played has been.

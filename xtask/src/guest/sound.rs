@@ -105,7 +105,10 @@ fn job(card: &Card, kernel: Kernel) -> std::result::Result<(), Verdict> {
     let files = workspace().join("target/guest");
     fs::create_dir_all(&files).doing(|| format!("create {}", files.display()))?;
     let output = files.join(format!("{scenario}.wav"));
-    let facts = format!("OURS={ADDRESS}\nOUR_LINUX={}\nRATE={}\nPLAYBACK=1\nCAPTURE=2\n", card.driver, card.rate);
+    // the file that QEMU writes has no input: its ADC stands still
+    let capture = if card.qemu.is_some() { "" } else { "2" };
+    let facts =
+        format!("OURS={ADDRESS}\nOUR_LINUX={}\nRATE={}\nPLAYBACK=1\nCAPTURE={capture}\n", card.driver, card.rate);
     let guest = Guest::new(&scenario).vfio().module("snd-aloop").module(card.module).alsa();
     let guest = guest.file("/guest/card", 0o644, facts).script(include_str!("sound.sh")).kernel(kernel).memory(512);
     // kept until the guest has ended
@@ -131,7 +134,7 @@ fn job(card: &Card, kernel: Kernel) -> std::result::Result<(), Verdict> {
     match ear::read(&output).and_then(|frames| Figures::read(&outcome.results, ear::listen(&frames))) {
         Ok(figures) => {
             figures.print(card, outcome.seconds);
-            wrong.extend(figures.wrong());
+            wrong.extend(figures.wrong(card));
         }
         Err(why) => wrong.push(why),
     }
@@ -195,7 +198,7 @@ impl Figures {
     }
 
     /// What is not as it must be.
-    fn wrong(&self) -> Vec<String> {
+    fn wrong(&self, card: &Card) -> Vec<String> {
         let mut wrong = Vec::new();
         let mut must = |ok: bool, what: String| {
             if !ok {
@@ -212,7 +215,7 @@ impl Figures {
         must(status["isolation"] == "protection-keys", format!("isolation: {}", status["isolation"]));
         must(status["canary_intact"] == true, "memory of the host was written to".to_owned());
         must(self.interrupts.contains("vfio-intx"), format!("no interrupt: {}", self.interrupts));
-        must(self.recorded > 0, "nothing was recorded".to_owned());
+        must(card.qemu.is_some() || self.recorded > 0, "nothing was recorded".to_owned());
         // an emulated machine that is late is no mistake of the driver: its silence is what udrvd says that it was
         let period = self.count("period");
         must(heard.samples > 100 * period, format!("the tone: {heard:?}"));

@@ -1,6 +1,6 @@
 # A sound card under udrvd: aplay plays into the loopback card, and what leaves the card is judged outside, where its file is.
 . /guest/lib.sh
-. /guest/card # OURS, its PCI address; OUR_LINUX, Linux's driver for it; RATE, of the tone; PLAYBACK, CAPTURE and OTHER, streams of the chip
+. /guest/card # OURS, its PCI address; OUR_LINUX, Linux's driver for it; RATE, of the tone; PLAYBACK and CAPTURE, streams of the chip (CAPTURE is empty where nothing can be recorded)
 
 DEVICE=pci:$OURS
 LOOP=/proc/asound/Loopback
@@ -46,26 +46,26 @@ grep -q "'PCM'" /results/controls || fail "the loopback card does not show the c
 udrv-judge tone --until /tmp/storm-is-over |
     aplay -q -t raw -f S16_LE -c 2 -r "$RATE" --buffer-time=500000 -D "hw:Loopback,0,$PLAYBACK" - > /results/aplay.log 2>&1 &
 player=$!
-arecord -q -t raw -f S16_LE -c 2 -r "$RATE" --buffer-time=500000 -D "hw:Loopback,0,$CAPTURE" > /tmp/recorded 2> /results/arecord.log &
-recorder=$!
+recorder=
+[ -z "$CAPTURE" ] || { arecord -q -t raw -f S16_LE -c 2 -r "$RATE" --buffer-time=500000 -D "hw:Loopback,0,$CAPTURE" > /tmp/recorded 2> /results/arecord.log &
+    recorder=$!; }
 within 20 is_phase DAC2 running || { udrvctl status; fail "the tone is not played"; }
-within 20 is_phase ADC running || { udrvctl status; fail "nothing is recorded"; }
+[ -z "$CAPTURE" ] || within 20 is_phase ADC running || { udrvctl status; fail "nothing is recorded"; }
 amixer -q -c Loopback sset PCM 100% || fail "PCM cannot be set"
 
 udrv-judge storm "$DEVICE" --done /tmp/storm-is-over > /results/storm.json
 storm_status=$?
 wait "$player"
 player_status=$?
-kill -INT "$recorder"
-wait "$recorder"
-recorder_status=$?
+recorder_status=0
+[ -z "$CAPTURE" ] || { kill -INT "$recorder"; wait "$recorder"; recorder_status=$?; }
 within 30 is_phase DAC2 idle || { udrvctl status; fail "the tone does not end"; }
 within 30 is_phase ADC idle || { udrvctl status; fail "recording does not end"; }
 udrvctl --json status > /results/status.json
 udrvctl status
 udrvctl --json faults > /results/faults.json
 grep vfio- /proc/interrupts > /results/interrupts
-wc -c < /tmp/recorded > /results/recorded
+[ -z "$CAPTURE" ] || wc -c < /tmp/recorded > /results/recorded
 
 kill -TERM "$udrvd"
 wait "$udrvd" || fail "udrvd ended with status $?"

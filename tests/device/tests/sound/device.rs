@@ -147,7 +147,7 @@ fn a_storm_of_interrupts_does_not_keep_it_from_playing() {
 }
 
 #[test]
-fn a_device_that_stops_playing_is_brought_back_or_given_up() {
+fn a_device_that_stops_playing_for_a_while_goes_on() {
     let mut hand = SoundHand::new();
     hand.start(DAC2, USUAL, &numbered(0, 20 * RATE));
     hand.pass(4800);
@@ -161,6 +161,27 @@ fn a_device_that_stops_playing_is_brought_back_or_given_up() {
     let _before = hand.tape.take();
     hand.pass(4800);
     assert_eq!(sound(&hand.tape.take()).len(), 4800);
+    assert!(hand.desk.failed().is_empty());
+}
+
+#[test]
+fn a_stream_that_stands_still_for_good_ends_and_the_others_go_on() {
+    let mut hand = SoundHand::new();
+    hand.start(DAC2, USUAL, &numbered(0, 20 * RATE));
+    hand.bench.misbehave(|m| m.adc_hangs = true);
+    hand.desk.wish(Wish::Start(ADC, USUAL));
+    hand.pass(4 * u64::from(RATE));
+    let told = hand.desk.failed();
+    assert!(told.len() == 1 && told[0].contains("ADC") && told[0].contains("stands still"), "{told:?}");
+    assert_eq!((hand.stream(ADC).phase, hand.stream(DAC2).phase), (Phase::Idle, Phase::Running));
+    let tape = hand.tape.take();
+    assert!(assert_in_order(&tape) > 3 * RATE && longest_gap(&tape) <= 480);
+    assert_eq!(hand.status().restarts, 1, "it was worth a try");
+    // and it can be tried again
+    hand.bench.misbehave(|m| m.adc_hangs = false);
+    hand.desk.wish(Wish::Start(ADC, USUAL));
+    hand.pass(4800);
+    assert!(hand.stream(ADC).counters.frames > 0 && hand.desk.failed().is_empty());
 }
 
 #[test]
