@@ -161,7 +161,9 @@ impl SoundDriver for Ens1371 {
         let number = cx.state.number(stream)?;
         cx.state.streams[number].phase = Phase::CLOSED;
         cx.point(Point::Middle);
-        stop(cx)?;
+        // its format goes too, so it must be off before
+        cx.regs.write(regs::CONTROL, stream::control(cx.state)?)?;
+        cx.regs.write(regs::SERIAL, stream::serial(cx.state))?;
         cx.point(Point::End);
         Ok(())
     }
@@ -217,11 +219,7 @@ impl SoundDriver for Ens1371 {
             _ => return Err(Error::NotReady),
         };
         cx.point(Point::Middle);
-        if trigger == Trigger::Stop {
-            stop(cx)?
-        } else {
-            stream::tell(cx)?
-        }
+        stream::tell(cx)?;
         cx.point(Point::End);
         Ok(())
     }
@@ -280,10 +278,4 @@ impl SoundDriver for Ens1371 {
         cx.point(Point::End);
         Ok(())
     }
-}
-
-/// What the state has switched off is switched off, on commit: DMA first, and then the interrupt, which acknowledges it.
-fn stop(cx: &Cx<'_, State>) -> Result<(), Error> {
-    cx.regs.write(regs::CONTROL, stream::control(cx.state)?)?;
-    cx.regs.write(regs::SERIAL, stream::serial(cx.state))
 }

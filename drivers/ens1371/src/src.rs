@@ -132,7 +132,6 @@ fn words(number: usize, told: Told) -> [(u8, u16); 5] {
 pub(crate) fn set_rate(cx: &Cx<'_, State>, number: usize, rate: u32) -> Result<u32, Error> {
     let [trunc, whole, fraction, left, right] = words(number, told(number, rate));
     let flags = src::DIS[number];
-    mark(cx, whole.0)?;
     ready(cx)?;
     cx.regs.write(regs::SRC, flags)?;
     if number == ADC {
@@ -170,19 +169,18 @@ pub(crate) fn start(cx: &Cx<'_, State>) -> Result<(), Error> {
     run(cx)
 }
 
-/// Writes the words that are marked. A converter that is switched off does not answer, and one of which nobody knows anything
-/// may not: then it is not asked for what is its own.
+/// Writes the words that are marked. A converter that is switched off does not say what is its own, and has nothing to lose;
+/// it is told all that is marked before it is switched on.
 pub(crate) fn restore(cx: &Cx<'_, State>) -> Result<(), Error> {
     let marked = cx.marks.marked(MARKS)?;
     let flags = ready(cx)? & src::DISABLE;
-    let answers = flags == 0 && marked != u64::MAX;
     for (number, set) in cx.state.streams.iter().enumerate() {
         for (address, value) in words(number, told(number, set.rate)) {
             if marked & 1 << (address - MARKED_FROM) == 0 {
                 continue;
             }
-            if address == STREAMS[number] + INT_REGS && answers {
-                write_whole(cx, 0, address, value)?;
+            if address == STREAMS[number] + INT_REGS && flags == 0 {
+                write_whole(cx, flags, address, value)?;
             } else {
                 write(cx, flags, address, value)?;
             }

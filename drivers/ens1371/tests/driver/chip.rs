@@ -15,6 +15,8 @@ pub(crate) struct Trouble {
     pub(crate) codec_is_silent: bool,
     /// Some of the codec's parts do not come up.
     pub(crate) codec_is_lame: bool,
+    /// STATUS has causes though no interrupt is pending.
+    pub(crate) has_no_intr: bool,
 }
 
 /// A stream as the chip has it.
@@ -229,7 +231,7 @@ impl Chip {
             // what comes in at the pins, on those that have some
             0x00 => self.control | if self.is_es1370() { 0 } else { 0xf0_0000 },
             0x04 => {
-                let pending = if self.causes != 0 { 1 << 31 } else { 0 };
+                let pending = if self.causes != 0 && !self.trouble.has_no_intr { 1 << 31 } else { 0 };
                 let busy = if self.is_es1370() && self.codec_is_busy() { 0x700 } else { 0 };
                 pending | self.causes | busy
             }

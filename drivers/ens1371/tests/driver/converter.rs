@@ -103,7 +103,7 @@ impl Converter {
 
     pub(crate) fn write(&mut self, value: u32) {
         assert!(self.busy == 0 || self.hangs, "it is busy");
-        if self.stands() && value & DISABLE == 0 && value & WE == 0 {
+        if self.stands() && value & DISABLE == 0 {
             assert!(TOLD_FIRST.iter().all(|at| self.memory[*at] & 0xfff0 != 0), "it locks up: {:x?}", self.told());
         }
         let at = (value >> 25) as usize;

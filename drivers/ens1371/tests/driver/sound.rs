@@ -20,8 +20,8 @@ const ADC: Stream = Stream(2);
 const WHOLE: Params = Params { format: Format::S16, channels: 2, rate: 48_000, period: 1024, periods: 16 };
 const FRAMES: u32 = WHOLE.ring_frames();
 const RING: usize = FRAMES as usize * 4;
-/// Another one for DAC1.
-const OTHER: Params = Params { format: Format::U8, channels: 1, rate: 11_025, period: 512, periods: 4 };
+/// Another one for DAC1, whose memory is silence in 16 bits.
+const OTHER: Params = Params { format: Format::S16, channels: 1, rate: 11_025, period: 512, periods: 4 };
 
 /// Accesses while a sample goes by, of a microsecond each.
 const ACCESSES_PER_SAMPLE: u32 = 21;

@@ -234,3 +234,19 @@ fn interrupts_are_told_once_and_each_for_itself() {
         assert_eq!(fake.chip().stops, [1, 0, 0], "the others were not stopped by any of it");
     }
 }
+
+/// The line is shared: what the chip does not own up to is somebody else's.
+#[test]
+fn without_intr_there_is_no_interrupt() {
+    for chip in SORTS {
+        let mut fake = probed(chip);
+        run(&mut fake, DAC2, USUAL);
+        fake.chip().play(1, 1024);
+        fake.chip().trouble.has_no_intr = true;
+        let writes = fake.chip().bus.writes.len();
+        assert_eq!(interrupt(&mut fake), Ok(SoundEvents::NONE));
+        assert_eq!(fake.chip().bus.writes.len(), writes, "and nothing is acknowledged");
+        fake.chip().trouble.has_no_intr = false;
+        assert_eq!(interrupt(&mut fake), Ok(SoundEvents::period(DAC2)));
+    }
+}
