@@ -5,35 +5,43 @@ LOG=/results/loop.log
 # What is played before udrv has noticed is lost, and emulation is slow: at most so many milliseconds of it.
 LEAD=300
 
-# serve [CARD]: starts the device behind the card; its commands go to descriptor 3. Its process is $loop.
-serve() {
-    rm -f /tmp/say
-    mkfifo /tmp/say
-    : > "$LOG"
-    sound_loop serve "$@" < /tmp/say >> "$LOG" 2>&1 &
-    loop=$!
-    exec 3> /tmp/say
-    within 20 grep -q '^ready' "$LOG" || { cat "$LOG"; fail "the bridge does not come up"; }
+# lines of the log that count no more
+mark=0
+: > "$LOG"
+
+# heard TEXT: whether the bridge has said it by now
+heard() {
+    tail -n "+$((mark + 1))" "$LOG" | grep -q "$1"
 }
 
-# ended: has the bridge end in order, and keeps what it said
-ended() {
-    exec 3>&-
-    wait "$loop" || { cat "$LOG"; fail "the bridge ended with an error"; }
-    cat "$LOG" >> /results/all.log
-}
-
-# said TEXT: waits until the bridge has said it, since it was asked last
+# said TEXT: waits until the bridge has said it; what is looked for next must come after it
 said() {
-    within 20 grep -q "$1" "$LOG" || { cat "$LOG"; fail "the bridge did not say '$1'"; }
-    cat "$LOG" >> /results/all.log
-    : > "$LOG"
+    within 20 heard "$1" || { cat "$LOG"; fail "the bridge did not say '$1'"; }
+    mark=$((mark + $(tail -n "+$((mark + 1))" "$LOG" | grep -n -m 1 "$1" | cut -d : -f 1)))
 }
 
 # both_said TEXT: of both streams, in any order
 both_said() {
-    within 20 grep -q "^$1 0" "$LOG" && within 20 grep -q "^$1 1" "$LOG" || { cat "$LOG"; fail "no $1 of both"; }
+    within 20 heard "^$1 0" && within 20 heard "^$1 1" || { cat "$LOG"; fail "no $1 of both"; }
     said "^$1"
+    said "^$1"
+}
+
+# serve [CARD]: starts the device behind the card; its commands go to descriptor 3. Its process is $loop.
+serve() {
+    rm -f /tmp/say
+    mkfifo /tmp/say
+    sound_loop serve "$@" < /tmp/say >> "$LOG" 2>&1 &
+    loop=$!
+    exec 3> /tmp/say
+    said '^ready'
+}
+
+# ended: has the bridge end in order
+ended() {
+    exec 3>&-
+    wait "$loop" || { cat "$LOG"; fail "the bridge ended with an error"; }
+    said '^ended'
 }
 
 # refuses TEXT [CARD]: the bridge does not come up, and says why
@@ -61,7 +69,6 @@ through() {
     kill -INT "$recorder"
     wait "$recorder"
     said '^stop 1'
-    cat /tmp/recorded.wav > /results/recorded.wav
     sound_loop find "$1" /tmp/recorded.wav "$LEAD" || fail "$1 does not come back as it was"
 }
 
@@ -102,10 +109,11 @@ through /tmp/cd.wav 16 1 44100
 echo "bit for bit: 48000 Hz twice, 44100 Hz mono"
 # more bits than the chip has: libasound cuts them off, and puts them back
 through /tmp/wide.wav 32 2 48000
-grep -q 'S32_LE, 2 channels, 48000 Hz as Sound' /results/all.log || fail "no word of the conversion"
+grep -q 'S32_LE, 2 channels, 48000 Hz as Sound' "$LOG" || fail "no word of the conversion"
 aplay -q -D hw:Loopback,0,0 /tmp/fast.wav || fail "aplay of 96000 Hz"
-said '^stop 0 after'
-grep -q '^start 0 S16 2 48000' /results/all.log && grep -q '96000 Hz as Sound' /results/all.log || fail "96000 Hz"
+said 'S16_LE, 2 channels, 96000 Hz as Sound'
+said '^start 0 S16 2 48000'
+said '^stop 0 after [1-9]'
 echo "converted: S32_LE, 96000 Hz"
 
 # one after the other, each free to choose
@@ -113,8 +121,33 @@ for n in 1 2 3; do
     aplay -q -D hw:Loopback,0,0 /tmp/short.wav && aplay -q -D hw:Loopback,0,0 /tmp/fast.wav ||
         fail "who comes next cannot choose, time $n"
 done
-said '^stop 0 after'
+for n in 1 2 3 4 5 6; do
+    said '^start 0'
+    said '^stop 0 after [1-9]'
+done
 echo "in turn: each with what it chose"
+
+# as the default of all applications: the file of docs/sound.md, but for the number of the stream that is recorded from
+cat > /etc/asound.conf <<'END'
+pcm.!default {
+    type asym
+    playback.pcm { type plug slave.pcm { type dmix ipc_key 8139 slave { pcm "hw:Loopback,0,0" rate 48000 channels 2 } } }
+    capture.pcm { type plug slave.pcm "hw:Loopback,0,1" }
+}
+ctl.!default { type hw card Loopback }
+END
+# two at once, of which neither has what the card is set to
+aplay -q /tmp/cd.wav &
+player=$!
+aplay -q /tmp/fast.wav && wait "$player" || fail "aplay with dmix"
+said '^start 0 S16 2 48000'
+said '^stop 0 after [1-9]'
+arecord -q -f cd -d 1 /tmp/recorded.wav || fail "arecord with the file"
+said '^start 1 S16 2 44100'
+said '^stop 1'
+amixer cget "iface=MIXER,name='Input Source'" > /dev/null || fail "amixer with the file"
+rm /etc/asound.conf
+echo "as the default: mixed, converted, recorded"
 
 # udrv stands still for longer than its end has room: that is counted, and no end
 aplay -q -D hw:Loopback,0,0 -f dat -d 3 /dev/zero &
@@ -174,7 +207,7 @@ said '^start 0'
 echo 'fail 0' >&3
 said 'nothing of this application is heard or recorded: it was told to'
 wait "$player" || fail "aplay noticed"
-! grep -q '^stop 0' "$LOG" || fail "a stop for what had failed"
+! heard '^stop 0' || fail "a stop for what had failed"
 aplay -q -D hw:Loopback,0,0 /tmp/dvd.wav
 said '^stop 0 after [1-9]'
 
