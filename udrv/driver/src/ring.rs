@@ -47,7 +47,7 @@ impl<const N: usize> TxRing<N> {
         ((next as usize) < N).then(|| TxRing { next: next.into(), ..TxRing::new() })
     }
 
-    /// What holds between calls; see [`crate::NetDriver::check`].
+    /// What holds between calls; see [`crate::Driver::check`].
     ///
     /// # Errors
     /// What does not hold.

@@ -99,7 +99,7 @@ pub mod status {
     pub const REFUSED: u32 = 7;
 }
 
-/// The registers of a device and those of the controller, for [`crate::NetDriver::REGISTERS`]. `N` is how many entries both
+/// The registers of a device and those of the controller, for [`crate::Driver::REGISTERS`]. `N` is how many entries both
 /// have together: [`map_length`].
 #[must_use]
 pub const fn with_controller<const N: usize>(device: &[RegisterInfo]) -> [RegisterInfo; N] {
