@@ -197,7 +197,7 @@ impl<D: NetDriver> NetDevice<D> {
         self.class.traffic.rx_frames + self.class.traffic.rx_dropped + self.class.traffic.tx_frames
     }
 
-    /// [`Running::update_link`] where nobody asked: if that fails the link is what it was. True: it is another.
+    /// `update_link` where nobody asked: if that fails the link is what it was. True: it is another.
     pub(crate) fn refresh_link(&mut self) -> Result<bool, DeviceError> {
         let before = self.class.link;
         match self.update_link() {

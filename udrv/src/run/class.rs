@@ -24,7 +24,7 @@ pub trait Class: Sized + 'static {
 
     /// The device's memory.
     fn pool(&self, device: &mut dyn Device) -> Result<Pool, PoolError>;
-    /// Probe, [`Running::connect`], and all that makes the device ready for use.
+    /// Probe, `Running::connect`, and all that makes the device ready for use.
     fn bring_up(run: &mut Running<Self>) -> Result<(), DeviceError>;
     /// Has the device do nothing, before it is quiesced for good.
     fn stop(run: &mut Running<Self>) -> Result<(), DeviceError>;
@@ -36,7 +36,7 @@ pub trait Class: Sized + 'static {
     /// Whether this one changes nothing when it refuses.
     fn may_refuse(entry: Entry) -> bool;
 
-    /// A call has returned and is right: what it has staged comes true, and the doorbells ring ([`Running::ring`]).
+    /// A call has returned and is right: what it has staged comes true, and the doorbells ring (`Running::ring`).
     fn release(run: &mut Running<Self>);
     /// Pieces of work that were lost, since the start: for the reports.
     fn lost(&self) -> u64;
@@ -47,7 +47,7 @@ pub trait Class: Sized + 'static {
     fn restored(run: &mut Running<Self>);
     /// A state older than that of `before` has come back: what it believes to be in hand may be gone.
     fn come_back(run: &mut Running<Self>, before: &Ledger);
-    /// Probe, and the replay of what the driver was told, with [`Running::within_rung`].
+    /// Probe, and the replay of what the driver was told, with `Running::within_rung`.
     fn start_again(run: &mut Running<Self>, nested: &mut Vec<(Entry, FaultReport)>) -> Result<(), String>;
 
     /// Serves the device's causes and moves what can be moved. `all`: whatever the causes say.
@@ -61,7 +61,7 @@ pub trait Class: Sized + 'static {
     /// Moves what the host wants moved: something may have become possible.
     fn pump(run: &mut Running<Self>) -> Result<(), DeviceError>;
 
-    /// Files to wait for beside the device's: how many of `files` it has filled in, at most [`MAX_FILES`].
+    /// Files to wait for beside the device's: how many of `files` it has filled in, at most `MAX_FILES`.
     fn wait_for<'a>(run: &'a Running<Self>, files: &mut [PollFd<'a>]) -> usize;
     /// Of those, in the same order, which are ready.
     fn ready(run: &mut Running<Self>, files: &[bool]) -> Result<(), DeviceError>;

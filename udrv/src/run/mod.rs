@@ -11,7 +11,7 @@
 //! device, with `interrupts.rs` and `device_faults.rs` to say what to do when it does wrong; `absence.rs` waits for one that
 //! was unplugged; `event_loop.rs` waits for the device, the endpoint and commands (`command.rs`); this file starts and stops.
 //!
-//! What a class has to add is [`Class`]. It owns what only it knows, in [`Running::class`], and its methods on
+//! What a class has to add is [`Class`]. It owns what only it knows, in `Running::class`, and its methods on
 //! `Running<itself>` are in its own folder.
 
 mod absence;
