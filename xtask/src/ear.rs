@@ -9,6 +9,7 @@ use std::{f64::consts::TAU, path::Path};
 use serde::Serialize;
 
 const CYCLE: usize = 4000;
+const HALF_CYCLE: usize = CYCLE / 2;
 const PERIOD: usize = 100;
 const LOUDNESS: f64 = 10_000.0;
 const STEP: i32 = 16;
@@ -27,12 +28,8 @@ pub(crate) struct Heard {
     pub(crate) samples: usize,
     /// Lengths of the silences in it, in samples.
     pub(crate) gaps: Vec<usize>,
-    /// Samples that were left out, modulo [`CYCLE`].
-    pub(crate) missing: usize,
-    /// Times that some were.
-    pub(crate) jumps: usize,
-    /// Samples that were heard a second time.
-    pub(crate) repeated: usize,
+    /// One for each place where samples were left out: how many; or heard again: how many, less than 0. Modulo [`CYCLE`].
+    pub(crate) jumps: Vec<isize>,
     /// Samples that are none of the tone.
     pub(crate) wrong: usize,
 }
@@ -41,6 +38,21 @@ impl Heard {
     /// Samples of silence in the tone.
     pub(crate) fn silent(&self) -> usize {
         self.gaps.iter().sum()
+    }
+
+    /// Samples that were left out.
+    pub(crate) fn missing(&self) -> usize {
+        self.jumps.iter().filter_map(|jump| usize::try_from(*jump).ok()).sum()
+    }
+
+    /// Samples that were heard again.
+    pub(crate) fn repeated(&self) -> usize {
+        self.jumps.iter().filter_map(|jump| usize::try_from(-jump).ok()).sum()
+    }
+
+    /// The most that was heard again at once.
+    pub(crate) fn most_repeated(&self) -> usize {
+        self.jumps.iter().filter_map(|jump| usize::try_from(-jump).ok()).max().unwrap_or(0)
     }
 
     /// The longest silence in it.
@@ -82,11 +94,10 @@ pub(crate) fn listen(frames: &[Frame]) -> Heard {
                     heard.gaps.push(std::mem::take(&mut silence));
                 }
                 let ahead = (is + CYCLE - expected) % CYCLE;
-                heard.jumps += usize::from(ahead != 0);
-                if ahead <= CYCLE / 2 {
-                    heard.missing += ahead;
-                } else {
-                    heard.repeated += CYCLE - ahead;
+                match ahead {
+                    0 => {}
+                    1..=HALF_CYCLE => heard.jumps.push(ahead.cast_signed()),
+                    _ => heard.jumps.push(ahead.cast_signed() - CYCLE.cast_signed()),
                 }
                 heard.samples += 1;
                 next = Some((is + 1) % CYCLE);
@@ -146,7 +157,8 @@ mod tests {
         let mut frames = parts.concat();
         frames[500] = [30_000, 30_000];
         let heard = listen(&frames);
-        assert_eq!((heard.jumps, heard.missing, heard.repeated), (3, 481, 100), "one of them is the wrong one");
+        assert_eq!(heard.jumps, [1, 480, -100], "one of them is the wrong one");
+        assert_eq!((heard.missing(), heard.repeated(), heard.most_repeated()), (481, 100, 100));
         assert_eq!((heard.gaps.clone(), heard.wrong, heard.silent(), heard.longest_gap()), (vec![300], 1, 300, 300));
         assert_eq!(heard.samples, 999 + 520 + 1000 + 1100);
     }

@@ -66,7 +66,8 @@ impl<D: SoundDriver> Class for Sound<D> {
     }
 
     fn restored(run: &mut SoundDevice<D>) {
-        run.look_again();
+        // it may be elsewhere in its rings: that is to be seen before it has played more of them
+        run.class.looks_again = true;
     }
 
     fn come_back(_: &mut SoundDevice<D>, _: &Ledger) {}

@@ -79,14 +79,12 @@ impl<D: SoundDriver> SoundDevice<D> {
             }
             Entry::Restore => {
                 self.must(entry, |cx| D::restore(cx))?;
-                self.look_again();
                 self.look()?;
             }
             Entry::Quiesce => {
                 let quiet = self.must(Entry::Quiesce, |cx| D::quiesce(cx));
                 self.must(Entry::Restore, |cx| D::restore(cx))?;
-                self.stood_still();
-                self.look_again();
+                self.begins_anew();
                 self.look()?;
                 quiet?;
             }

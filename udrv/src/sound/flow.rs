@@ -290,10 +290,10 @@ impl<D: SoundDriver> SoundDevice<D> {
         }
     }
 
-    /// The driver has restored the device: where it is now in its rings is to be looked at before it is believed.
-    pub(super) fn look_again(&mut self) {
-        self.class.looks_again = true;
-        self.class.flows.iter_mut().filter(|flow| flow.phase.moves()).for_each(super::stream::Flow::doubt);
+    /// The device was quiesced and begins anew at the beginning of its rings.
+    pub(super) fn begins_anew(&mut self) {
+        let now = self.clock();
+        self.class.flows.iter_mut().filter(|flow| flow.phase.moves()).for_each(|flow| flow.begins_anew(now));
     }
 
     /// For the samples of streams whose rings the driver is about to forget.

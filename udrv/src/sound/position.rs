@@ -16,10 +16,6 @@ use std::time::Duration;
 
 /// What the device may be ahead of the clock by, beside a period: a thread that was kept waiting, a clock that is off.
 const SLACK: Duration = Duration::from_millis(5);
-/// The same of a device that may have been moved, instead of all of that.
-const DOUBTED_SLACK: Duration = Duration::from_millis(1);
-/// Frames that a device may fetch before it plays them.
-const FETCHED_AHEAD: u64 = 32;
 /// And this part of the time that has passed.
 const SLACK_PART: u32 = 50;
 
@@ -38,8 +34,8 @@ pub(crate) struct Position {
     passed: u64,
     /// When it told that.
     at: Duration,
-    /// It may have been moved: the next place is to be where the clock says, to the millisecond.
-    doubted: bool,
+    /// It was moved: the next place has nothing to do with the last.
+    moved: bool,
 }
 
 /// What a place that was told means.
@@ -55,7 +51,7 @@ impl Position {
     /// At the beginning of a ring, `passed` frames having gone before it.
     pub(crate) fn new(ring: u32, period: u32, rate: u32, passed: u64, now: Duration) -> Position {
         let [ring, period, rate] = [ring, period, rate].map(|n| u64::from(n.max(1)));
-        Position { ring, period, rate, origin: passed, passed, at: now, doubted: false }
+        Position { ring, period, rate, origin: passed, passed, at: now, moved: false }
     }
 
     /// Frames that the device has played or recorded.
@@ -79,9 +75,9 @@ impl Position {
         self.at = now;
     }
 
-    /// It may have been moved since.
-    pub(crate) fn doubt(&mut self) {
-        self.doubted = true;
+    /// It was moved in the ring.
+    pub(crate) fn moved(&mut self) {
+        self.moved = true;
     }
 
     /// It has moved with the clock until `now`, by no more than `most` frames; how many.
@@ -96,17 +92,14 @@ impl Position {
     pub(crate) fn told(&mut self, place: u32, now: Duration) -> Moved {
         let elapsed = now.saturating_sub(self.at);
         let expected = self.frames_in(elapsed);
-        let slack = if std::mem::take(&mut self.doubted) {
-            self.frames_in(DOUBTED_SLACK) + FETCHED_AHEAD
-        } else {
-            self.period + self.frames_in(SLACK + elapsed / SLACK_PART)
-        };
+        let slack = self.period + self.frames_in(SLACK + elapsed / SLACK_PART);
         let within = (u64::from(place) + self.ring - self.place(self.passed)) % self.ring;
         // the number of frames with that remainder that is next to what is expected
         let rounds = (expected.saturating_sub(within) + self.ring / 2) / self.ring;
         let frames = within + rounds * self.ring;
         self.at = now;
-        if frames <= expected + slack {
+        let moved = std::mem::take(&mut self.moved);
+        if frames <= expected + slack && !moved {
             self.passed += frames;
             return Moved { frames, jumped: false };
         }

@@ -220,9 +220,10 @@ impl Flow {
         self.counters.lost += frames;
     }
 
-    /// The device may have been moved in the ring.
-    pub(crate) fn doubt(&mut self) {
-        self.position.doubt();
+    /// It stood still until `now`, and begins at the beginning of the ring.
+    pub(crate) fn begins_anew(&mut self, now: Duration) {
+        self.stood_still(now);
+        self.position.moved();
     }
 
     /// The device has told its place: what follows from it. Gives the periods that have ended.
