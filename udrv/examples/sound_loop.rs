@@ -4,11 +4,11 @@
 //! sound_loop serve [CARD]          a card of one playback and one capture stream; lines on standard input are commands
 //! sound_loop make FILE RATE CHANNELS BITS SECONDS      a file of samples that do not repeat
 //! sound_loop turn CARD CONTROL VALUE                   writes any value into an element, as no well-behaved mixer does
-//! sound_loop find PLAYED RECORDED MILLISECONDS         the one in the other, less at most so much of its beginning
+//! sound_loop find PLAYED RECORDED MILLISECONDS GAPS    the one in the other, less at most so much of its beginning
 //! ```
 //!
 //! This is no sound class: there is no clock of a device here, and nothing fails but by command. Commands: `follow STREAM PPM`,
-//! `show CONTROL LEFT RIGHT`, `fail STREAM`; the end of standard input is the end.
+//! `show CONTROL LEFT RIGHT`, `fail STREAM`, `xruns`; the end of standard input is the end.
 
 use std::{
     collections::VecDeque,
@@ -70,10 +70,10 @@ fn run() -> Result<()> {
             make(file, rate.parse()?, channels.parse()?, bits.parse()?, seconds.parse()?)
         }
         ["turn", card, control, value] => turn(card, control, value.parse()?),
-        ["find", played, recorded, milliseconds] => find(played, recorded, milliseconds.parse()?),
+        ["find", played, recorded, milliseconds, gaps] => find(played, recorded, milliseconds.parse()?, gaps.parse()?),
         _ => {
             Err("serve [CARD] | make FILE RATE CHANNELS BITS SECONDS | turn CARD CONTROL VALUE | find PLAYED RECORDED \
-                  MILLISECONDS"
+                  MILLISECONDS GAPS"
                 .into())
         }
     }
@@ -167,6 +167,7 @@ fn serve(card: Option<&str>) -> Result<()> {
                     endpoint.fail(Stream(stream.parse()?), "it was told to")?;
                     records &= stream == "0";
                 }
+                ["xruns"] => say(&format!("xruns: {}", endpoint.xruns())),
                 _ => say(&format!("not a command: {line}")),
             }
         }
@@ -218,35 +219,34 @@ fn samples(file: &str) -> Result<(hound::WavSpec, Vec<i16>)> {
     Ok((spec, list.map(|sample| (sample >> shift) as i16).collect()))
 }
 
-fn find(played: &str, recorded: &str, milliseconds: usize) -> Result<()> {
+/// Where our end has run empty there is something else in between; nothing is lost by that.
+fn find(played: &str, recorded: &str, milliseconds: usize, gaps_allowed: usize) -> Result<()> {
     let ((spec, played), (_, recorded)) = (samples(played)?, samples(recorded)?);
     let frame = usize::from(spec.channels);
     let sounds = played.iter().rposition(|sample| *sample != 0).map_or(0, |last| last + 1);
-    let played = &played[..sounds];
-    let (middle, probe) = (played.len() / 2, 64 * frame);
-    let wanted = &played[middle..middle + probe];
-    let at = recorded.windows(probe).position(|window| window == wanted);
-    let at = at.ok_or_else(|| {
-        let silent = recorded.iter().filter(|sample| **sample == 0).count();
-        format!("none of it: of {} samples {silent} are silence", recorded.len())
-    })?;
-    let same = |pairs: &mut dyn Iterator<Item = (&i16, &i16)>| pairs.take_while(|(a, b)| a == b).count();
-    let before = same(&mut played[..middle].iter().rev().zip(recorded[..at].iter().rev()));
-    let after = same(&mut played[middle..].iter().zip(&recorded[at..]));
-    let (lost, missing) = ((middle - before) / frame, (played.len() - middle - after).div_ceil(frame));
-    let per_millisecond = spec.sample_rate as usize / 1000;
-    println!("found: less {} ms of the beginning and {missing} frames of the end", lost / per_millisecond);
-    if lost > milliseconds * per_millisecond || missing > 0 {
-        let rest = &recorded[at + after..];
-        let silence = rest.iter().take_while(|sample| **sample == 0).count() / frame;
-        let next = played.get(middle + after..middle + after + 8 * frame).unwrap_or_default();
-        let later = rest.windows(next.len().max(1)).position(|window| window == next).map(|at| at / frame);
-        return Err(format!(
-            "{lost} frames are missing before, {missing} after; instead there are {silence} of silence and {} others, and what \
-             should be there comes {later:?} frames later",
-            rest.len() / frame - silence
-        )
-        .into());
+    let (played, probe) = (&played[..sounds], 64 * frame);
+    let first = recorded.iter().position(|sample| *sample != 0).ok_or("nothing but silence")?;
+    let mut at = first - first % frame;
+    let beginning = recorded.get(at..at + probe).ok_or("next to nothing")?;
+    let mut next = played.windows(probe).position(|window| window == beginning).ok_or("something else")?;
+    let lost = next / frame * 1000 / spec.sample_rate as usize;
+    let mut gaps = 0;
+    loop {
+        let same = played[next..].iter().zip(&recorded[at..]).take_while(|(a, b)| a == b).count();
+        next += same;
+        at += same;
+        if next == played.len() {
+            break;
+        }
+        let wanted = &played[next..played.len().min(next + probe)];
+        let later = recorded[at..].windows(wanted.len()).position(|window| window == wanted);
+        at += later
+            .ok_or_else(|| format!("{} frames are missing after {}", (played.len() - next) / frame, next / frame))?;
+        gaps += 1;
+    }
+    println!("found: less {lost} ms of the beginning, with {gaps} gaps");
+    if lost > milliseconds || gaps > gaps_allowed {
+        return Err(format!("more than {milliseconds} ms or {gaps_allowed} gaps").into());
     }
     Ok(())
 }
