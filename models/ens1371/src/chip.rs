@@ -345,6 +345,8 @@ impl Chip for Ens1371 {
     }
 
     fn write(&mut self, _bar: u8, offset: u32, width: Width, value: u32) {
+        // what is due until now is as it was set until now
+        self.catch_up();
         let shift = 8 * (offset & 3);
         self.write_word(offset as u8 & !3, value << shift, width.all_ones() << shift);
     }

@@ -44,6 +44,34 @@ fn what_it_plays_is_what_is_in_memory() {
     assert!(played.iter().zip(frames.iter().cycle()).all(|(a, b)| a == b));
 }
 
+/// What a write ends, a channel or a volume, was so until then.
+#[test]
+fn what_was_due_before_a_write_is_played_as_it_was() {
+    let mut b = Bench::ready_of(Config::default(), Nothing);
+    let frames = noise(0x4000);
+    b.fill_frames(Dac1, &frames);
+    let mut tries = 0..1000;
+    let (elapsed, played) = loop {
+        tries.next().expect("this machine stands still again and again");
+        b.start(Dac1, STEREO_16, 0x4000, 0x4000);
+        let begin = Instant::now();
+        // no register is touched, and the card's own look may be up to 4 ms away
+        while begin.elapsed() < Duration::from_millis(3) {
+            std::hint::spin_loop();
+        }
+        let elapsed = begin.elapsed();
+        b.stop(Dac1);
+        let played = b.tape.take();
+        // it makes up for 100 ms at most
+        if elapsed < Duration::from_millis(50) {
+            break (elapsed, played);
+        }
+    };
+    let least = (elapsed.as_nanos() * 48 / 1_000_000) as usize;
+    assert!(played.len() >= least, "{} of {least}", played.len());
+    assert_eq!(played, frames[..played.len()]);
+}
+
 #[test]
 fn the_position_moves_with_time_between_periods() {
     let mut b = Bench::ready_of(Config::default(), Nothing);

@@ -23,16 +23,37 @@ xruns() {
     grep -c -i -e underrun -e overrun "$1"
 }
 
+# in_time COMMAND...: what takes a minute does not end, and what comes after it would not either
+in_time() {
+    local status
+    timeout -s KILL 60 "$@"
+    status=$?
+    # ended by SIGKILL: aplay makes something else of other signals
+    [ $status -ne 137 ] || echo "$1 did not end"
+    return $status
+}
+
+# told CHECK STATUS WHAT: what a program's log says; the script ends with the first that did not end
+told() {
+    local log=/results/$1.log
+    if grep -q "did not end" "$log"; then
+        result "$1" 1 "$(tail -n 1 "$log")"
+        exit 0
+    fi
+    result "$1" "$2" "$(xruns "$log") $3"
+}
+
 # played CHECK DEVICE FILE: plays a file
 played() {
-    aplay -D "$2" --buffer-time=400000 "$SOUND/$3.wav" > "/results/$1.log" 2>&1
-    result "$1" $? "$(xruns "/results/$1.log") underruns"
+    in_time aplay -D "$2" --buffer-time=400000 "$SOUND/$3.wav" > "/results/$1.log" 2>&1
+    told "$1" $? underruns
 }
 
 # recorded CHECK FORMAT RATE CHANNELS SAMPLES: records into a file of that name
 recorded() {
-    arecord -D hw:0,0 --buffer-time=400000 -f "$2" -r "$3" -c "$4" --samples="$5" "/results/$1.wav" > "/results/$1.log" 2>&1
-    result "$1" $? "$(xruns "/results/$1.log") overruns"
+    in_time arecord -D hw:0,0 --buffer-time=400000 -f "$2" -r "$3" -c "$4" --samples="$5" "/results/$1.wav" \
+        > "/results/$1.log" 2>&1
+    told "$1" $? overruns
 }
 
 # mark NUMBER: something in the output that tells where it is
