@@ -17,11 +17,13 @@ pub struct SoundOptions {
     pub input: Option<PathBuf>,
     /// How fast the card's clock goes, in percent of real time.
     pub pace: u32,
+    /// The silence between two sounds goes into the output too.
+    pub rests: bool,
 }
 
 impl Default for SoundOptions {
     fn default() -> SoundOptions {
-        SoundOptions { output: None, input: None, pace: REAL_TIME }
+        SoundOptions { output: None, input: None, pace: REAL_TIME, rests: false }
     }
 }
 
@@ -36,6 +38,7 @@ impl SoundOptions {
             None => Box::new(Nothing),
         };
         let output = self.output.as_ref().map(|path| WavSink::create(path)).transpose()?;
+        let output = output.map(|output| if self.rests { output.with_rests(self.pace) } else { output });
         let sink: Box<dyn Sink> = match &output {
             Some(output) => Box::new(output.clone()),
             None => Box::new(Nothing),

@@ -30,7 +30,7 @@ enum Task {
     Bench(bench::Args),
     /// Check form, lints, documentation, layers and the project's rules.
     Check(check::Args),
-    /// Show what the project does: a network card's driver crashes under TCP streams, and they go on.
+    /// Show what the project does: a card's driver crashes under TCP streams, or under a tone, and they go on.
     Demo(demo::Args),
     /// Run something in a QEMU guest that has an IOMMU, PCI cards and loadable modules.
     Guest(guest::Args),

@@ -30,6 +30,7 @@ const STEPS: &[Step] = &[
     Step::host("demo-e1000", || demo::step("e1000")),
     Step::host("demo-r8169", || demo::step("r8169")),
     Step::host("demo-pegasus", || demo::step("pegasus")),
+    Step::host("demo-ens1371", || demo::step("ens1371")),
     // in the guest
     Step::guest("engine-guest-6.1", || suite::in_guest(Kernel::Debian61, &suite::ENGINE)),
     Step::guest("engine-guest-backports", || suite::in_guest(Kernel::Backports, &suite::ENGINE_BACKPORTS)),

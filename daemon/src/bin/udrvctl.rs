@@ -160,14 +160,18 @@ struct SoundArguments {
     /// Let the clock of a sound card go at so many percent of real time, for a client that is emulated and therefore slow.
     #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u32).range(1..=100))]
     pace: Option<u32>,
+    /// Write into the output too what is heard between two sounds, while nothing plays: silence.
+    #[arg(long, requires = "output")]
+    rests: bool,
 }
 
 impl SoundArguments {
     /// What was said of it, if anything was.
     fn options(&self) -> Option<SoundOptions> {
-        let SoundArguments { output, input, pace } = self;
+        let SoundArguments { output, input, pace, rests } = self;
         let said = output.is_some() || input.is_some() || pace.is_some();
-        let options = SoundOptions { output: output.clone(), input: input.clone(), pace: pace.unwrap_or(REAL_TIME) };
+        let (output, input, pace, rests) = (output.clone(), input.clone(), pace.unwrap_or(REAL_TIME), *rests);
+        let options = SoundOptions { output, input, pace, rests };
         said.then_some(options)
     }
 }

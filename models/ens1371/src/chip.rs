@@ -149,6 +149,9 @@ impl Ens1371 {
         if before & DACS != 0 && value & DACS == 0 {
             self.jacks.output().rest();
         }
+        if before & DACS == 0 && value & DACS != 0 {
+            self.jacks.output().wake();
+        }
         if before & (DACS | control::ADC_EN) == 0 {
             self.clock.rest(Instant::now());
         }

@@ -17,6 +17,9 @@ pub trait Sink: Send {
 
     /// Nothing plays any more, for now.
     fn rest(&mut self) {}
+
+    /// Something plays again, or for the first time.
+    fn wake(&mut self) {}
 }
 
 /// Gives what comes to the codec's line input, while something records or the input is heard.
@@ -32,6 +35,10 @@ impl<S: Sink + ?Sized> Sink for Box<S> {
 
     fn rest(&mut self) {
         (**self).rest();
+    }
+
+    fn wake(&mut self) {
+        (**self).wake();
     }
 }
 

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{BufReader, BufWriter};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use hound::{SampleFormat, WavIntoSamples, WavReader, WavSpec, WavWriter};
 
@@ -66,6 +67,10 @@ struct Output {
     /// Samples since the header was right.
     pending: u32,
     failed: Option<WavError>,
+    /// Pace of the card's clock in percent, where its rests are to be in the file too.
+    pace: Option<u32>,
+    /// When it began to rest, and the samples that were written since.
+    resting: Option<(Instant, u64)>,
 }
 
 impl WavSink {
@@ -77,8 +82,17 @@ impl WavSink {
         let failed = |e| WavError::File(path.to_owned(), e);
         let mut writer = WavWriter::create(path, SPEC).map_err(failed)?;
         writer.flush().map_err(failed)?; // empty, and whole
-        let output = Output { path: path.to_owned(), writer: Some(writer), pending: 0, failed: None };
+        let path = path.to_owned();
+        let output = Output { path, writer: Some(writer), pending: 0, failed: None, pace: None, resting: None };
         Ok(Self(Arc::new(Mutex::new(output))))
+    }
+
+    /// From now on the silence between two sounds is in the file too, as a tape that runs on would have it: the time in which no
+    /// channel was enabled, by a clock that goes at `pace` percent of real time.
+    #[must_use]
+    pub fn with_rests(self, pace: u32) -> Self {
+        self.output().pace = Some(pace);
+        self
     }
 
     fn output(&self) -> MutexGuard<'_, Output> {
@@ -110,6 +124,9 @@ impl Output {
             writer.write_sample(*left).map_err(failed)?;
             writer.write_sample(*right).map_err(failed)?;
         }
+        if let Some((_, written)) = &mut self.resting {
+            *written += frames.len() as u64;
+        }
         self.pending += u32::try_from(frames.len()).unwrap_or(INTERVAL);
         if self.pending >= INTERVAL {
             self.flush()?;
@@ -122,6 +139,19 @@ impl Output {
         let Some(writer) = &mut self.writer else { return Ok(()) };
         self.pending = 0;
         writer.flush().map_err(|e| WavError::File(self.path.clone(), e))
+    }
+
+    /// The silence of a rest that is over at `now`.
+    fn make_up(&mut self, now: Instant) -> Result<(), WavError> {
+        const SILENCE: [Frame; 1024] = [[0; 2]; 1024];
+        let Some(((since, written), pace)) = self.resting.take().zip(self.pace) else { return Ok(()) };
+        let mut left = frames_in(now.saturating_duration_since(since), pace).saturating_sub(written);
+        while left > 0 {
+            let some = left.min(SILENCE.len() as u64);
+            self.write(&SILENCE[..some as usize])?;
+            left -= some;
+        }
+        Ok(())
     }
 
     /// What cannot be written once is not written any more: a gap would be a lie.
@@ -142,9 +172,21 @@ impl Sink for WavSink {
 
     fn rest(&mut self) {
         let mut output = self.output();
+        output.resting = Some((Instant::now(), 0));
         let done = output.flush();
         output.keep(done);
     }
+
+    fn wake(&mut self) {
+        let mut output = self.output();
+        let done = output.make_up(Instant::now());
+        output.keep(done);
+    }
+}
+
+/// Samples of a clock that goes at `pace` percent.
+fn frames_in(time: Duration, pace: u32) -> u64 {
+    (time.as_nanos() * u128::from(SPEC.sample_rate) * u128::from(pace) / 100_000_000_000) as u64
 }
 
 /// Gives the samples of a file, once, and then silence. One channel is given on both.

@@ -82,6 +82,10 @@ impl<D: SoundDriver> SoundDevice<D> {
                 self.look()?;
             }
             Entry::Quiesce => {
+                // where it is, before it stands: later it cannot be asked
+                for number in 0..self.class.flows.len() {
+                    self.advance(number)?;
+                }
                 let quiet = self.must(Entry::Quiesce, |cx| D::quiesce(cx));
                 self.must(Entry::Restore, |cx| D::restore(cx))?;
                 self.begins_anew();

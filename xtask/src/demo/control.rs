@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
 use super::{
@@ -18,10 +18,9 @@ use super::{
 /// The version of the protocol that this is written for.
 const VERSION: u32 = 1;
 
-/// What of a status the demo looks at.
+/// What of a status the demo looks at, and what of it only a demo of class `C` does.
 #[derive(Debug, Clone, Deserialize)]
-pub(super) struct Status {
-    pub(super) mac: String,
+pub(super) struct Status<C> {
     pub(super) isolation: String,
     pub(super) protected: bool,
     pub(super) pid: u32,
@@ -30,28 +29,8 @@ pub(super) struct Status {
     pub(super) canary_intact: bool,
     /// Faults so far; the number of the newest report.
     pub(super) faults: u64,
-    pub(super) traffic: Traffic,
-    pub(super) chip: Option<Chip>,
-}
-
-/// Frames that did not get through.
-#[derive(Debug, Clone, Copy, Deserialize)]
-pub(super) struct Traffic {
-    pub(super) rx_dropped: u64,
-    pub(super) tx_dropped: u64,
-}
-
-/// What the chip counts.
-#[derive(Debug, Clone, Copy, Deserialize)]
-pub(super) struct Chip {
-    pub(super) rx_missed: u64,
-}
-
-impl Status {
-    /// Frames that were dropped where no driver code was at work: the receive ring was full, or the other side's queue.
-    pub(super) fn missed(&self) -> u64 {
-        self.chip.map_or(0, |c| c.rx_missed) + self.traffic.rx_dropped + self.traffic.tx_dropped
-    }
+    #[serde(flatten)]
+    pub(super) class: C,
 }
 
 /// What of a fault report the demo looks at. Times are nanoseconds.
@@ -66,8 +45,19 @@ pub(super) struct Report {
     pub(super) to_error: u64,
     pub(super) to_next_frame: Option<u64>,
     pub(super) frames_lost: u64,
+    /// Register reads and writes that recovery made.
+    pub(super) reads: u64,
+    pub(super) writes: u64,
     /// When the error was with the caller, since the device was started.
     pub(super) at: u64,
+}
+
+impl Report {
+    /// Whether it is about this fault.
+    pub(super) fn is_of(&self, injection: &Injection) -> bool {
+        let place = self.injected.as_ref().map(|(fault, point)| (fault.as_str(), point.as_str()));
+        self.entry == injection.entry && place == Some((injection.fault, injection.point))
+    }
 }
 
 /// A connection to the daemon.
@@ -88,7 +78,7 @@ impl Control {
         Ok(Some(Control { stream: BufReader::new(stream), patience }))
     }
 
-    pub(super) fn status(&mut self) -> Result<Status> {
+    pub(super) fn status<C: DeserializeOwned>(&mut self) -> Result<Status<C>> {
         let answer = self.ask(&json!({ "command": "status" }))?;
         part(answer, "status")
     }
@@ -136,7 +126,7 @@ impl Control {
     }
 }
 
-fn part<T: for<'a> Deserialize<'a>>(mut answer: Value, name: &str) -> Result<T> {
+fn part<T: DeserializeOwned>(mut answer: Value, name: &str) -> Result<T> {
     let nonsense = |error| Error::Wrong(format!("udrvd's {name} is not understood: {error}"));
     serde_json::from_value(answer[name].take()).map_err(nonsense)
 }
@@ -154,5 +144,23 @@ mod tests {
         assert_eq!((reports[0].at, reports[0].to_next_frame), (9, None));
         assert_eq!(reports[0].injected.as_ref().unwrap().1, "end");
         assert!(part::<Vec<Report>>(json!({}), "faults").is_err());
+    }
+
+    #[test]
+    fn a_status_has_a_part_of_its_class() {
+        #[derive(Deserialize)]
+        struct Net {
+            mac: String,
+        }
+        let answer = json!({ "status": { "isolation": "i", "protected": true, "pid": 7, "uptime": 9, "canary_intact": true,
+            "faults": 3, "class": "net", "mac": "52:54:00:12:34:56" } });
+        let status: Status<Net> = part(answer.clone(), "status").unwrap();
+        assert_eq!((status.pid, status.faults, status.class.mac.len()), (7, 3, 17));
+        #[derive(Debug, Deserialize)]
+        struct Sound {
+            #[expect(dead_code, reason = "it is not there")]
+            streams: Vec<u32>,
+        }
+        assert!(part::<Status<Sound>>(answer, "status").is_err());
     }
 }

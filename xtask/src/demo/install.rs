@@ -9,7 +9,7 @@ use std::{
 use super::error::{Doing, Error, Result};
 
 /// Programs that the demo starts, and the packages that they are in.
-const NEEDED: [(&str, &str); 1] = [("setpriv", "util-linux")];
+const NEEDED: [(&str, &str); 2] = [("setpriv", "util-linux"), ("nice", "coreutils")];
 
 /// Sees to it that every program is there. Says what it installs; root does it, or sudo.
 pub(super) fn what_is_missing() -> Result<()> {

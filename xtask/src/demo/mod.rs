@@ -1,54 +1,36 @@
 //! `cargo xtask demo`: the main job, in front of one's eyes.
 //!
-//! A network card (the model of one: an RTL8139, if no other is named) is driven by udrvd behind a TAP. While this machine's kernel runs a TCP
-//! stream up and one down over it, every fault is injected into every entry point of the driver: real faulting
-//! instructions, in the driver's code. Then the same once more without protection, to see what the protection is for.
+//! A card (the model of one: an RTL8139, if no other is named) is driven by udrvd. While something goes through it that must not
+//! be disturbed, every fault is injected into every entry point of the driver: real faulting instructions, in the driver's
+//! code. Then the same once more without protection, to see what the protection is for.
 //!
-//! ```text
-//!   xtask: streams -> kernel's TCP -> TAP -> udrvd [its driver] -> model -> wire -> far host: sink, source
-//!          injecting --JSON lines--> control socket
-//! ```
-//!
-//! All of it is in a network namespace of its own, and of programs it needs no more than Debian always has. Where no
-//! TAP can be had, a TCP/IP stack in this process takes the kernel's place, over a packet socket.
+//! What goes through a card is a matter of its class: `net` has TCP streams, `sound` a tone. What they have in common is here:
+//! starting udrvd and talking to it, the plan of the faults, words and times.
 
 mod control;
 mod daemon;
+mod ending;
 mod error;
-mod figures;
-mod injecting;
 mod install;
-mod namespace;
-mod netlink;
-mod picture;
+mod net;
 mod plan;
+mod process;
 mod random;
-mod stage;
+mod sound;
 mod step;
-mod streams;
-mod table;
-mod unprotected;
 mod wait;
+mod words;
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    process::ExitCode,
-    time::{Duration, Instant},
-};
+use std::{fs, path::Path, process::ExitCode, time::Duration};
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
-use self::{
-    error::{Doing, Result},
-    figures::{Both, Figures},
-    stage::{Endpoint, Stage},
-};
-use crate::{cargo, guest::workspace};
+use self::error::{Doing, Error, Result};
+use crate::guest::workspace;
 
 pub(crate) use self::step::step;
 
-/// Where the picture and the logs go, from the workspace's root.
+/// Where pictures, recordings and logs go, from the workspace's root.
 const FOLDER: &str = "target/demo";
 /// How long udrvd may take to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -58,7 +40,7 @@ const SAID_EVERY: usize = 20;
 /// The arguments of `cargo xtask demo`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The card: a model that udrvd knows.
+    /// The card: a model that udrvd knows, of a network card or of a sound card.
     #[arg(default_value = "rtl8139", value_name = "NAME")]
     model: String,
     /// Print one JSON object instead of tables.
@@ -67,24 +49,34 @@ pub(crate) struct Args {
     /// Of the order of the faults and of what is uploaded.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// What stands between udrvd and the streams; by default the TAP, or the socket where there is none.
+    /// Of a network card: what stands between udrvd and the streams; by default the TAP, or the socket where there is none.
     #[arg(long, value_enum)]
-    endpoint: Option<Endpoint>,
-    /// CPU time that one call of the driver may use, in milliseconds.
-    #[arg(long, default_value_t = 5, value_name = "MS")]
-    deadline: u64,
+    endpoint: Option<net::Endpoint>,
+    /// CPU time that one call of the driver may use, in milliseconds: if not given 5, or 20 for a sound card.
+    #[arg(long, value_name = "MS")]
+    deadline: Option<u64>,
 }
 
-/// Runs the demo. Success only if every byte was right and every fault was recovered.
+/// What a demo has to show.
+struct Shown {
+    /// One object.
+    json: String,
+    /// Tables, and the verdict at their end.
+    text: String,
+    /// The verdict.
+    good: bool,
+}
+
+/// Runs the demo. Success only if nobody noticed anything, and every fault was recovered.
 pub(crate) fn main(args: &Args) -> ExitCode {
     match run(args) {
-        Ok(figures) => {
+        Ok(Shown { json, text, good }) => {
             if args.json {
-                println!("{}", serde_json::to_string_pretty(&figures).expect("figures have text for keys"));
+                println!("{json}");
             } else {
-                print!("{}\n{}", table::text(&figures), table::verdict(&figures));
+                print!("{text}");
             }
-            if figures.verdict { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+            if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
         }
         Err(error) => {
             eprintln!("demo: {error}");
@@ -93,91 +85,30 @@ pub(crate) fn main(args: &Args) -> ExitCode {
     }
 }
 
-fn run(args: &Args) -> Result<Figures> {
+fn run(args: &Args) -> Result<Shown> {
     install::what_is_missing()?;
-    eprintln!("demo: building udrvd (release)");
-    let program = cargo::release_programs(&["udrv-daemon"], &["udrvd"])?.remove(0);
-    let begin = Instant::now();
     let folder = workspace().join(FOLDER);
     fs::create_dir_all(&folder).doing(|| format!("create {}", folder.display()))?;
     no_core_dumps()?;
-    let stage = Stage::set(program, folder.clone(), args)?;
-    let timeline = Path::new(FOLDER).join("timeline.svg");
-    let (mut figures, throughput) = protected(&stage, args, timeline)?;
-    eprintln!("demo: the same without protection, each fault in a udrvd of its own");
-    match unprotected::try_all(&stage) {
-        Ok(all) => figures.unprotected = all,
-        Err(error) => figures.problems.push(format!("without protection: {error}")),
+    if !sound::plays(&args.model) {
+        return net::run(args, &folder);
     }
-    figures.judge();
-    let picture = folder.join("timeline.svg");
-    let drawn = picture::svg(&figures, &throughput)?;
-    fs::write(&picture, drawn).doing(|| format!("write {}", picture.display()))?;
-    figures.total_s = begin.elapsed().as_secs_f64();
-    Ok(figures)
+    match args.endpoint {
+        None => sound::run(args, &folder),
+        Some(_) => Err(Error::Wrong(format!("--endpoint is for network cards, and {} is a sound card", args.model))),
+    }
 }
 
-/// All faults under the streams, with protection. Gives the throughput too.
-fn protected(stage: &Stage, args: &Args, timeline: PathBuf) -> Result<(Figures, [Vec<u64>; 2])> {
-    let (mut daemon, card) = stage.start("udrvd.log", &[])?;
-    let mut control = daemon.connect(PATIENCE)?;
-    let first = control.status()?;
-    let plan = plan::plan(args.seed);
-    eprintln!(
-        "demo: {} faults in the driver of {} under two TCP streams over the {}; isolation: {}",
-        plan.len(),
-        args.model,
-        stage.endpoint().name(),
-        first.isolation
-    );
-    let epoch = Instant::now();
-    let streams = stage.streams(card, &first, epoch)?;
-    let throughput = streams.throughput();
-    let mut say = |n: usize| {
-        if n.is_multiple_of(SAID_EVERY) || n == plan.len() {
-            eprintln!("demo: {n} of {} faults", plan.len());
-        }
-    };
-    let mut done = injecting::inject(&plan, &mut control, &streams, epoch, &mut say);
-    let streams = match streams.finish() {
-        Ok([upload, download]) => Some(Both { upload, download }),
-        Err(error) => {
-            done.problems.push(error.to_string());
-            None
-        }
-    };
-    let last = match (control.status(), daemon.ended()?) {
-        (Ok(status), None) => status.pid,
-        (status, ended) => {
-            let how = ended.map_or("it does not answer".to_owned(), |status| status.to_string());
-            done.problems.push(format!("udrvd is gone: {how}{}", daemon.last_words()));
-            status.map_or(0, |status| status.pid)
-        }
-    };
-    let mut figures = Figures {
-        model: args.model.clone(),
-        endpoint: stage.endpoint().name(),
-        endpoint_reason: stage.reason().map(str::to_owned),
-        isolation: first.isolation,
-        seed: args.seed,
-        deadline_ms: args.deadline,
-        pid: [daemon.pid(), last],
-        canary_intact: done.canary_intact,
-        planned: plan.len(),
-        by_fault: figures::by_fault(&done.faults),
-        faults: done.faults,
-        streams,
-        unprotected: Vec::new(),
-        timeline,
-        injecting_s: done.took.as_secs_f64(),
-        total_s: 0.0,
-        problems: done.problems,
-        verdict: false,
-    };
-    if let Err(error) = daemon.stop() {
-        figures.problems.push(error.to_string());
+/// A line of progress, now and then.
+fn say_how_many(done: usize, all: usize) {
+    if done.is_multiple_of(SAID_EVERY) || done == all {
+        eprintln!("demo: {done} of {all} faults");
     }
-    Ok((figures, throughput.buckets()))
+}
+
+/// Writes what can be looked at or listened to.
+fn write(path: &Path, what: impl AsRef<[u8]>) -> Result<()> {
+    fs::write(path, what).doing(|| format!("write {}", path.display()))
 }
 
 /// Processes are about to die on purpose; nobody wants their cores.

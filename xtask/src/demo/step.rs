@@ -4,6 +4,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
+use super::sound;
 use crate::steps::{Done, Failure};
 
 /// Runs `cargo xtask demo MODEL --json` in a process of its own, which moves to another network, and judges what it says.
@@ -24,7 +25,7 @@ pub(crate) fn step(model: &str) -> Result<Done, Failure> {
         }
         Err(error) => return Err(Failure::Output(format!("the demo's JSON is not understood: {error}"))),
     };
-    judge(&figures)?;
+    judge(&figures, if sound::plays(model) { "wav" } else { "tap" })?;
     if !output.status.success() {
         return Err(Failure::Program { command: format!("demo {model} --json"), status: output.status });
     }
@@ -32,16 +33,16 @@ pub(crate) fn step(model: &str) -> Result<Done, Failure> {
     Ok(Done::Passed)
 }
 
-/// Good, and over the kernel's network: CI shall not do with less.
-fn judge(figures: &Value) -> Result<(), Failure> {
+/// Good, and at this endpoint, for a network card the kernel's network: CI shall not do with less.
+fn judge(figures: &Value, endpoint: &str) -> Result<(), Failure> {
     if figures["verdict"] != true {
         let problems = figures["problems"].as_array().map_or(&[][..], Vec::as_slice);
         let problems: Vec<&str> = problems.iter().filter_map(Value::as_str).collect();
         return Err(Failure::Output(format!("the demo's verdict is bad: {}", problems.join("; "))));
     }
-    if figures["endpoint"] != "tap" {
+    if figures["endpoint"] != endpoint {
         return Err(Failure::Output(format!(
-            "the demo did not run over a TAP but over: {}",
+            "the demo did not run over {endpoint} but over: {}",
             figures["endpoint_reason"].as_str().unwrap_or_default()
         )));
     }
@@ -59,20 +60,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_good_demo_over_the_tap_passes() {
+    fn only_a_good_demo_at_the_right_endpoint_passes() {
         let good = json!({ "verdict": true, "endpoint": "tap", "faults": [{ "recovered": true }] });
-        assert!(judge(&good).is_ok());
+        assert!(judge(&good, "tap").is_ok());
         for (key, value, word) in [
             ("verdict", json!(false), "verdict"),
-            ("endpoint", json!("socket"), "TAP"),
+            ("endpoint", json!("socket"), "over tap"),
             ("faults", json!([]), "no faults"),
             ("faults", json!([{ "recovered": false }]), "not recovered"),
         ] {
             let mut bad = good.clone();
             bad[key] = value;
-            let error = judge(&bad).unwrap_err().to_string();
+            let error = judge(&bad, "tap").unwrap_err().to_string();
             assert!(error.contains(word), "{error}");
         }
-        assert!(judge(&json!({ "problems": ["a"] })).unwrap_err().to_string().contains("bad: a"));
+        assert!(judge(&good, "wav").is_err());
+        assert!(judge(&json!({ "problems": ["a"] }), "tap").unwrap_err().to_string().contains("bad: a"));
     }
 }

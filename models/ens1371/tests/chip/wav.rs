@@ -1,6 +1,7 @@
 //! Files at the jacks.
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use model_ens1371::wav::{WavError, WavSink, WavSource};
 use model_ens1371::{Clock, Config, Ens1371Model, Frame, Jacks, Nothing, Sink, Source};
@@ -39,6 +40,67 @@ fn what_is_played_is_in_the_file() {
     assert_eq!(read(&path), frames);
     other.play(&frames);
     assert!(other.finish().is_ok() && read(&path) == frames, "it is over");
+}
+
+#[test]
+fn rests_are_in_the_file_if_they_are_wanted_for_as_long_as_they_were() {
+    const REST: Duration = Duration::from_millis(20);
+    let folder = tempfile::tempdir().unwrap();
+    for pace in [None, Some(100), Some(25)] {
+        let path = folder.path().join("out.wav");
+        let sink = WavSink::create(&path).unwrap();
+        let mut sink = if let Some(pace) = pace { sink.with_rests(pace) } else { sink };
+        let (first, second) = ([[1, 2]; 100], [[3, 4]; 100]);
+        sink.wake();
+        sink.play(&first);
+        let begun = Instant::now();
+        sink.rest();
+        while begun.elapsed() < REST {
+            std::hint::spin_loop();
+        }
+        sink.wake();
+        let most = begun.elapsed();
+        sink.play(&second);
+        // heard meanwhile without a channel of the card's: the line input
+        sink.rest();
+        sink.play(&[[5, 6]; 48_000]);
+        sink.wake();
+        sink.finish().unwrap();
+        let frames = read(&path);
+        let silence = frames.iter().filter(|frame| **frame == [0; 2]).count() as f64 / 48_000.0;
+        let pace = f64::from(pace.unwrap_or(0)) / 100.0;
+        assert!(
+            (REST.as_secs_f64() * pace - 0.0005..=most.as_secs_f64() * pace).contains(&silence),
+            "{silence}, {most:?}"
+        );
+        assert!(frames.starts_with(&first) && frames.len() == 48_200 + (silence * 48_000.0).round() as usize);
+    }
+}
+
+#[test]
+fn a_channel_that_is_switched_off_and_on_rests() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("out.wav");
+    let jacks = Jacks::new(WavSink::create(&path).unwrap().with_rests(100), Nothing);
+    let (mut card, handle) = Ens1371Model::new(Config { clock: Clock::Manual, ..Config::default() }, jacks);
+    udrv_bus::PciFunction::config_write(&mut card, 4, udrv_bus::Width::U16, 5).unwrap();
+    let mut control = |value| udrv_bus::PciFunction::bar_write(&mut card, 0, 0, udrv_bus::Width::U32, value).unwrap();
+    use model_ens1371::regs::control::{DAC1_EN, DAC2_EN};
+    let begun = Instant::now();
+    // from the one to the other is no rest
+    for on in [DAC1_EN, DAC1_EN | DAC2_EN, DAC2_EN, 0] {
+        control(on);
+        handle.advance_clock(10);
+    }
+    while begun.elapsed() < Duration::from_millis(10) {
+        std::hint::spin_loop();
+    }
+    control(DAC2_EN);
+    let most = begun.elapsed().as_secs_f64() * 48_000.0;
+    handle.advance_clock(10);
+    drop((card, handle));
+    let frames = read(&path).len() as f64;
+    assert!(frames > 40.0 + 400.0 && frames <= 40.0 + most, "{frames} of {most}");
 }
 
 #[test]

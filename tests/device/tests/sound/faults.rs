@@ -66,6 +66,20 @@ fn faults_where_the_device_is_stopped_on_purpose_cost_no_more_than_a_period() {
 }
 
 #[test]
+fn a_device_that_is_stopped_after_it_has_told_its_place_plays_nothing_again() {
+    let mut hand = SoundHand::new();
+    hand.start(DAC2, USUAL, &numbered(0, 2 * RATE));
+    hand.pass(1200);
+    // and nobody has asked since
+    hand.bench.advance_clock(100);
+    hand.fault(Entry::Quiesce, InjectedFault::NullWrite, Point::Middle);
+    hand.pass(4800);
+    let tape = hand.tape.take();
+    let heard = assert_in_order(&tape);
+    assert!(heard > 5000 && longest_gap(&tape) <= 480, "{heard}, {}", longest_gap(&tape));
+}
+
+#[test]
 fn a_restart_begins_where_the_last_has_stopped() {
     let ladder = LadderConfig { recovery: Recovery::Restart, ..LadderConfig::default() };
     let config = Config::default();

@@ -3,10 +3,11 @@
 use std::time::{Duration, Instant};
 
 use super::{
-    control::{Control, Report, Status},
+    control::{Control, Report},
     error::{Error, Result},
     figures::Fault,
     plan::Injection,
+    status::Status,
     streams::Streams,
     wait,
 };
@@ -51,7 +52,7 @@ pub(super) fn inject(
 }
 
 fn one(injection: &Injection, control: &mut Control, streams: &Streams, epoch: Instant, done: &mut Done) -> Result<()> {
-    let goal = streams.bytes().map(|bytes| bytes + injection.after_bytes);
+    let goal = streams.bytes().map(|bytes| bytes + injection.after);
     wait::until(
         || "progress of both streams".to_owned(),
         PATIENCE,
@@ -64,7 +65,7 @@ fn one(injection: &Injection, control: &mut Control, streams: &Streams, epoch: I
         },
     )?;
 
-    let before = control.status()?;
+    let before: Status = control.status()?;
     control.inject(injection, 1)?;
     if injection.by_call {
         control.call(injection.entry)?;
@@ -72,23 +73,17 @@ fn one(injection: &Injection, control: &mut Control, streams: &Streams, epoch: I
     let what = || "the report of the fault, and a frame after it".to_owned();
     let report = wait::until(what, PATIENCE, || {
         let reports = control.faults(before.faults)?;
-        let (injected, others): (Vec<Report>, Vec<Report>) =
-            reports.into_iter().partition(|r| is_report_of(r, injection));
+        let (injected, others): (Vec<Report>, Vec<Report>) = reports.into_iter().partition(|r| r.is_of(injection));
         if let Some(other) = others.first() {
             return Err(Error::Wrong(format!("another fault instead, in {}: {}", other.entry, other.text)));
         }
         Ok(injected.into_iter().next_back().filter(|r| r.to_next_frame.is_some() || !r.recovered))
     })?;
-    let after = control.status()?;
+    let after: Status = control.status()?;
     let elapsed = epoch.elapsed();
     done.canary_intact &= after.canary_intact;
     done.faults.push(row(injection, report, &before, &after, elapsed));
     Ok(())
-}
-
-fn is_report_of(report: &Report, injection: &Injection) -> bool {
-    let place = report.injected.as_ref().map(|(fault, point)| (fault.as_str(), point.as_str()));
-    report.entry == injection.entry && place == Some((injection.fault, injection.point))
 }
 
 /// `elapsed` is now, as the streams count, and `after` was got just now.
@@ -103,7 +98,7 @@ fn row(injection: &Injection, report: Report, before: &Status, after: &Status, e
         to_error_ns: report.to_error,
         to_next_frame_ns: report.to_next_frame,
         frames_lost: report.frames_lost,
-        frames_missed: after.missed().saturating_sub(before.missed()),
+        frames_missed: after.class.missed().saturating_sub(before.class.missed()),
         rung: report.rung,
         recovered: report.recovered,
         at_s: elapsed.saturating_sub(Duration::from_nanos(ago)).as_secs_f64(),

@@ -7,19 +7,23 @@ use tempfile::TempDir;
 
 use super::{
     Args,
-    control::Status,
     daemon::Daemon,
     error::{Doing, Error, Result},
     namespace, netlink,
+    process::USUAL,
+    status::Status,
     streams::{ADDRESS, PREFIX, Streams},
 };
 
 const TUN: &str = "/dev/net/tun";
 const INTERFACE: &str = "udrv0";
 
+/// CPU time that a call may use, if nothing else is said, milliseconds: udrvd's own usual.
+pub(super) const DEADLINE_MS: u64 = 5;
+
 /// What stands between udrvd and the streams.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub(super) enum Endpoint {
+pub(in crate::demo) enum Endpoint {
     /// A TAP interface, and the kernel's TCP over it.
     Tap,
     /// A packet socket, and a TCP of this process.
@@ -72,7 +76,7 @@ impl Stage {
                 (Endpoint::Socket, Some(reason))
             }
         };
-        let deadline = args.deadline.to_string();
+        let deadline = args.deadline.unwrap_or(DEADLINE_MS).to_string();
         let device = format!("model:{}", args.model);
         Ok(Stage { program, device, folder, sockets, endpoint, reason, seed: args.seed, deadline })
     }
@@ -99,7 +103,7 @@ impl Stage {
         let arguments: Vec<&str> =
             own.iter().chain(&["--deadline", &self.deadline]).chain(arguments).copied().collect();
         let log = self.folder.join(log);
-        let daemon = Daemon::start(&self.program, &self.device, self.sockets.path(), log, &arguments, stdin)?;
+        let daemon = Daemon::start(&self.program, &self.device, self.sockets.path(), log, USUAL, &arguments, stdin)?;
         Ok((daemon, card))
     }
 
@@ -110,7 +114,7 @@ impl Stage {
                 netlink::configure(INTERFACE, ADDRESS, PREFIX)?;
                 Streams::over_kernel(epoch, self.seed)
             }
-            Card::Socket(socket) => Streams::over_socket(epoch, self.seed, socket, station_address(&status.mac)?),
+            Card::Socket(socket) => Streams::over_socket(epoch, self.seed, socket, station_address(&status.class.mac)?),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::{plan, streams};
+use super::{plan, streams, words::Spread};
 
 /// Everything.
 #[derive(Debug, Serialize)]
@@ -78,14 +78,6 @@ pub(super) struct ByFault {
     pub(super) to_next_frame_ns: Spread,
 }
 
-/// Of at least one sample; of none, zeros.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub(super) struct Spread {
-    pub(super) min: u64,
-    pub(super) median: u64,
-    pub(super) max: u64,
-}
-
 /// What became of a udrvd without protection.
 #[derive(Debug, Serialize)]
 pub(super) struct Unprotected {
@@ -94,15 +86,6 @@ pub(super) struct Unprotected {
     pub(super) outcome: String,
     /// It did not live on as if nothing had been.
     pub(super) fatal: bool,
-}
-
-impl Spread {
-    fn of(samples: impl Iterator<Item = u64>) -> Spread {
-        let mut samples: Vec<u64> = samples.collect();
-        samples.sort_unstable();
-        let at = |index: usize| samples.get(index).copied().unwrap_or_default();
-        Spread { min: at(0), median: at(samples.len() / 2), max: at(samples.len().saturating_sub(1)) }
-    }
 }
 
 /// The faults, by kind.

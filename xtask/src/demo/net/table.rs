@@ -3,9 +3,10 @@
 use std::fmt::Write;
 
 use super::{
-    figures::{Both, Figures, Spread},
-    plan::rank,
+    figures::{Both, Figures},
+    places::rank,
     streams,
+    words::{file_and_line, isolation, time},
 };
 
 /// Everything but the verdict.
@@ -51,12 +52,11 @@ fn rows(out: &mut String, figures: &Figures) -> std::fmt::Result {
 }
 
 fn kinds(out: &mut String, figures: &Figures) -> std::fmt::Result {
-    let spread = |s: Spread| format!("{:>10}{:>10}{:>10}", time(s.min), time(s.median), time(s.max));
     writeln!(out, "\n{:<16}{:>6}{:^30}{:^32}", "", "", "fault to error", "fault to next good frame")?;
     let heads = format!("{:>10}{:>10}{:>10}", "min", "median", "max");
     writeln!(out, "{:<16}{:>6}{heads}  {heads}", "fault", "count")?;
     for kind in &figures.by_fault {
-        let (error, frame) = (spread(kind.to_error_ns), spread(kind.to_next_frame_ns));
+        let (error, frame) = (kind.to_error_ns.columns(), kind.to_next_frame_ns.columns());
         writeln!(out, "{:<16}{:>6}{error}  {frame}", kind.fault, kind.count)?;
     }
     Ok(())
@@ -99,16 +99,6 @@ fn stream(out: &mut String, name: &str, f: &streams::Figures) -> std::fmt::Resul
     )
 }
 
-/// What is protected here, in one line.
-fn isolation(name: &str) -> String {
-    match name {
-        "rollback-only" => "rollback-only: no memory protection keys here, so the wild writes go to an address that \
-                            nobody has mapped"
-            .to_owned(),
-        other => format!("{other}: the wild writes go to memory of udrvd, which the keys close to the driver"),
-    }
-}
-
 /// The last two lines: the verdict, and how long it took.
 pub(super) fn verdict(figures: &Figures) -> String {
     let mut out = String::new();
@@ -126,30 +116,10 @@ pub(super) fn verdict(figures: &Figures) -> String {
     out
 }
 
-/// `f at a/b/c.rs:7`: the place without the function, which the entry point's column has.
-fn file_and_line(source: &str) -> &str {
-    source.rsplit_once(" at ").map_or(source, |(_, place)| place)
-}
-
-/// Nanoseconds with a unit.
-fn time(ns: u64) -> String {
-    match ns {
-        0..1_000 => format!("{ns} ns"),
-        1_000..1_000_000 => format!("{:.1} us", ns as f64 / 1e3),
-        1_000_000..1_000_000_000 => format!("{:.1} ms", ns as f64 / 1e6),
-        _ => format!("{:.2} s", ns as f64 / 1e9),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::figures::tests::figures;
     use super::*;
-
-    #[test]
-    fn times_have_units() {
-        assert_eq!([7, 1_500, 2_500_000, 3_000_000_000].map(time), ["7 ns", "1.5 us", "2.5 ms", "3.00 s"]);
-    }
 
     #[test]
     fn everything_is_in_the_tables() {

@@ -1,0 +1,154 @@
+//! Injecting the planned faults, one after the other, while the piece is played, and seeing each recovered.
+
+use std::time::{Duration, Instant};
+
+use super::{
+    control::{Control, Report},
+    error::{Error, Result},
+    figures::{Cost, Fault},
+    material::RATE,
+    plan::Injection,
+    say_how_many,
+    status::Status,
+    wait,
+    waited::Waiting,
+};
+
+/// How long a fault may take to be reached, and the card to be asked for its place after it.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What came of it.
+pub(super) struct Done {
+    pub(super) faults: Vec<Fault>,
+    pub(super) canary_intact: bool,
+    /// What went wrong and is in no row.
+    pub(super) problems: Vec<String>,
+    /// From the first to the last.
+    pub(super) took: Duration,
+}
+
+/// When the piece would have begun, in nanoseconds since the device was started, had nothing ever stopped it: what a time is as
+/// a number of a frame. The card tells its place now and then, so at any moment it has played at least as many frames
+/// as it has told; the latest of those that is possible is when it has just told it.
+#[derive(Debug, Clone, Copy)]
+struct Beginning(i64);
+
+impl Beginning {
+    fn seen(self, status: &Status, number: u64) -> Beginning {
+        Beginning(self.0.min(status.uptime as i64 - (number * 1_000_000_000 / u64::from(RATE)) as i64))
+    }
+
+    /// The frame that is played at this time.
+    fn number(self, uptime: u64) -> u64 {
+        (uptime as i64 - self.0).max(0) as u64 * u64::from(RATE) / 1_000_000_000
+    }
+}
+
+/// Injects `plan`. A fault that does not come about is a problem, and the next one is tried; a udrvd that does not answer, or
+/// that does not play any more, ends it.
+pub(super) fn inject(plan: &[Injection], control: &mut Control, waiting: Waiting) -> Done {
+    let began = Instant::now();
+    let mut done = Done { faults: Vec::new(), canary_intact: true, problems: Vec::new(), took: Duration::ZERO };
+    for (index, injection) in plan.iter().enumerate() {
+        let Injection { entry, fault, point, .. } = injection;
+        if let Err(error) = one(injection, control, waiting, &mut done) {
+            done.problems.push(format!("{fault} at {point} of {entry}: {error}"));
+            // a fault that is still armed must not strike later; if this fails too, nobody answers any more
+            if control.inject(injection, 0).is_err() {
+                break;
+            }
+        }
+        say_how_many(index + 1, plan.len());
+    }
+    if let Err(error) = listen_on(control, &mut done) {
+        done.problems.push(format!("after the last fault: {error}"));
+    }
+    done.took = began.elapsed();
+    done
+}
+
+/// Waits until so many frames more have been played. Gives the status then, and when the piece began, as far as that was seen.
+pub(super) fn let_play(control: &mut Control, frames: u64) -> Result<Status> {
+    Ok(played(control, frames)?.0)
+}
+
+fn played(control: &mut Control, frames: u64) -> Result<(Status, Beginning)> {
+    let mut goal = None;
+    let mut beginning = Beginning(i64::MAX);
+    let what = || "progress of the piece".to_owned();
+    let status = wait::until(what, PATIENCE, || {
+        let status: Status = control.status()?;
+        let number = status.class.stream()?.number();
+        let goal = *goal.get_or_insert(number + frames);
+        // before it has begun there is no beginning
+        if number > 0 {
+            beginning = beginning.seen(&status, number);
+        }
+        Ok((number >= goal).then_some(status))
+    })?;
+    status.class.playing()?;
+    Ok((status, beginning))
+}
+
+/// What the last fault has cost is heard after it.
+fn listen_on(control: &mut Control, done: &mut Done) -> Result<()> {
+    let period = control.status::<super::status::Sound>()?.class.stream()?.period;
+    let after = let_play(control, 4 * period)?;
+    charge_xruns(done, after.class.stream()?.xruns);
+    Ok(())
+}
+
+/// Those that the card has had since the last fault are in its row. `xruns` are all so far.
+fn charge_xruns(done: &mut Done, xruns: u64) {
+    let before: u64 = done.faults.iter().rev().skip(1).map(|fault| fault.xruns).sum();
+    if let Some(last) = done.faults.last_mut() {
+        last.xruns = xruns.saturating_sub(before);
+    }
+}
+
+fn one(injection: &Injection, control: &mut Control, waiting: Waiting, done: &mut Done) -> Result<()> {
+    let (before, beginning) = played(control, injection.after)?;
+    charge_xruns(done, before.class.stream()?.xruns);
+    let waited = waiting.until_now();
+    control.inject(injection, 1)?;
+    if injection.by_call {
+        control.call(injection.entry)?;
+    }
+    let what = || "the report of the fault, and a period after it".to_owned();
+    let report = wait::until(what, PATIENCE, || {
+        let reports = control.faults(before.faults)?;
+        let (injected, others): (Vec<Report>, Vec<Report>) = reports.into_iter().partition(|r| r.is_of(injection));
+        if let Some(other) = others.first() {
+            return Err(Error::Wrong(format!("another fault instead, in {}: {}", other.entry, other.text)));
+        }
+        Ok(injected.into_iter().next_back().filter(|r| r.to_next_frame.is_some() || !r.recovered))
+    })?;
+    let after: Status = control.status()?;
+    let waited = waiting.until_now().saturating_sub(waited);
+    done.canary_intact &= after.canary_intact;
+    let since = before.class.stream()?.number();
+    let struck = beginning.number(report.at - report.to_error.min(report.at));
+    done.faults.push(row(injection, report, waited, since, struck));
+    Ok(())
+}
+
+fn row(injection: &Injection, report: Report, waited: Duration, since: u64, struck: u64) -> Fault {
+    Fault {
+        entry: injection.entry,
+        fault: injection.fault,
+        point: injection.point,
+        source: report.source,
+        text: report.text,
+        to_error_ns: report.to_error,
+        to_next_period_ns: report.to_next_frame,
+        register_reads: report.reads,
+        register_writes: report.writes,
+        rung: report.rung,
+        recovered: report.recovered,
+        waited_ns: waited.as_nanos() as u64,
+        since,
+        struck,
+        xruns: 0,
+        heard: Cost::default(),
+    }
+}

@@ -1,0 +1,75 @@
+//! Where a sound card's driver faults, in every entry point; and what of that may be heard.
+//!
+//! Of a fault in an entry point that leaves the stream alone nothing may be heard: the card plays on from its ring. `trigger`,
+//! `quiesce` and `probe` are called on the stream that plays, on purpose: it is paused, or the card is stopped, and a fault in
+//! the middle leaves it so until the driver is back. That may cost a period, and so may a restart. Where the
+//! fault is an endless loop there, the card also stands for as long as a call is let run, which the report tells.
+
+use super::plan::{self, Injection, MIDDLE, POINTS, Place};
+
+const fn by_card(entry: &'static str) -> Place {
+    Place { entry, points: &POINTS, by_call: false }
+}
+
+const fn by_call(entry: &'static str) -> Place {
+    Place { entry, points: MIDDLE, by_call: true }
+}
+
+/// Entry points that the card's interrupts go through, at every point, and those that are called on request.
+const PLACES: [Place; 12] = [
+    by_card("pointer"),
+    by_card("interrupt"),
+    by_call("probe"),
+    by_call("open"),
+    by_call("close"),
+    by_call("hw_params"),
+    by_call("prepare"),
+    by_call("trigger"),
+    by_call("get_control"),
+    by_call("set_control"),
+    by_call("quiesce"),
+    by_call("restore"),
+];
+
+/// Those that stop what plays.
+const STOPPING: [&str; 3] = ["trigger", "quiesce", "probe"];
+
+/// Every fault at every one of them, a period and a half to three apart: the card tells its place once a
+/// period, and so what is heard can only be of one of them.
+pub(super) fn plan(period: u64, seed: u64) -> Vec<Injection> {
+    plan::plan(&PLACES, period * 3 / 2..period * 3, seed)
+}
+
+/// Every fault in the middle of `pointer`, for the ways of recovery beside which ours is seen.
+pub(super) fn pointer_plan(period: u64, seed: u64) -> Vec<Injection> {
+    let pointer = Place { entry: "pointer", points: MIDDLE, by_call: false };
+    plan::plan(&[pointer], period * 3 / 2..period * 3, seed)
+}
+
+/// Where a row stands in a table.
+pub(super) fn rank(entry: &str, point: &str, fault: &str) -> (usize, usize, usize) {
+    plan::rank(&PLACES, entry, point, fault)
+}
+
+/// Whether the card stands while a fault in this entry point is recovered from.
+pub(super) fn stops(entry: &str) -> bool {
+    STOPPING.contains(&entry)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plan_has_each_fault_once_and_apart_from_the_next() {
+        let mut all = plan(960, 7);
+        assert_eq!(all.len(), 2 * 18 + 10 * 6);
+        assert!(all.iter().all(|i| (1440..2880).contains(&i.after)));
+        assert_ne!(all, plan(960, 8));
+        all.sort_by_key(|i| rank(i.entry, i.point, i.fault));
+        all.dedup_by_key(|i| (i.entry, i.point, i.fault));
+        assert_eq!(all.len(), 96);
+        assert_eq!(pointer_plan(960, 1).len(), 6);
+        assert!(STOPPING.iter().all(|entry| PLACES.iter().any(|place| place.entry == *entry)));
+    }
+}
