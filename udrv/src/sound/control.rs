@@ -65,11 +65,7 @@ impl<D: SoundDriver> SoundDevice<D> {
                 Some(number) => self.pause_a_moment(number)?,
                 None => self.try_a_stream(entry)?,
             },
-            Entry::Pointer => {
-                for number in 0..self.class.flows.len() {
-                    self.advance(number)?;
-                }
-            }
+            Entry::Pointer => self.advance_all()?,
             Entry::Interrupt => self.serve_interrupt()?,
             Entry::GetControl => self.read_controls().map(drop)?,
             Entry::SetControl => {
@@ -82,10 +78,8 @@ impl<D: SoundDriver> SoundDevice<D> {
                 self.look()?;
             }
             Entry::Quiesce => {
-                // where it is, before it stands: later it cannot be asked
-                for number in 0..self.class.flows.len() {
-                    self.advance(number)?;
-                }
+                // before it stands: later it cannot be asked
+                self.advance_all()?;
                 let quiet = self.must(Entry::Quiesce, |cx| D::quiesce(cx));
                 self.must(Entry::Restore, |cx| D::restore(cx))?;
                 self.begins_anew();
@@ -94,6 +88,7 @@ impl<D: SoundDriver> SoundDevice<D> {
             }
             Entry::Probe => {
                 // a chip that is probed is a chip that was reset: bring it back to where it was
+                self.advance_all()?;
                 self.keep_samples();
                 let identity = self.identity;
                 let probed = self.must(Entry::Probe, move |cx| D::probe(cx, identity));
@@ -109,6 +104,11 @@ impl<D: SoundDriver> SoundDevice<D> {
             _ => return Err(self.entry_error(entry, CallError::Driver(Error::Unsupported))),
         }
         Ok(())
+    }
+
+    /// Asks where the device is in all rings.
+    fn advance_all(&mut self) -> Result<(), DeviceError> {
+        (0..self.class.flows.len()).try_for_each(|number| self.advance(number).map(drop))
     }
 
     /// Time in which the device stood still on purpose.
