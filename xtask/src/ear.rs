@@ -78,7 +78,7 @@ fn number(frame: Frame) -> Option<usize> {
 }
 
 fn is_silent(frame: Frame) -> bool {
-    frame.iter().all(|sample| sample.abs() <= 2)
+    frame.iter().all(|sample| sample.unsigned_abs() <= 2)
 }
 
 /// Listens to a whole recording.
@@ -142,6 +142,8 @@ mod tests {
             assert!(!is_silent([left, right]));
         }
         assert_eq!(number([0, 0]), None);
+        assert_eq!(number([i16::MIN; 2]), None);
+        assert!(!is_silent([i16::MIN; 2]));
     }
 
     #[test]

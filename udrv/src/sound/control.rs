@@ -78,9 +78,7 @@ impl<D: SoundDriver> SoundDevice<D> {
                 self.look()?;
             }
             Entry::Quiesce => {
-                // before it stands: later it cannot be asked
-                self.advance_all()?;
-                let quiet = self.must(Entry::Quiesce, |cx| D::quiesce(cx));
+                let quiet = self.quieten();
                 self.must(Entry::Restore, |cx| D::restore(cx))?;
                 self.begins_anew();
                 self.look()?;
@@ -88,10 +86,10 @@ impl<D: SoundDriver> SoundDevice<D> {
             }
             Entry::Probe => {
                 // a chip that is probed is a chip that was reset: bring it back to where it was
-                self.advance_all()?;
+                let quiet = self.quieten();
                 self.keep_samples();
                 let identity = self.identity;
-                let probed = self.must(Entry::Probe, move |cx| D::probe(cx, identity));
+                let probed = self.must(Entry::Probe, move |cx| D::probe(cx, identity)).and(quiet);
                 let mut nested = Vec::new();
                 let replayed = self.replay_controls(&mut nested).and_then(|()| self.replay_streams(&mut nested));
                 if let Err(why) = replayed {
@@ -106,27 +104,31 @@ impl<D: SoundDriver> SoundDevice<D> {
         Ok(())
     }
 
+    /// Quiesces the device, which has played on from where it was asked last until now.
+    fn quieten(&mut self) -> Result<(), DeviceError> {
+        self.advance_all()?;
+        let quiet = self.must(Entry::Quiesce, |cx| D::quiesce(cx));
+        let now = self.clock();
+        self.class.flows.iter_mut().filter(|flow| flow.phase.moves()).for_each(|flow| flow.guess(now));
+        quiet
+    }
+
     /// Asks where the device is in all rings.
     fn advance_all(&mut self) -> Result<(), DeviceError> {
         (0..self.class.flows.len()).try_for_each(|number| self.advance(number).map(drop))
     }
 
-    /// Time in which the device stood still on purpose.
-    fn stood_still(&mut self) {
-        let now = self.clock();
-        self.class.flows.iter_mut().filter(|flow| flow.phase.moves()).for_each(|flow| flow.stood_still(now));
-    }
-
-    /// Pause and resume.
+    /// Pause and resume. While it stands it is asked where.
     fn pause_a_moment(&mut self, number: usize) -> Result<(), DeviceError> {
         let stream = Stream(number as u32);
+        let paused = self.must(Entry::Trigger, move |cx| D::trigger(cx, stream, Trigger::Pause));
         self.advance(number)?;
         if !self.class.flows[number].phase.moves() {
-            return Ok(());
+            return paused;
         }
-        let paused = self.must(Entry::Trigger, move |cx| D::trigger(cx, stream, Trigger::Pause));
         self.must(Entry::Trigger, move |cx| D::trigger(cx, stream, Trigger::Resume))?;
-        self.stood_still();
+        let now = self.clock();
+        self.class.flows[number].stood_still(now);
         paused
     }
 

@@ -18,6 +18,11 @@ use std::time::Duration;
 const SLACK: Duration = Duration::from_millis(5);
 /// And this part of the time that has passed.
 const SLACK_PART: u32 = 50;
+/// What a device is behind is no more than this part of a ring, and of that this part is forgotten each time that it tells its
+/// place: a clock that is slow is not behind for ever.
+const BEHIND_PART: u64 = 4;
+/// See [`BEHIND_PART`].
+const FORGOTTEN_PART: u64 = 32;
 
 /// See the module's text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +39,8 @@ pub(crate) struct Position {
     passed: u64,
     /// When it told that.
     at: Duration,
+    /// Frames that it is behind the clock, as far as that is of the last moments: it may make up for them at once.
+    behind: u64,
     /// It was moved: the next place has nothing to do with the last.
     moved: bool,
 }
@@ -51,7 +58,7 @@ impl Position {
     /// At the beginning of a ring, `passed` frames having gone before it.
     pub(crate) fn new(ring: u32, period: u32, rate: u32, passed: u64, now: Duration) -> Position {
         let [ring, period, rate] = [ring, period, rate].map(|n| u64::from(n.max(1)));
-        Position { ring, period, rate, origin: passed, passed, at: now, moved: false }
+        Position { ring, period, rate, origin: passed, passed, at: now, behind: 0, moved: false }
     }
 
     /// Frames that the device has played or recorded.
@@ -99,10 +106,13 @@ impl Position {
         let frames = within + rounds * self.ring;
         self.at = now;
         let moved = std::mem::take(&mut self.moved);
-        if frames <= expected + slack && !moved {
+        if frames <= expected + self.behind + slack && !moved {
             self.passed += frames;
+            let behind = (self.behind + expected).saturating_sub(frames).min(self.ring / BEHIND_PART);
+            self.behind = behind - behind / FORGOTTEN_PART;
             return Moved { frames, jumped: false };
         }
+        self.behind = 0;
         self.passed += expected;
         self.origin = self.passed + self.ring - u64::from(place) % self.ring;
         Moved { frames: expected, jumped: true }
@@ -161,6 +171,26 @@ mod tests {
         assert!(moved.jumped);
         assert_eq!(position.place(position.passed()), 1200);
         assert_eq!(position.place(position.passed() + 1921), 1201);
+    }
+
+    #[test]
+    fn one_that_moves_in_leaps_is_behind_and_makes_up_for_it() {
+        // as an emulator does whose timers come late: nothing for 30 ms, and then all of it
+        let mut position = Position::new(14_080, 880, 44_100, 0, ms(0));
+        let mut told = 0;
+        for time in (0..1000).step_by(5) {
+            if time % 30 == 0 {
+                told = time * 441 / 10;
+            }
+            assert!(!position.told((told % 14_080) as u32, ms(time)).jumped, "{time} ms");
+            assert_eq!(position.passed(), told);
+        }
+        // but one that is slow does not get leave to leap by and by
+        let mut slow = Position::new(14_080, 880, 44_100, 0, ms(0));
+        for time in (0..10_000).step_by(10) {
+            slow.told((time * 430 / 10 % 14_080) as u32, ms(time));
+        }
+        assert!(slow.told((430_000 + 3000) % 14_080, ms(10_000)).jumped);
     }
 
     #[test]

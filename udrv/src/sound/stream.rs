@@ -342,6 +342,12 @@ impl Flow {
         self.drift.off()
     }
 
+    /// It has played or recorded until `now`, as far as the clock says, and cannot be asked.
+    pub(crate) fn guess(&mut self, now: Duration) {
+        let most = if self.is_playback() { self.waiting() } else { self.ring() };
+        self.counters.frames += self.position.guess(now, most);
+    }
+
     /// The driver is about to forget the ring: what the application has given is kept, what the device has recorded is lost.
     /// Since the device told its place last it has gone on, as far as the clock says.
     pub(crate) fn keep(&mut self, region: &DmaRegion, now: Duration) -> Result<(), DmaError> {
@@ -349,8 +355,7 @@ impl Flow {
             return Ok(());
         }
         if self.phase.moves() && self.kept.is_empty() {
-            self.counters.frames +=
-                self.position.guess(now, if self.is_playback() { self.waiting() } else { self.ring() });
+            self.guess(now);
         }
         if !self.is_playback() {
             self.counters.lost += self.waiting();
