@@ -68,6 +68,7 @@ impl<D: SoundDriver> Class for Sound<D> {
     fn restored(run: &mut SoundDevice<D>) {
         // it may be elsewhere in its rings: that is to be seen before it has played more of them
         run.class.looks_again = true;
+        run.class.flows.iter_mut().filter(|flow| flow.phase.moves()).for_each(super::stream::Flow::doubt);
     }
 
     fn come_back(_: &mut SoundDevice<D>, _: &Ledger) {}

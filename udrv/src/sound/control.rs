@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use udrv_driver::{Control, ControlValue, Direction, Entry, Error, Params, Rates, SoundDriver, Stream, Trigger};
 
 use super::SoundDevice;
-use super::stream::{Phase, StreamCounters};
+use super::stream::{Flow, Phase, StreamCounters};
 use crate::run::{CallError, DeviceError};
 
 /// State of a sound device.
@@ -75,6 +75,7 @@ impl<D: SoundDriver> SoundDevice<D> {
             }
             Entry::Restore => {
                 self.must(entry, |cx| D::restore(cx))?;
+                self.class.flows.iter_mut().filter(|flow| flow.phase.moves()).for_each(Flow::doubt);
                 self.look()?;
             }
             Entry::Quiesce => {

@@ -9,8 +9,9 @@
 //! ```
 //!
 //! A place says the count but for whole rings; the clock says which of them. A device that tells a place where it cannot be yet by the
-//! clock has jumped: the count goes on from where the clock says, and the ring is turned under it. One that is slower than
-//! the clock is slow.
+//! clock has jumped. If it is not far ahead it has leapt, as a device does that fetches a good deal at once: that has gone. Else, or
+//! when the driver has just set the device up anew, it is elsewhere: the count goes on from where the clock says, and the ring is
+//! turned under it. One that is slower than the clock is slow.
 
 use std::time::Duration;
 
@@ -41,6 +42,8 @@ pub(crate) struct Position {
     at: Duration,
     /// Frames that it is behind the clock, as far as that is of the last moments: it may make up for them at once.
     behind: u64,
+    /// The driver may have moved it since.
+    doubted: bool,
     /// It was moved: the next place has nothing to do with the last.
     moved: bool,
 }
@@ -50,15 +53,17 @@ pub(crate) struct Position {
 pub(crate) struct Moved {
     /// Frames since the last.
     pub(crate) frames: u64,
-    /// It has jumped: what was in the ring is not where it will play next.
-    pub(crate) jumped: bool,
+    /// It is further than it can be by the clock.
+    pub(crate) leapt: bool,
+    /// It is elsewhere: what was in the ring is not where it will play next.
+    pub(crate) elsewhere: bool,
 }
 
 impl Position {
     /// At the beginning of a ring, `passed` frames having gone before it.
     pub(crate) fn new(ring: u32, period: u32, rate: u32, passed: u64, now: Duration) -> Position {
         let [ring, period, rate] = [ring, period, rate].map(|n| u64::from(n.max(1)));
-        Position { ring, period, rate, origin: passed, passed, at: now, behind: 0, moved: false }
+        Position { ring, period, rate, origin: passed, passed, at: now, behind: 0, doubted: false, moved: false }
     }
 
     /// Frames that the device has played or recorded.
@@ -80,6 +85,11 @@ impl Position {
     /// It stood still until `now`.
     pub(crate) fn stood_still(&mut self, now: Duration) {
         self.at = now;
+    }
+
+    /// The driver may have moved it in the ring.
+    pub(crate) fn doubt(&mut self) {
+        self.doubted = true;
     }
 
     /// It was moved in the ring.
@@ -105,17 +115,18 @@ impl Position {
         let rounds = (expected.saturating_sub(within) + self.ring / 2) / self.ring;
         let frames = within + rounds * self.ring;
         self.at = now;
-        let moved = std::mem::take(&mut self.moved);
-        if frames <= expected + self.behind + slack && !moved {
+        let (moved, doubted) = (std::mem::take(&mut self.moved), std::mem::take(&mut self.doubted));
+        let leapt = frames > expected + self.behind + slack;
+        if !moved && (!leapt || !doubted && frames <= expected + self.ring / 2) {
             self.passed += frames;
             let behind = (self.behind + expected).saturating_sub(frames).min(self.ring / BEHIND_PART);
             self.behind = behind - behind / FORGOTTEN_PART;
-            return Moved { frames, jumped: false };
+            return Moved { frames, leapt, elsewhere: false };
         }
         self.behind = 0;
         self.passed += expected;
         self.origin = self.passed + self.ring - u64::from(place) % self.ring;
-        Moved { frames: expected, jumped: true }
+        Moved { frames: expected, leapt: true, elsewhere: true }
     }
 }
 
@@ -139,7 +150,7 @@ mod tests {
         for step in 1..100 {
             count += 480;
             let moved = position.told((count % 1920) as u32, ms(10 * step));
-            assert_eq!((moved, position.passed()), (Moved { frames: 480, jumped: false }, count));
+            assert_eq!((moved, position.passed()), (Moved { frames: 480, leapt: false, elsewhere: false }, count));
             assert_eq!(position.place(count), count % 1920);
         }
     }
@@ -149,7 +160,7 @@ mod tests {
         for (late, frames) in [(35, 1680), (45, 2160), (85, 4080), (400, 19_200)] {
             let mut position = fresh();
             let moved = position.told((frames % 1920) as u32, ms(late));
-            assert_eq!((moved.frames, moved.jumped), (frames, false), "{late} ms");
+            assert_eq!((moved.frames, moved.leapt), (frames, false), "{late} ms");
         }
         // early and late by some milliseconds: neither back nor a round too far
         let mut position = fresh();
@@ -159,18 +170,30 @@ mod tests {
     }
 
     #[test]
-    fn a_place_where_it_cannot_be_is_a_jump_and_the_count_goes_on_by_the_clock() {
+    fn what_is_not_far_ahead_has_leapt_and_what_is_further_is_elsewhere() {
         let mut position = fresh();
         assert_eq!(position.told(480, ms(10)).frames, 480);
         let moved = position.told(480 + 900, ms(12));
-        assert_eq!(moved, Moved { frames: 96, jumped: true }, "18 ms of sound in 2 ms");
-        assert_eq!((position.passed(), position.place(position.passed())), (576, 1380));
-        assert_eq!(position.told(1380 + 480, ms(22)), Moved { frames: 480, jumped: false });
-        // and back
-        let moved = position.told(1200, ms(23));
-        assert!(moved.jumped);
-        assert_eq!(position.place(position.passed()), 1200);
-        assert_eq!(position.place(position.passed() + 1921), 1201);
+        assert_eq!(moved, Moved { frames: 900, leapt: true, elsewhere: false }, "18 ms of sound in 2 ms");
+        assert_eq!(position.told(480 + 900, ms(25)).frames, 0, "and stands until the clock is there");
+        // half a ring and more is not fetched at once: it is elsewhere
+        let moved = position.told(700, ms(26));
+        assert_eq!(moved, Moved { frames: 48, leapt: true, elsewhere: true });
+        assert_eq!((position.passed(), position.place(position.passed())), (1428, 700));
+        assert_eq!(position.told(700 + 480, ms(36)), Moved { frames: 480, leapt: false, elsewhere: false });
+        assert_eq!(position.place(position.passed() + 1921), 1181);
+    }
+
+    #[test]
+    fn after_the_driver_has_set_it_up_anew_nothing_is_taken_for_a_leap() {
+        let mut position = fresh();
+        assert_eq!(position.told(480, ms(10)).frames, 480);
+        position.doubt();
+        assert!(position.told(480 + 900, ms(12)).elsewhere);
+        position.doubt();
+        assert!(!position.told(480 + 900 + 48, ms(13)).leapt, "it goes on from where it was");
+        position.moved();
+        assert!(position.told(480 + 900 + 60, ms(14)).elsewhere, "and this is certain");
     }
 
     #[test]
@@ -182,7 +205,7 @@ mod tests {
             if time % 30 == 0 {
                 told = time * 441 / 10;
             }
-            assert!(!position.told((told % 14_080) as u32, ms(time)).jumped, "{time} ms");
+            assert!(!position.told((told % 14_080) as u32, ms(time)).leapt, "{time} ms");
             assert_eq!(position.passed(), told);
         }
         // but one that is slow does not get leave to leap by and by
@@ -190,20 +213,20 @@ mod tests {
         for time in (0..10_000).step_by(10) {
             slow.told((time * 430 / 10 % 14_080) as u32, ms(time));
         }
-        assert!(slow.told((430_000 + 3000) % 14_080, ms(10_000)).jumped);
+        assert!(slow.told((430_000 + 3000) % 14_080, ms(10_000)).leapt);
     }
 
     #[test]
     fn one_that_stands_still_does_not_move_with_the_clock() {
         let mut position = fresh();
         position.stood_still(ms(100_000));
-        assert_eq!(position.told(48, ms(100_001)), Moved { frames: 48, jumped: false });
+        assert_eq!(position.told(48, ms(100_001)), Moved { frames: 48, leapt: false, elsewhere: false });
     }
 
     #[test]
     fn one_that_is_stuck_is_no_jump_until_a_period_late() {
         let mut position = fresh();
-        assert_eq!(position.told(0, ms(9)), Moved { frames: 0, jumped: false });
+        assert_eq!(position.told(0, ms(9)), Moved { frames: 0, leapt: false, elsewhere: false });
     }
 
     #[test]

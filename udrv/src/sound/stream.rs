@@ -220,6 +220,11 @@ impl Flow {
         self.counters.lost += frames;
     }
 
+    /// The driver may have set the device up anew.
+    pub(crate) fn doubt(&mut self) {
+        self.position.doubt();
+    }
+
     /// It stood still until `now`, and begins at the beginning of the ring.
     pub(crate) fn begins_anew(&mut self, now: Duration) {
         self.stood_still(now);
@@ -229,18 +234,20 @@ impl Flow {
     /// The device has told its place: what follows from it. Gives the periods that have ended.
     pub(crate) fn told(&mut self, region: &DmaRegion, place: u32, now: Duration) -> Result<u64, DmaError> {
         let before = self.position;
-        let Moved { frames, jumped } = self.position.told(place, now);
+        let Moved { frames, leapt, elsewhere } = self.position.told(place, now);
         self.counters.frames += frames;
         if frames > 0 {
             self.moved_at = now;
             self.stuck = 0;
         }
-        if jumped {
-            self.counters.jumps += 1;
+        self.counters.jumps += u64::from(leapt);
+        if leapt {
             self.drift.stands();
-            self.move_samples(region, before)?;
         } else {
             self.drift.passed(frames, now);
+        }
+        if elsewhere {
+            self.move_samples(region, before)?;
         }
         let passed = self.position.passed();
         if self.is_playback() {

@@ -51,7 +51,7 @@ recorder=
     recorder=$!; }
 within 20 is_phase DAC2 running || { udrvctl status; fail "the tone is not played"; }
 [ -z "$CAPTURE" ] || within 20 is_phase ADC running || { udrvctl status; fail "nothing is recorded"; }
-amixer -q -c Loopback sset PCM 100% || fail "PCM cannot be set"
+amixer -q -c Loopback sset CD 50% || fail "CD cannot be set"
 
 udrv-judge storm "$DEVICE" --done /tmp/storm-is-over > /results/storm.json
 storm_status=$?
