@@ -4,13 +4,13 @@
 //!
 //! - a frame that is spoilt, whatever the machine did: nothing that is wrong may be heard;
 //! - a frame that is missing or there twice, or silence, where a fault had no business with the stream (`places.rs`);
-//! - more than a period of all that together where the stream was stopped on purpose, or the driver restarted.
+//! - more of all that together than the periods that are promised where the stream was stopped on purpose, or the driver restarted.
 //!
 //! What is not: what the machine has cost. It has other things to do, and what is heard has its time.
 //!
 //! - Silence because udrvd was kept waiting for longer than the ring lasts: udrvd counts such an underrun itself, no frame is missing
 //!   for it, and the fault beside it was over long before.
-//! - Where the card stands, the time in which udrvd or the card was ready to run and had no processor: a period is promised beside
+//! - Where the card stands, the time in which udrvd or the card was ready to run and had no processor: what is promised is beside
 //!   that. The kernel counts it, but not the time until another processor has noticed that it is to wake, which on a busy virtual
 //!   machine is as much again; so it counts twice.
 //!
@@ -262,11 +262,12 @@ impl Fault {
 
     /// What may be heard of it, frames.
     fn may_cost(&self, restarted: bool, period: u64) -> u64 {
-        if !restarted && !places::stops(self.entry) {
+        let periods = if restarted { 1 } else { places::may_cost(self.entry) };
+        if periods == 0 {
             return 0;
         }
         let looped = self.fault == "endless-loop" && !restarted;
-        period + frames_in(if looped { self.to_error_ns } else { 0 } + self.waited_ns * UNCOUNTED)
+        periods * period + frames_in(if looped { self.to_error_ns } else { 0 } + self.waited_ns * UNCOUNTED)
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! Of a fault in an entry point that leaves the stream alone nothing may be heard: the card plays on from its ring. `trigger`,
 //! `quiesce` and `probe` are called on the stream that plays, on purpose: it is paused, or the card is stopped, and a fault in
-//! the middle leaves it so until the driver is back. That may cost a period, and so may a restart. Where the
+//! the middle leaves it so until the driver is back. That may cost a period, and so may a restart. `probe` may cost two: to call it
+//! is a restart in all but its name, fault or not, and the fault has it done once more. Where the
 //! fault is an endless loop there, the card also stands for as long as a call is let run, which the report tells.
 
 use super::plan::{self, Injection, MIDDLE, POINTS, Place};
@@ -31,8 +32,8 @@ const PLACES: [Place; 12] = [
     by_call("restore"),
 ];
 
-/// Those that stop what plays.
-const STOPPING: [&str; 3] = ["trigger", "quiesce", "probe"];
+/// Those that stop what plays, and the periods that a fault in them may cost.
+const STOPPING: [(&str, u64); 3] = [("trigger", 1), ("quiesce", 1), ("probe", 2)];
 
 /// Every fault at every one of them, a period and a half to three apart: the card tells its place once a
 /// period, and so what is heard can only be of one of them.
@@ -51,9 +52,9 @@ pub(super) fn rank(entry: &str, point: &str, fault: &str) -> (usize, usize, usiz
     plan::rank(&PLACES, entry, point, fault)
 }
 
-/// Whether the card stands while a fault in this entry point is recovered from.
-pub(super) fn stops(entry: &str) -> bool {
-    STOPPING.contains(&entry)
+/// Periods that a fault in this entry point may cost: 0 unless the card stands while it is recovered from.
+pub(super) fn may_cost(entry: &str) -> u64 {
+    STOPPING.iter().find(|(stopping, _)| *stopping == entry).map_or(0, |(_, periods)| *periods)
 }
 
 #[cfg(test)]
@@ -70,6 +71,7 @@ mod tests {
         all.dedup_by_key(|i| (i.entry, i.point, i.fault));
         assert_eq!(all.len(), 96);
         assert_eq!(pointer_plan(960, 1).len(), 6);
-        assert!(STOPPING.iter().all(|entry| PLACES.iter().any(|place| place.entry == *entry)));
+        assert_eq!(["probe", "quiesce", "pointer"].map(may_cost), [2, 1, 0]);
+        assert!(STOPPING.iter().all(|(entry, _)| PLACES.iter().any(|place| place.entry == *entry)));
     }
 }
