@@ -80,7 +80,7 @@ impl Ens1371 {
     fn access_codec(&mut self, value: u32) {
         let stuck = self.link_is_stuck();
         let polls = self.config.codec_polls.max(stuck.into());
-        let Some(access) = self.link.start(value, polls) else {
+        let Some(access) = self.link.start(value, polls, self.config.codec_time) else {
             self.parts.counters.codec_lost += 1;
             return;
         };

@@ -68,6 +68,8 @@ pub struct Config {
     pub clock: Clock,
     /// Reads of CODEC that still show WIP after an access was started. The real link takes up to two frames, 42 us.
     pub codec_polls: u32,
+    /// Time for which it shows WIP at least, by the system's clock whatever moves the samples. Zero by default.
+    pub codec_time: Duration,
     /// Reads of SRC that still show RAM_BUSY after it was written.
     pub src_polls: u32,
     /// Time that a register read takes on the bus, spent spinning. Zero by default; a real PCI read is about 1 us.
@@ -91,6 +93,7 @@ impl Default for Config {
             variant: Variant::default(),
             clock: Clock::default(),
             codec_polls: 2,
+            codec_time: Duration::ZERO,
             src_polls: 1,
             read_cost: Duration::ZERO,
             write_cost: Duration::ZERO,

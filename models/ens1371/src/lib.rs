@@ -60,7 +60,7 @@
 //! - **SRC** is busy for [`Config::src_polls`] reads after each write; a write in that time is lost and counted, and its
 //!   data reads 0. Bits 16 to 18 are not in the specification: drivers take them for where the converter is in its turn,
 //!   and wait for 0 and then 1. They count the reads, and are shown if bit 16 was written.
-//! - **CODEC** shows WIP for [`Config::codec_polls`] reads; a write in that time is lost and counted. RDY is set when the
+//! - **CODEC** shows WIP for [`Config::codec_polls`] reads and [`Config::codec_time`]; a write in that time is lost and counted. RDY is set when the
 //!   data of a read is there, until the next access.
 //! - **Rates**: a DAC takes `frequency / N` samples for each at 48 kHz, the ADC makes one for each `frequency / N`;
 //!   frequency is bits 10 to 15 of INT_REGS and VFREQ_FRAC, N is of TRUNC_N. Not faster than 48 kHz. With a frequency or

@@ -1,5 +1,7 @@
 //! The AC link as CODEC shows it: one access at a time, which takes a while (AudioPCI 97 specification, section 7).
 
+use std::time::{Duration, Instant};
+
 use crate::regs::codec::{PIRD, RDY, WIP};
 
 #[derive(Debug, Default)]
@@ -8,6 +10,8 @@ pub(crate) struct Link {
     shown: u32,
     /// Reads of CODEC that still show it in progress.
     left: u32,
+    /// And until when it is.
+    until: Option<Instant>,
     /// It was a read, and its data is there when it is over.
     answers: bool,
 }
@@ -20,13 +24,14 @@ pub(crate) enum Access {
 }
 
 impl Link {
-    /// A write of CODEC; it shows in so many reads of it. `None`: one is in progress, and this is lost.
-    pub(crate) fn start(&mut self, value: u32, polls: u32) -> Option<Access> {
-        if self.left > 0 {
+    /// A write of CODEC; it shows in so many reads of it, and for so long. `None`: one is in progress, and this is lost.
+    pub(crate) fn start(&mut self, value: u32, polls: u32, time: Duration) -> Option<Access> {
+        if self.left > 0 || self.is_under_way() {
             return None;
         }
         let register = (value >> 16 & 0x7f) as u8;
-        *self = Self { shown: value & (0x7f << 16 | PIRD | 0xffff), left: polls, answers: false };
+        let until = (!time.is_zero()).then(|| Instant::now() + time);
+        *self = Self { shown: value & (0x7f << 16 | PIRD | 0xffff), left: polls, until, answers: false };
         Some(if value & PIRD != 0 { Access::Read(register) } else { Access::Write(register, value as u16) })
     }
 
@@ -36,10 +41,15 @@ impl Link {
         self.answers = true;
     }
 
+    /// Its time is not over.
+    fn is_under_way(&self) -> bool {
+        self.until.is_some_and(|until| Instant::now() < until)
+    }
+
     /// A read of CODEC; `stuck` keeps it in progress.
     pub(crate) fn read(&mut self, stuck: bool) -> u32 {
-        if self.left > 0 {
-            self.left -= u32::from(!stuck);
+        if self.left > 0 || self.is_under_way() {
+            self.left = self.left.saturating_sub((!stuck).into());
             return self.shown & !0xffff | WIP;
         }
         if self.answers { self.shown | RDY } else { self.shown }

@@ -8,6 +8,7 @@ mod engine;
 mod figures;
 mod guest_net;
 mod net;
+mod sound;
 mod table;
 mod usb;
 
@@ -19,7 +20,7 @@ use crate::steps::Failure;
 // ------------------------------------------------------------------------------------------------------------------
 // The sections, in order.
 // ------------------------------------------------------------------------------------------------------------------
-const SECTIONS: [Measure; 3] = [engine::measure, device::measure, usb::measure];
+const SECTIONS: [Measure; 4] = [engine::measure, device::measure, usb::measure, sound::measure];
 // ------------------------------------------------------------------------------------------------------------------
 
 /// Measures a section.

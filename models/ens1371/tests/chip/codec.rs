@@ -1,5 +1,7 @@
 //! The codec behind its link.
 
+use std::time::{Duration, Instant};
+
 use model_ens1371::codec::{MUTE, VENDOR_ID, powerdown, reg};
 use model_ens1371::{Config, Nothing, Variant, regs};
 use regs::{codec, control, status};
@@ -81,6 +83,24 @@ fn an_access_takes_a_while_and_another_one_then_is_lost() {
     assert_eq!(b.r32(regs::CODEC), done, "double words only");
     let counters = b.handle.counters();
     assert_eq!((counters.codec_reads, counters.codec_writes, counters.codec_lost), (1, 1, 1));
+}
+
+#[test]
+fn an_access_takes_its_time() {
+    const TIME: Duration = Duration::from_millis(2);
+    let mut b = Bench::of(Config { codec_polls: 0, codec_time: TIME, ..Config::default() }, Nothing);
+    let start = Instant::now();
+    b.w32(regs::CODEC, codec::read(reg::VENDOR_ID1));
+    let mut looks = 0;
+    let answer = loop {
+        let value = b.r32(regs::CODEC);
+        if value & codec::WIP == 0 {
+            break value;
+        }
+        looks += 1;
+    };
+    assert!(start.elapsed() >= TIME && looks > 0);
+    assert_eq!(answer as u16, VENDOR_ID[0]);
 }
 
 #[test]
