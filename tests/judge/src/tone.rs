@@ -16,6 +16,9 @@ const LOUDNESS: f64 = 10_000.0;
 /// From one count to the next.
 const STEP: i32 = 16;
 
+/// Bytes of silence at the end: half a second or so.
+const REST: usize = 100_000;
+
 /// Writes the tone to standard output, until nobody reads it or a file is there.
 #[derive(clap::Args)]
 pub(crate) struct Tone {
@@ -41,6 +44,10 @@ impl Tone {
                 other => other.map_err(|error| format!("standard output: {error}"))?,
             }
         }
-        Ok(())
+        // what the loopback card does to the last of it is no matter
+        match output.write_all(&[0; REST]) {
+            Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(format!("standard output: {error}")),
+            _ => Ok(()),
+        }
     }
 }

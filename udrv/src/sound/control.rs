@@ -80,8 +80,9 @@ impl<D: SoundDriver> SoundDevice<D> {
             }
             Entry::Quiesce => {
                 let quiet = self.quieten();
+                self.begin_anew();
                 self.must(Entry::Restore, |cx| D::restore(cx))?;
-                self.begins_anew();
+                self.stood_still();
                 self.look()?;
                 quiet?;
             }
@@ -112,6 +113,12 @@ impl<D: SoundDriver> SoundDevice<D> {
         let now = self.clock();
         self.class.flows.iter_mut().filter(|flow| flow.phase.moves()).for_each(|flow| flow.guess(now));
         quiet
+    }
+
+    /// Time in which the device stood still on purpose.
+    fn stood_still(&mut self) {
+        let now = self.clock();
+        self.class.flows.iter_mut().filter(|flow| flow.phase.moves()).for_each(|flow| flow.stood_still(now));
     }
 
     /// Asks where the device is in all rings.

@@ -290,10 +290,14 @@ impl<D: SoundDriver> SoundDevice<D> {
         }
     }
 
-    /// The device was quiesced and begins anew at the beginning of its rings.
-    pub(super) fn begins_anew(&mut self) {
-        let now = self.clock();
-        self.class.flows.iter_mut().filter(|flow| flow.phase.moves()).for_each(|flow| flow.begins_anew(now));
+    /// The device was quiesced and will begin at the beginning of its rings: that is where its samples are then.
+    pub(super) fn begin_anew(&mut self) {
+        let (region, now) = (self.host.pool.region(), self.clock());
+        for flow in self.class.flows.iter_mut().filter(|flow| flow.phase.moves()) {
+            if let Err(error) = flow.keep(region, now).and_then(|()| flow.begin_anew(region, now)) {
+                tracing::warn!(device = %self.name, %error, "samples were lost");
+            }
+        }
     }
 
     /// For the samples of streams whose rings the driver is about to forget.

@@ -44,8 +44,6 @@ pub(crate) struct Position {
     behind: u64,
     /// The driver may have moved it since.
     doubted: bool,
-    /// It was moved: the next place has nothing to do with the last.
-    moved: bool,
 }
 
 /// What a place that was told means.
@@ -63,7 +61,7 @@ impl Position {
     /// At the beginning of a ring, `passed` frames having gone before it.
     pub(crate) fn new(ring: u32, period: u32, rate: u32, passed: u64, now: Duration) -> Position {
         let [ring, period, rate] = [ring, period, rate].map(|n| u64::from(n.max(1)));
-        Position { ring, period, rate, origin: passed, passed, at: now, behind: 0, doubted: false, moved: false }
+        Position { ring, period, rate, origin: passed, passed, at: now, behind: 0, doubted: false }
     }
 
     /// Frames that the device has played or recorded.
@@ -92,11 +90,6 @@ impl Position {
         self.doubted = true;
     }
 
-    /// It was moved in the ring.
-    pub(crate) fn moved(&mut self) {
-        self.moved = true;
-    }
-
     /// It has moved with the clock until `now`, by no more than `most` frames; how many.
     pub(crate) fn guess(&mut self, now: Duration, most: u64) -> u64 {
         let frames = self.frames_in(now.saturating_sub(self.at)).min(most);
@@ -115,9 +108,9 @@ impl Position {
         let rounds = (expected.saturating_sub(within) + self.ring / 2) / self.ring;
         let frames = within + rounds * self.ring;
         self.at = now;
-        let (moved, doubted) = (std::mem::take(&mut self.moved), std::mem::take(&mut self.doubted));
+        let doubted = std::mem::take(&mut self.doubted);
         let leapt = frames > expected + self.behind + slack;
-        if !moved && (!leapt || !doubted && frames <= expected + self.ring / 2) {
+        if !leapt || !doubted && frames <= expected + self.ring / 2 {
             self.passed += frames;
             let behind = (self.behind + expected).saturating_sub(frames).min(self.ring / BEHIND_PART);
             self.behind = behind - behind / FORGOTTEN_PART;
@@ -192,8 +185,6 @@ mod tests {
         assert!(position.told(480 + 900, ms(12)).elsewhere);
         position.doubt();
         assert!(!position.told(480 + 900 + 48, ms(13)).leapt, "it goes on from where it was");
-        position.moved();
-        assert!(position.told(480 + 900 + 60, ms(14)).elsewhere, "and this is certain");
     }
 
     #[test]

@@ -225,12 +225,6 @@ impl Flow {
         self.position.doubt();
     }
 
-    /// It stood still until `now`, and begins at the beginning of the ring.
-    pub(crate) fn begins_anew(&mut self, now: Duration) {
-        self.stood_still(now);
-        self.position.moved();
-    }
-
     /// The device has told its place: what follows from it. Gives the periods that have ended.
     pub(crate) fn told(&mut self, region: &DmaRegion, place: u32, now: Duration) -> Result<u64, DmaError> {
         let before = self.position;
@@ -378,6 +372,11 @@ impl Flow {
         self.memory.read(region, place, &mut kept)?;
         self.kept = kept;
         Ok(())
+    }
+
+    /// The ring is begun anew, with what was kept at its beginning.
+    pub(crate) fn begin_anew(&mut self, region: &DmaRegion, now: Duration) -> Result<(), DmaError> {
+        self.put_back(region, self.memory, now)
     }
 
     /// The ring is a new one, with what was kept at its beginning.
