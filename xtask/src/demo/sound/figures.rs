@@ -2,8 +2,8 @@
 //!
 //! What is right to fail on:
 //!
-//! - a frame that is spoilt, whatever the machine did: nothing that is wrong may be heard;
-//! - a frame that is missing or there twice, or silence, where a fault had no business with the stream (`places.rs`);
+//! - a frame that is spoilt or there twice, whatever the machine did: nothing that is wrong or stale may be heard;
+//! - a frame that is missing, or silence, where a fault had no business with the stream (`places.rs`);
 //! - more of all that together than the periods that are promised where the stream was stopped on purpose, or the driver restarted.
 //!
 //! What is not: what the machine has cost. It has other things to do, and what is heard has its time.
@@ -213,6 +213,7 @@ impl Figures {
         say(self.canary_intact, "a fault has changed memory of udrvd".to_owned());
         for (heard, run) in [(&self.heard, "protected"), (&self.restarts_heard, "with restarts")] {
             say(heard.right > 0, format!("{run}: nothing was heard"));
+            say(heard.repeated == 0, format!("{run}: {} frames were heard twice", heard.repeated));
             say(heard.spoilt == 0, format!("{run}: {} frames were spoilt", heard.spoilt));
         }
         say(self.unprotected.len() == plan::FAULTS.len(), "not every fault was tried without protection".to_owned());
@@ -361,6 +362,7 @@ pub(super) mod tests {
         assert_eq!(judged(|f| f.canary_intact = false), 1);
         assert_eq!(judged(|f| f.heard.right = 0), 1);
         assert_eq!(judged(|f| f.faults[0].heard.repeated = 1), 1);
+        assert_eq!(judged(|f| f.heard.repeated = 1), 1);
         assert_eq!(judged(|f| f.restarts_heard.spoilt = 1), 1);
         assert_eq!(judged(|f| f.unprotected.clear()), 1);
         assert_eq!(judged(|f| f.unprotected[0].silent_ms = None), 1);
