@@ -98,7 +98,13 @@ fn write_sound(out: &mut String, sound: &SoundStatus) -> fmt::Result {
         if stream.rate > 0 {
             let StreamStatus { rate, bits, channels, period, ring_periods, .. } = stream;
             write!(out, ", {rate} Hz, {bits} bits, {channels} channels, {ring_periods} periods of {period} frames")?;
-            write!(out, "; {} frames, {} xruns, {} frames of silence or lost", c.frames, c.xruns, c.lost)?;
+            write!(
+                out,
+                "; {} frames, {} xruns, {} frames of silence or lost",
+                c.frames,
+                c.xruns + stream.endpoint_xruns,
+                c.lost
+            )?;
             write!(out, "; {:+} ppm", stream.faster)?;
         }
         writeln!(out)?;

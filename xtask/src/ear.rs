@@ -50,11 +50,6 @@ impl Heard {
         self.jumps.iter().filter_map(|jump| usize::try_from(-jump).ok()).sum()
     }
 
-    /// The most that was heard again at once.
-    pub(crate) fn most_repeated(&self) -> usize {
-        self.jumps.iter().filter_map(|jump| usize::try_from(-jump).ok()).max().unwrap_or(0)
-    }
-
     /// The longest silence in it.
     pub(crate) fn longest_gap(&self) -> usize {
         self.gaps.iter().copied().max().unwrap_or(0)
@@ -160,7 +155,7 @@ mod tests {
         frames[500] = [30_000, 30_000];
         let heard = listen(&frames);
         assert_eq!(heard.jumps, [1, 480, -100], "one of them is the wrong one");
-        assert_eq!((heard.missing(), heard.repeated(), heard.most_repeated()), (481, 100, 100));
+        assert_eq!((heard.missing(), heard.repeated()), (481, 100));
         assert_eq!((heard.gaps.clone(), heard.wrong, heard.silent(), heard.longest_gap()), (vec![300], 1, 300, 300));
         assert_eq!(heard.samples, 999 + 520 + 1000 + 1100);
     }

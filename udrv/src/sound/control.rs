@@ -39,6 +39,9 @@ pub struct StreamStatus {
     pub ring_periods: u32,
     /// Frames that wait in the ring.
     pub waiting: u64,
+    /// Times that samples were lost between the application and this process.
+    #[serde(default)]
+    pub endpoint_xruns: u64,
     /// How much faster the device is than the system's clock, in parts of a million.
     pub faster: i32,
     /// Counters.
@@ -171,7 +174,7 @@ impl<D: SoundDriver> SoundDevice<D> {
     }
 
     pub(super) fn sound_status(&mut self) -> SoundStatus {
-        let streams = self.class.flows.iter().map(|flow| StreamStatus {
+        let streams = self.class.flows.iter().enumerate().map(|(number, flow)| StreamStatus {
             name: flow.info.name.to_owned(),
             playback: flow.info.direction == Direction::Playback,
             phase: flow.phase,
@@ -181,6 +184,7 @@ impl<D: SoundDriver> SoundDevice<D> {
             period: flow.params.period,
             ring_periods: flow.params.periods,
             waiting: flow.waiting(),
+            endpoint_xruns: self.class.endpoint.xruns(Stream(number as u32)),
             faster: flow.off(),
             counters: flow.counters,
         });
@@ -211,6 +215,7 @@ mod tests {
             period: 480,
             ring_periods: 8,
             waiting: 9,
+            endpoint_xruns: 8,
             faster: -10,
             counters,
         };

@@ -96,6 +96,12 @@ pub trait SoundEndpoint: Send {
         false
     }
 
+    /// How often the application's samples were lost before they were taken, or there were none of it to be had: for the status.
+    fn xruns(&self, stream: Stream) -> u64 {
+        let _ = stream;
+        0
+    }
+
     /// `stream` could not be started, or was ended by the device; why. Who plays there shall notice.
     ///
     /// # Errors

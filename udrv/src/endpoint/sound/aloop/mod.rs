@@ -273,6 +273,10 @@ impl SoundEndpoint for Aloop {
         Ok(wish)
     }
 
+    fn xruns(&self, stream: Stream) -> u64 {
+        self.lines.get(stream.0 as usize).map_or(0, Line::xruns)
+    }
+
     fn take(&mut self, stream: Stream, to: &mut [u8]) -> Result<usize, SoundEndpointError> {
         let Some(line) = self.lines.get_mut(stream.0 as usize).filter(|line| line.is_playback()) else { return Ok(0) };
         let taken = line.take(to);
