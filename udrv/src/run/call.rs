@@ -177,6 +177,9 @@ impl<C: Class> Running<C> {
         C::release(self);
         if answer.is_err() {
             self.accounts.error(entry as usize);
+        } else if entry == Entry::Probe {
+            // it has set all of the device up
+            self.host.marks.clear();
         }
         Ok(answer)
     }

@@ -78,6 +78,7 @@ impl<D: SoundDriver> SoundDevice<D> {
             }
             Entry::Restore => {
                 self.must(entry, |cx| D::restore(cx))?;
+                self.host.marks.clear();
                 self.class.flows.iter_mut().filter(|flow| flow.phase.moves()).for_each(Flow::doubt);
                 self.look()?;
             }

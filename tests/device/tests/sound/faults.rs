@@ -101,3 +101,22 @@ fn a_restart_begins_where_the_last_has_stopped() {
     assert!(longest_gap(&tape) <= 480);
     assert_eq!(hand.stream(DAC2).counters.xruns, 0);
 }
+
+#[test]
+fn what_a_fault_has_marked_is_restored_once() {
+    let mut hand = SoundHand::new();
+    hand.start(DAC2, USUAL, &numbered(0, 4 * RATE));
+    let accesses = |hand: &mut SoundHand| {
+        let before = hand.status().register_accesses;
+        hand.ask(Command::Call(Entry::Restore));
+        let after = hand.status().register_accesses;
+        after.0 - before.0 + after.1 - before.1
+    };
+    let few = accesses(&mut hand);
+    hand.fault(Entry::Probe, InjectedFault::NullWrite, Point::End);
+    hand.pass(480);
+    assert_eq!(accesses(&mut hand), few, "a probe that has worked leaves nothing to be restored");
+    hand.fault(Entry::SetControl, InjectedFault::NullWrite, Point::End);
+    hand.pass(480);
+    assert_eq!(accesses(&mut hand), few, "nor does a restore");
+}
