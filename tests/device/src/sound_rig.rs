@@ -200,9 +200,17 @@ impl SoundHand {
     /// # Panics
     /// When the device was given up.
     pub fn pass(&mut self, frames: u64) {
+        self.pass_by(frames, STEP);
+    }
+
+    /// The same in steps of so many frames.
+    ///
+    /// # Panics
+    /// When the device was given up.
+    pub fn pass_by(&mut self, frames: u64, step: u64) {
         let mut left = frames;
         while left > 0 {
-            let step = left.min(STEP);
+            let step = left.min(step);
             left -= step;
             self.bench.advance_clock(step);
             self.clock.turn(Duration::from_nanos(step * 1_000_000_000 / u64::from(RATE)));
@@ -230,9 +238,17 @@ impl SoundHand {
 
     /// Ends it, and plays what is left.
     pub fn drain(&mut self, stream: Stream) {
+        self.drain_by(stream, STEP);
+    }
+
+    /// The same in steps of so many frames.
+    ///
+    /// # Panics
+    /// When it goes on.
+    pub fn drain_by(&mut self, stream: Stream, step: u64) {
         self.desk.wish(Wish::Stop(stream));
         self.serve();
-        self.pass(u64::from(RATE) / 10);
+        self.pass_by(u64::from(RATE) / 10, step);
         assert_eq!(self.stream(stream).phase, Phase::Idle, "{:?}", self.stream(stream));
     }
 

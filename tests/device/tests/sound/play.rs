@@ -1,10 +1,15 @@
 //! Playing: each sample once, in order, whatever the application does.
 
+use std::time::Duration;
+
+use model_ens1371::{Config, Samples};
 use udrv::endpoint::sound::{Sound, Wish};
-use udrv::run::Command;
-use udrv::sound::Phase;
+use udrv::run::{Command, Options};
+use udrv::sound::{Phase, SoundOptions};
 use udrv_driver::{ControlValue, Format};
-use udrv_tests::sound_rig::{ADC, DAC1, DAC2, RATE, SoundHand, USUAL, assert_in_order, longest_gap, numbered, sound};
+use udrv_tests::sound_rig::{
+    ADC, DAC1, DAC2, RATE, SoundHand, USUAL, assert_in_order, longest_gap, numbered, options, sound,
+};
 
 #[test]
 fn what_is_played_is_heard_once_and_bit_for_bit() {
@@ -137,4 +142,24 @@ fn a_control_is_turned_heard_and_kept() {
     hand.desk.wish(Wish::Set(master, ControlValue { left: 2, right: 0 }));
     hand.pass(480);
     assert!(hand.desk.shown().is_empty() && hand.status().faults == 0);
+}
+
+#[test]
+fn periods_and_rings_of_any_size_play() {
+    for (ms, periods) in [(1, 2), (1, 1024), (7, 3), (85, 4), (1000, 2), (1000, 1024)] {
+        let sizes = SoundOptions { period: Duration::from_millis(ms), periods };
+        let options = Options { sound: sizes, ..options() };
+        let mut hand =
+            SoundHand::try_new(options, Config::default(), Samples::default(), |_| {}).expect("the device starts");
+        hand.start(DAC2, USUAL, &numbered(0, 30_000));
+        let stream = hand.stream(DAC2);
+        let bytes = stream.period * stream.ring_periods * 4;
+        assert!(stream.ring_periods >= 2 && bytes <= 65_536, "{ms} ms, {periods}: {stream:?}");
+        // a quarter of a period at a time
+        let step = u64::from(stream.period / 4).clamp(1, 240);
+        hand.pass_by(29_000, step);
+        hand.drain_by(DAC2, step);
+        let tape = hand.tape.take();
+        assert_eq!((assert_in_order(&tape), longest_gap(&tape)), (30_000, 0), "{ms} ms, {periods}: {stream:?}");
+    }
 }
