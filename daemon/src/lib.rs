@@ -4,7 +4,7 @@
 //!   udrvctl --JSON line--> control socket --command--> device thread (udrvd's main thread)
 //! ```
 //!
-//! `drivers.rs` lists the drivers and what they drive, `models.rs` the cards in software; `serve.rs` shows one to another process, `jacks.rs` is what is plugged into one for sound; `device.rs` turns what a person typed into a bus;
+//! `drivers.rs` lists the drivers and what they drive, `models.rs` the cards in software; `serve.rs` shows one to another process, `jacks.rs` is what is plugged into one for sound, `hand.rs` what moves a mouse; `device.rs` turns what a person typed into a bus;
 //! `control.rs` serves the socket, `client.rs` is its other end, `protocol.rs` what passes between them; `show.rs` prints it for people.
 #![forbid(unsafe_code)]
 
@@ -12,6 +12,7 @@ pub mod client;
 pub mod control;
 pub mod device;
 pub mod drivers;
+mod hand;
 pub mod jacks;
 pub mod models;
 pub mod protocol;

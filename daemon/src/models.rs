@@ -8,7 +8,9 @@ use std::str::FromStr;
 
 use model_card::{Chip, Model as Function, Nic};
 use model_ens1371::{Clock, Ens1371, Jacks};
+use model_pcips2::{PciPs2Model, Socket};
 use model_pegasus::PegasusModel;
+use model_psmouse::{PsMouseHandle, PsMouseModel};
 use model_wire::{FarPort, NicPort, Wire, WireConfig};
 use udrv::device::Opened;
 use udrv_bus::{BusError, PciFunction, UsbDevice};
@@ -28,11 +30,19 @@ enum Build {
     Wired(fn(Option<usize>, NicPort) -> Card),
     /// For sound: with something at its jacks, at a pace in percent of real time.
     Sound(fn(Option<usize>, Jacks, u32) -> Card),
+    /// A mouse: at a controller, with a hand on it.
+    Mouse(fn(Option<usize>) -> (Card, PsMouseHandle)),
 }
 
 /// All of them.
-pub const MODELS: &[Family] =
-    &[nic::<model_e1000::E1000>(), ENS1371, PEGASUS, nic::<model_r8169::R8169>(), nic::<model_rtl8139::Rtl8139>()];
+pub const MODELS: &[Family] = &[
+    nic::<model_e1000::E1000>(),
+    ENS1371,
+    PEGASUS,
+    PSMOUSE,
+    nic::<model_r8169::R8169>(),
+    nic::<model_rtl8139::Rtl8139>(),
+];
 
 /// The pace of a sound card that plays as one of silicon does, in percent.
 pub const REAL_TIME: u32 = 100;
@@ -107,6 +117,18 @@ const ENS1371: Family = Family {
     }),
 };
 
+/// The PS/2 mouse, at a controller on PCI that only Linux has a driver for.
+const PSMOUSE: Family = Family {
+    name: "psmouse",
+    variants: || model_psmouse::VARIANTS.iter().map(|(name, _)| *name).collect(),
+    build: Build::Mouse(|variant| {
+        let variant = variant.map(|number| model_psmouse::VARIANTS[number].1).unwrap_or_default();
+        let (line, hand) = PsMouseModel::new(model_psmouse::Config::of(variant));
+        let (function, bench) = PciPs2Model::new((), Socket::new(line));
+        (Card::Pci(Box::new(function), Box::new(move || Ok(Box::new(bench.open()?)))), hand)
+    }),
+};
+
 /// A network card of the usual make.
 const fn nic<C: Nic<Config: Default>>() -> Family {
     Family {
@@ -141,8 +163,14 @@ impl Model {
         matches!(self.family.build, Build::Sound(_))
     }
 
+    /// Whether it is a mouse.
+    #[must_use]
+    pub fn is_mouse(&self) -> bool {
+        matches!(self.family.build, Build::Mouse(_))
+    }
+
     /// Builds a card. One for a network is at a wire, and the port is the other end of that, for whoever shall be there; to
-    /// a sound card nothing is connected.
+    /// a sound card nothing is connected, and nobody moves a mouse.
     #[must_use]
     pub fn build(&self, wire: WireConfig) -> (Card, Option<FarPort>) {
         match self.family.build {
@@ -151,6 +179,7 @@ impl Model {
                 (build(self.variant, near), Some(far))
             }
             Build::Sound(build) => (build(self.variant, Jacks::default(), REAL_TIME), None),
+            Build::Mouse(build) => (build(self.variant).0, None),
         }
     }
 
@@ -158,8 +187,17 @@ impl Model {
     #[must_use]
     pub fn build_with(&self, jacks: Jacks, pace: u32) -> Option<Card> {
         match self.family.build {
-            Build::Wired(_) => None,
+            Build::Wired(_) | Build::Mouse(_) => None,
             Build::Sound(build) => Some(build(self.variant, jacks, pace)),
+        }
+    }
+
+    /// Builds a mouse at its controller, and the bench with the hand on it; `None`: it is none.
+    #[must_use]
+    pub fn build_mouse(&self) -> Option<(Card, PsMouseHandle)> {
+        match self.family.build {
+            Build::Wired(_) | Build::Sound(_) => None,
+            Build::Mouse(build) => Some(build(self.variant)),
         }
     }
 }
@@ -225,7 +263,8 @@ mod tests {
             let id = model.build(WireConfig::default()).0.opened().id().expect("it is there").expect("it answers");
             let driver = drivers::for_id(id).map(|driver| driver.name);
             // drivers are for networks so far
-            assert!(driver == Some(model.family()) || model.is_for_sound() && driver.is_none(), "{id}: {driver:?}");
+            let has_none = model.is_for_sound() || model.is_mouse();
+            assert!(driver == Some(model.family()) || has_none && driver.is_none(), "{id}: {driver:?}");
         }
     }
 

@@ -16,6 +16,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::{Handle, Signals};
 use udrv_bus::PciFunction;
 
+use crate::hand::Hand;
 use crate::jacks::SoundOptions;
 use crate::models::{Card, Model, Open, ParseModelError};
 
@@ -63,6 +64,18 @@ pub enum ServeModelError {
         /// The model.
         name: String,
     },
+    /// It is a mouse.
+    #[error("model {name} is a mouse: of the options it has --hand alone")]
+    OnlyHand {
+        /// The model.
+        name: String,
+    },
+    /// It is none.
+    #[error("model {name} is no mouse: --hand is for mice")]
+    NoHand {
+        /// The model.
+        name: String,
+    },
     /// A file at a jack.
     #[error(transparent)]
     Wav(#[from] WavError),
@@ -81,6 +94,8 @@ pub struct Around {
     pub far_end: Option<FarEnd>,
     /// Of a sound card. The usual: nothing.
     pub sound: Option<SoundOptions>,
+    /// Of a mouse: where its hand is told what to do. The usual: nobody moves it.
+    pub hand: Option<PathBuf>,
 }
 
 /// What is at the other end of a served model's wire.
@@ -138,6 +153,15 @@ impl fmt::Display for FarEnd {
 /// [`ServeModelError`].
 pub fn serve(name: &str, socket: &Path, around: &Around) -> Result<(), ServeModelError> {
     let model: Model = name.parse()?;
+    if model.is_mouse() {
+        if around.far_end.is_some() || around.sound.is_some() {
+            return Err(ServeModelError::OnlyHand { name: name.to_owned() });
+        }
+        return serve_mouse(&model, socket, around.hand.as_deref());
+    }
+    if around.hand.is_some() {
+        return Err(ServeModelError::NoHand { name: name.to_owned() });
+    }
     if model.is_for_sound() {
         if around.far_end.is_some() {
             return Err(ServeModelError::NoWire { name: name.to_owned() });
@@ -192,6 +216,19 @@ fn serve_sound(model: &Model, socket: &Path, sound: &SoundOptions) -> Result<(),
     // whole, whatever has ended it
     output.map_or(Ok(()), |output| output.finish())?;
     served
+}
+
+fn serve_mouse(model: &Model, socket: &Path, hand: Option<&Path>) -> Result<(), ServeModelError> {
+    let signals = Signals::new([SIGTERM, SIGINT])?;
+    let server = Server::bind(socket)?;
+    let Some((Card::Pci(function, reopen), mouse)) = model.build_mouse() else {
+        return Err(ServeModelError::NoHand { name: model.to_string() });
+    };
+    let _hand = hand.map(|path| Hand::start(path, mouse)).transpose()?;
+    drop(function);
+    let path = socket.display();
+    let told = hand.map(|hand| format!("; its hand is at {}", hand.display())).unwrap_or_default();
+    run(server, reopen, signals, format_args!("serving model:{model} at {path}{told}"), &path)
 }
 
 /// Serves a card on PCI that is made, until a signal comes.

@@ -105,6 +105,11 @@ enum ModelAction {
         wire: WireArguments,
         #[command(flatten)]
         sound: SoundArguments,
+        /// Listen at this socket, which must not exist, for what the hand on a mouse is to do, a line each: "move RIGHT AWAY
+        /// MS" (in eighths of a millimetre), "press BUTTON", "release BUTTON", "turn CLICKS", "unplug", "plug-in", "rest",
+        /// "settings", "counters".
+        #[arg(long, value_name = "SOCKET")]
+        hand: Option<PathBuf>,
     },
     /// Plug an adapter on USB into this machine's virtual host controller (vhci_hcd), in the foreground, until it is detached or
     /// SIGTERM or SIGINT.
@@ -208,9 +213,9 @@ fn run(arguments: &Arguments) -> Result<(), String> {
         }
         Action::Release { device, entry } => (Ok(device.clone()), Request::Release { entry: entry.clone() }),
         Action::Restart { device } => (or_only(device), Request::Restart),
-        Action::Model(ModelAction::Serve { name, socket, wire, sound }) => {
+        Action::Model(ModelAction::Serve { name, socket, wire, sound, hand }) => {
             start_log();
-            let around = Around { far_end: wire.far_end(), sound: sound.options() };
+            let around = Around { far_end: wire.far_end(), sound: sound.options(), hand: hand.clone() };
             return serve::serve(name, socket, &around).map_err(|e| e.to_string());
         }
         Action::Model(ModelAction::PlugIn { name, port, wire }) => {

@@ -5,6 +5,7 @@ mod control;
 mod daemon;
 mod idle;
 mod life;
+mod mouse;
 mod settings;
 mod sound;
 mod vfio_user;

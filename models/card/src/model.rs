@@ -26,11 +26,16 @@ impl<C: Chip> Card<C> {
         // A panic of another thread leaves registers as some access left them: still a chip.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Something has happened at the port: the chip is looked at.
+    pub fn look(&self) {
+        settle(&mut *self.chip());
+    }
 }
 
 impl<C: Chip> Wake for Card<C> {
     fn wake(&self) {
-        settle(&mut *self.chip());
+        self.look();
     }
 }
 

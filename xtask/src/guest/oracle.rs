@@ -3,7 +3,7 @@
 //! ```text
 //!   this machine: udrvctl model serve NAME ==unix socket== QEMU | guest: Linux, its own driver for that chip
 //!                 vfio-user or usb-redir
-//!                 far host 10.0.2.2 at the end of the model's wire, or WAV files at its jacks
+//!                 far host 10.0.2.2 at the end of the model's wire, WAV files at its jacks, or a hand on the mouse
 //! ```
 //!
 //! A model and the driver that we have written for it may share a mistake. Linux's driver was written for the chip. What
@@ -14,11 +14,13 @@
 //! |---|---|
 //! | `nic.rs`, `nic.sh` | network cards: what is checked, and the guest's script |
 //! | `sound.rs`, `sound.sh` | the same for sound cards |
+//! | `mouse.rs`, `mouse.sh` | the same for mice |
 //! | `results.sh` | how a script says what it has found |
 //! | `material.rs`, `hearing.rs` | sounds, and finding them again |
 
 mod hearing;
 mod material;
+mod mouse;
 mod nic;
 mod sound;
 
@@ -51,6 +53,8 @@ enum Bus {
     Usb,
     /// A sound card, served over vfio-user.
     Sound,
+    /// A mouse at a controller, served over vfio-user.
+    Mouse,
 }
 
 impl Pair {
@@ -66,6 +70,10 @@ impl Pair {
         Pair { model, module, bus: Bus::Sound }
     }
 
+    const fn mouse(model: &'static str) -> Pair {
+        Pair { model, module: "psmouse", bus: Bus::Mouse }
+    }
+
     /// The folder that its guest leaves.
     fn scenario(&self) -> String {
         format!("oracle-{}", self.model)
@@ -78,7 +86,7 @@ impl Pair {
 }
 
 /// What can be judged. A new chip is a line here.
-const PAIRS: [Pair; 15] = [
+const PAIRS: [Pair; 19] = [
     Pair::new("rtl8139", "8139too"),
     Pair::new("e1000-82540em", "e1000"),
     Pair::new("e1000-82545em", "e1000"),
@@ -94,11 +102,22 @@ const PAIRS: [Pair; 15] = [
     Pair::sound("ens1371-es1371", "snd_ens1371"),
     Pair::sound("ens1371-es1373", "snd_ens1371"),
     Pair::sound("ens1371-ct5880", "snd_ens1371"),
+    Pair::mouse("psmouse-imex"),
+    Pair::mouse("psmouse-imps2"),
+    Pair::mouse("psmouse-ps2"),
+    Pair::mouse("psmouse-synaptics"),
 ];
 
 /// Those that each run of `cargo xtask test` takes: one of each bus and kind of ring.
-const USUAL: [&str; 6] =
-    ["rtl8139", "e1000-82540em", "r8169-rtl8169sc", "r8169-rtl8168be", "pegasus-adm8511", "ens1371-es1371"];
+const USUAL: [&str; 7] = [
+    "rtl8139",
+    "e1000-82540em",
+    "r8169-rtl8169sc",
+    "r8169-rtl8168be",
+    "pegasus-adm8511",
+    "ens1371-es1371",
+    "psmouse-imex",
+];
 
 /// Judge our models by Linux's own drivers: a model behind a vfio-user socket, and a guest that takes it for the chip.
 #[derive(Debug, clap::Args)]
@@ -232,7 +251,11 @@ fn print(verdict: &Verdict) {
 /// Serves a model, boots a guest with it, and finds out.
 fn judge(pair: Pair, kernel: Kernel) -> Result<Verdict, Failure> {
     let programs = cargo::release_programs(&["udrv-daemon"], &["udrvctl"])?;
-    let judge = if pair.bus == Bus::Sound { sound::judge } else { nic::judge };
+    let judge = match pair.bus {
+        Bus::Pci | Bus::Usb => nic::judge,
+        Bus::Sound => sound::judge,
+        Bus::Mouse => mouse::judge,
+    };
     let Findings { kernel, seconds, findings, complaints } = judge(&pair, &programs[0], kernel)?;
     Ok(Verdict { model: pair.model, module: pair.module, kernel, seconds, findings, complaints })
 }

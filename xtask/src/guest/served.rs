@@ -72,6 +72,11 @@ impl Served {
         })
     }
 
+    /// The same of a mouse.
+    pub(crate) fn start_mouse(program: &Path, model: &str, scenario: &str) -> Result<Served, Failure> {
+        Served::launch(program, model, scenario, |command, folder| command.arg("--hand").arg(hand_in(folder)))
+    }
+
     fn launch(
         program: &Path,
         model: &str,
@@ -118,10 +123,19 @@ impl Served {
         socket_in(&self.folder)
     }
 
+    /// Where the hand on a mouse is told what to do.
+    pub(crate) fn hand(&self) -> PathBuf {
+        hand_in(&self.folder)
+    }
+
     /// Where the other end of its wire is: for [`super::Guest::nic_at`].
     pub(crate) fn cable(&self) -> PathBuf {
         cable_in(&self.folder)
     }
+}
+
+fn hand_in(folder: &TempDir) -> PathBuf {
+    folder.path().join("hand.sock")
 }
 
 fn socket_in(folder: &TempDir) -> PathBuf {
