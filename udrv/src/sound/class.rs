@@ -45,8 +45,9 @@ impl<D: SoundDriver> Class for Sound<D> {
         entry == Entry::Pointer && D::ALTERNATES.pointer.is_some()
     }
 
-    fn is_vital(entry: Entry) -> bool {
-        matches!(entry, Entry::Pointer | Entry::Trigger)
+    /// Where one stream errs the others go on, and it is ended when nothing helps.
+    fn is_vital(_: Entry) -> bool {
+        false
     }
 
     fn may_refuse(entry: Entry) -> bool {

@@ -241,6 +241,10 @@ impl<D: SoundDriver> SoundDevice<D> {
                 Err(CallError::Fault(_)) if self.failed.is_none() => {}
                 Err(CallError::Driver(error)) => {
                     self.after_error(Entry::Pointer, error)?;
+                    let now = self.clock();
+                    if self.class.flows[number].is_stuck(now) {
+                        self.unstick(number, 0)?;
+                    }
                     return Ok(0);
                 }
                 // the stream goes on by the clock alone: it plays silence
@@ -278,8 +282,7 @@ impl<D: SoundDriver> SoundDevice<D> {
         let (name, times) = (flow.info.name, flow.was_stuck(now));
         tracing::warn!(device = %self.name, stream = name, "the device stands still");
         match times {
-            // of a stream alone, so that there is no hurry
-            ..=STUCK_RESTORES => self.after_error(Entry::Interrupt, Error::Timeout { register: 0, value: place }),
+            ..=STUCK_RESTORES => self.after_error(Entry::Pointer, Error::Timeout { register: 0, value: place }),
             STUCK_RESTART if self.restart_for(Entry::Pointer) => Ok(()),
             STUCK_RESTART => self.given_up().map_or(Ok(()), Err),
             _ => {

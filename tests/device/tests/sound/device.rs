@@ -1,7 +1,7 @@
 //! The device does wrong: nothing waits for ever, nothing stale is heard, and it goes on when the device does.
 
 use model_card::Chip;
-use model_ens1371::{Config, Misbehave, Samples, regs};
+use model_ens1371::{Config, Garbage, Misbehave, Samples, regs};
 use udrv::endpoint::sound::{Sound, Wish};
 use udrv::run::{DeviceError, InterruptMode};
 use udrv::sound::Phase;
@@ -182,6 +182,25 @@ fn a_stream_that_stands_still_for_good_ends_and_the_others_go_on() {
     hand.desk.wish(Wish::Start(ADC, USUAL));
     hand.pass(4800);
     assert!(hand.stream(ADC).counters.frames > 0 && hand.desk.failed().is_empty());
+}
+
+#[test]
+fn a_stream_that_tells_nonsense_ends_and_the_others_go_on() {
+    let mut hand = SoundHand::new();
+    hand.start(DAC2, USUAL, &numbered(0, 20 * RATE));
+    hand.desk.wish(Wish::Start(ADC, USUAL));
+    hand.pass(4800);
+    // where the positions of DAC1 and ADC are
+    let garbage = Garbage { seed: 1, offsets: vec![0x34..=0x37], one_in: 1 };
+    hand.bench.misbehave(|m| m.garbage = Some(garbage));
+    hand.pass(6 * u64::from(RATE));
+    assert!(hand.status().device_faults.nonsense >= 3, "{:?}", hand.status().device_faults);
+    let told = hand.desk.failed();
+    assert!(told.len() == 1 && told[0].contains("ADC"), "{told:?}");
+    let stream = hand.stream(DAC2);
+    assert_eq!((hand.stream(ADC).phase, stream.phase, stream.counters.xruns), (Phase::Idle, Phase::Running, 0));
+    let tape = hand.tape.take();
+    assert!(assert_in_order(&tape) > 5 * RATE && longest_gap(&tape) <= 480);
 }
 
 #[test]
