@@ -104,3 +104,14 @@ pci_facts() {
         "class $(cat "$device/class") irq $(cat "$device/irq") driver $(pci_driver "$1") iommu group $group"
     sed 's/^/    reserved /' "/sys/kernel/iommu_groups/$group/reserved_regions"
 }
+
+# refused TEXT COMMAND...: udrvd, with these arguments, must fail with one line of its own that contains TEXT.
+refused() {
+    local text=$1 said
+    shift
+    said=$("$@" 2>&1 > /dev/null) && fail "not refused: $*"
+    said=$(echo "$said" | grep '^udrvd: ')
+    echo "    $said"
+    [ "$(echo "$said" | wc -l)" = 1 ] || fail "not one line: $said"
+    echo "$said" | grep -q -- "$text" || fail "no word of '$text' in: $said"
+}

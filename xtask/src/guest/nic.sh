@@ -2,17 +2,6 @@
 . /guest/lib.sh
 . /guest/cards # LEAST_MIB, what a stream must move at least; PIECE_MIB, LOAD and FRAMES, how the judge loads it; OURS and PEER, PCI addresses; OUR_LINUX and PEER_LINUX, Linux's drivers for them
 
-# refused TEXT COMMAND...: the command must fail with one line that contains TEXT.
-refused() {
-    local text=$1 said
-    shift
-    said=$("$@" 2>&1 > /dev/null) && fail "not refused: $*"
-    said=$(echo "$said" | grep '^udrvd: ')
-    echo "    $said"
-    [ "$(echo "$said" | wc -l)" = 1 ] || fail "not one line: $said"
-    echo "$said" | grep -q -- "$text" || fail "no word of '$text' in: $said"
-}
-
 . /guest/bus.sh # DEVICE, and what hangs on its bus
 
 echo "refusals:"

@@ -16,17 +16,6 @@ drive() {
     within 20 answers || { cat /results/udrvd.log; fail "udrvd does not answer"; }
 }
 
-# refused TEXT COMMAND...: the command must fail with one line that contains TEXT.
-refused() {
-    local text=$1 said
-    shift
-    said=$("$@" 2>&1 > /dev/null) && fail "not refused: $*"
-    said=$(echo "$said" | grep '^udrvd: ')
-    echo "    $said"
-    [ "$(echo "$said" | wc -l)" = 1 ] || fail "not one line: $said"
-    echo "$said" | grep -q -- "$text" || fail "no word of '$text' in: $said"
-}
-
 echo "refusals:"
 [ "$(pci_driver "$OURS")" = "$OUR_LINUX" ] || fail "Linux's own driver should have the card first"
 refused 'bound to the kernel driver' udrvd run "$DEVICE"
