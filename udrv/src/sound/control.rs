@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 use udrv_driver::{Control, ControlValue, Direction, Entry, Error, Params, Rates, SoundDriver, Stream, Trigger};
 
-use super::SoundDevice;
-use super::stream::{Flow, Phase, StreamCounters};
-use crate::run::{CallError, DeviceError};
+use super::stream::{Phase, StreamCounters};
+use super::{Sound, SoundDevice};
+use crate::run::{CallError, Class, DeviceError};
 
 /// State of a sound device.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -79,7 +79,7 @@ impl<D: SoundDriver> SoundDevice<D> {
             Entry::Restore => {
                 self.must(entry, |cx| D::restore(cx))?;
                 self.host.marks.clear();
-                self.class.flows.iter_mut().filter(|flow| flow.phase.moves()).for_each(Flow::doubt);
+                Sound::restored(self);
                 self.look()?;
             }
             Entry::Quiesce => {

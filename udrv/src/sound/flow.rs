@@ -94,7 +94,11 @@ impl<D: SoundDriver> SoundDevice<D> {
         let number = stream.0 as usize;
         self.must(Entry::Open, move |cx| D::open(cx, stream))?;
         let ring = self.entry_checked(Entry::HwParams, move |cx| D::hw_params(cx, stream, params), is_ring(params));
-        let ring = match ring {
+        let prepared = ring.and_then(|ring| {
+            self.must(Entry::Prepare, move |cx| D::prepare(cx, stream))?;
+            Ok(ring)
+        });
+        let ring = match prepared {
             Ok(ring) => ring,
             Err(error) => {
                 if self.failed.is_none() {
@@ -104,12 +108,10 @@ impl<D: SoundDriver> SoundDevice<D> {
                 return Err(error);
             }
         };
-        self.must(Entry::Prepare, move |cx| D::prepare(cx, stream))?;
         let (memory, now) = (self.memory(ring, params), self.clock());
         let rate = if ring.rate == 0 { params.rate } else { ring.rate };
-        let params = Params { rate, ..params };
         self.class.flows[number]
-            .set_up(self.host.pool.region(), memory, params, now)
+            .set_up(self.host.pool.region(), memory, (params, rate), now)
             .map_err(|error| broken(&self.name, error))
     }
 
@@ -247,8 +249,8 @@ impl<D: SoundDriver> SoundDevice<D> {
                     }
                     return Ok(0);
                 }
-                // the stream goes on by the clock alone: it plays silence
-                Err(CallError::Quarantined) => return Ok(0),
+                // the stream goes on by the clock alone
+                Err(CallError::Quarantined) => break self.class.flows[number].place_by_clock(self.clock()),
                 Err(error) => return Err(self.entry_error(Entry::Pointer, error)),
             }
         };

@@ -90,6 +90,11 @@ impl Position {
         self.doubted = true;
     }
 
+    /// Where it should be by the clock.
+    pub(crate) fn place_by_clock(&self, now: Duration) -> u32 {
+        self.place(self.passed + self.frames_in(now.saturating_sub(self.at))) as u32
+    }
+
     /// It has moved with the clock until `now`, by no more than `most` frames; how many.
     pub(crate) fn guess(&mut self, now: Duration, most: u64) -> u64 {
         let frames = self.frames_in(now.saturating_sub(self.at)).min(most);
@@ -218,6 +223,15 @@ mod tests {
     fn one_that_is_stuck_is_no_jump_until_a_period_late() {
         let mut position = fresh();
         assert_eq!(position.told(0, ms(9)), Moved { frames: 0, leapt: false, elsewhere: false });
+    }
+
+    #[test]
+    fn one_that_cannot_be_asked_is_where_the_clock_says() {
+        let mut position = fresh();
+        for step in 1..50 {
+            let place = position.place_by_clock(ms(35 * step));
+            assert_eq!(position.told(place, ms(35 * step)), Moved { frames: 1680, leapt: false, elsewhere: false });
+        }
     }
 
     #[test]

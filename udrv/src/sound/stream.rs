@@ -76,6 +76,8 @@ pub(crate) struct Flow {
     pub(crate) info: StreamInfo,
     pub(crate) phase: Phase,
     pub(crate) params: Params,
+    /// The rate that came of them.
+    rate: u32,
     /// What is to be played when all has been.
     pub(crate) next: Option<Sound>,
     memory: SampleMemory,
@@ -102,6 +104,7 @@ impl Flow {
             info,
             phase: Phase::Idle,
             params: Params::default(),
+            rate: 0,
             next: None,
             memory: SampleMemory::default(),
             position: Position::new(0, 0, 0, 0, Duration::ZERO),
@@ -138,24 +141,24 @@ impl Flow {
         &mut self,
         region: &DmaRegion,
         memory: SampleMemory,
-        params: Params,
+        (params, rate): (Params, u32),
         now: Duration,
     ) -> Result<(), DmaError> {
-        self.params = params;
+        (self.params, self.rate) = (params, rate);
         self.next = None;
         self.memory = memory;
         self.begin(0, now);
         self.done = 0;
         self.stuck = 0;
-        self.drift = Drift::new(params.rate);
+        self.drift = Drift::new(rate);
         self.phase = Phase::Filling;
         self.silence_ahead(region)
     }
 
     /// The device will begin at the beginning of the ring, `passed` frames having gone before.
     fn begin(&mut self, passed: u64, now: Duration) {
-        let Params { period, rate, .. } = self.params;
-        self.position = Position::new(self.params.ring_frames(), period, rate, passed, now);
+        let period = self.params.period;
+        self.position = Position::new(self.params.ring_frames(), period, self.rate, passed, now);
         self.silenced = passed;
         self.periods = passed / u64::from(period.max(1));
         self.moved_at = now;
@@ -341,6 +344,11 @@ impl Flow {
     /// How much faster the device is than the clock, parts of a million.
     pub(crate) fn off(&self) -> i32 {
         self.drift.off()
+    }
+
+    /// Where it should be in the ring by the clock.
+    pub(crate) fn place_by_clock(&self, now: Duration) -> u32 {
+        self.position.place_by_clock(now)
     }
 
     /// It has played or recorded until `now`, as far as the clock says, and cannot be asked.

@@ -42,7 +42,7 @@ fn heard(region: &DmaRegion, place: u64, frames: u64) -> Vec<u16> {
 fn playing(region: &DmaRegion) -> Flow {
     region.copy_in(0, &[0x55; 8192]).expect("there");
     let mut flow = Flow::new(INFO);
-    flow.set_up(region, memory(), PARAMS, ms(0)).expect("there");
+    flow.set_up(region, memory(), (PARAMS, PARAMS.rate), ms(0)).expect("there");
     assert!(heard(region, 0, RING).iter().all(|sample| *sample == 0), "silence at first");
     assert!(!flow.is_filled() && flow.room() == RING);
     flow.fill(region, &samples(0, 160)).expect("there");
@@ -141,7 +141,7 @@ fn a_restart_loses_nothing_of_the_application() {
 fn what_is_recorded_is_handed_on_once_and_what_nobody_took_is_lost() {
     let region = region();
     let mut flow = Flow::new(StreamInfo { direction: Direction::Capture, ..INFO });
-    flow.set_up(&region, memory(), PARAMS, ms(0)).expect("there");
+    flow.set_up(&region, memory(), (PARAMS, PARAMS.rate), ms(0)).expect("there");
     flow.phase = Phase::Running;
     flow.started(ms(0));
     let mut to = [0; 1000];

@@ -1,9 +1,25 @@
 //! Recording: each sample once, in order.
 
 use model_ens1371::{Config, Samples};
-use udrv::endpoint::sound::Wish;
+use udrv::endpoint::sound::{Sound, Wish};
+use udrv::run::Command;
+use udrv::sound::Phase;
 use udrv_driver::{ControlValue, Entry, InjectedFault, Point};
 use udrv_tests::sound_rig::{ADC, SoundHand, USUAL, frame, options};
+
+#[test]
+fn a_rate_that_is_not_met_to_the_hertz_is_asked_for_again_after_a_restart() {
+    let mut hand = SoundHand::new();
+    let sound = Sound { rate: 44_100, ..USUAL };
+    hand.desk.wish(Wish::Start(ADC, sound));
+    hand.pass(4800);
+    for restart in 0..3 {
+        let stream = hand.stream(ADC);
+        assert_eq!((stream.rate, stream.phase), (44_100, Phase::Running), "after {restart} restarts: {stream:?}");
+        hand.ask(Command::Restart);
+        hand.pass(4800);
+    }
+}
 
 /// Where in `heard` the numbered frames begin, if all of it from there on is them in order.
 fn is_in_order(heard: &[u8]) -> Result<usize, String> {
