@@ -1,9 +1,8 @@
 //! What a small chip must be able to do for the tests.
 
-use udrv_driver::abi::Request;
 use udrv_driver::{Link, MacAddress, NetDriver};
 
-use crate::Random;
+use crate::{Device, Random};
 
 /// The address that every small chip comes with.
 pub const MAC: MacAddress = MacAddress([0x52, 0x54, 0, 0x12, 0x34, 0x56]);
@@ -15,7 +14,7 @@ pub const BUS: u32 = 0x10_0000;
 /// What is between driver and chip, and goes wrong in the same way for each.
 #[derive(Debug, Default)]
 pub struct Bus {
-    /// The chip has left: all reads give ones and writes go nowhere, or they fail: [`Chip::fails_when_gone`].
+    /// The chip has left: all reads give ones and writes go nowhere, or they fail: [`Device::fails_when_gone`].
     pub gone: bool,
     /// Accesses that go well before the bus refuses one, once.
     pub fails_after: Option<u32>,
@@ -82,16 +81,11 @@ pub enum Came {
 }
 
 /// A small chip, and what is said of it. It trusts nobody: what a driver must not do is an assertion.
-pub trait Chip: Sized + 'static {
-    /// Its driver.
-    type Driver: NetDriver;
-
+pub trait Chip: Device<Driver: NetDriver> {
     /// Frames that the driver takes while the chip sends nothing.
     const TX_ROOM: u32;
     /// Register that says that a reset is not over.
     const RESET: u16;
-    /// Where in DMA memory the first frame may lie.
-    const FRAMES_FROM: u32;
     /// Whether `restore` gives back whatever is in flight, rather than see whether it must.
     const RESTORE_DROPS: bool;
     /// Whether `quiesce` resets it, and so waits for the end of that.
@@ -107,47 +101,19 @@ pub trait Chip: Sized + 'static {
     /// Of so many accesses the bus refuses one, in two sorts of bad days.
     const REFUSES: [u32; 2] = [500, 20_000];
 
-    /// Just plugged in, with the address [`MAC`].
-    fn new() -> Self;
     /// Makes it one of the [`Chip::VARIANTS`]; 0 is what it is.
     fn set_variant(&mut self, variant: u32) {
         let _ = variant;
-    }
-
-    /// See [`Bus`].
-    fn bus(&mut self) -> &mut Bus;
-    /// The driver reads; the register is declared and the chip is there.
-    fn read(&mut self, offset: u16, width: u8) -> u32;
-    /// The driver writes. So it is.
-    fn write(&mut self, offset: u16, width: u8, value: u32);
-    /// What is in a register, without an effect.
-    fn peek(&self, offset: u16, width: u8) -> u32;
-    /// Puts something there, without an effect.
-    fn poke(&mut self, offset: u16, width: u8, value: u32);
-    /// Microseconds go by.
-    fn let_pass(&mut self, time: u64) {
-        let _ = time;
-    }
-    /// Whether accesses to a register fail when it has left, on a bus that notices; if not, reads give ones.
-    fn fails_when_gone(offset: u16) -> bool {
-        let _ = offset;
-        false
-    }
-    /// Asserts that a driver of this chip makes this request for DMA memory, at this offset.
-    fn assert_memory_access(request: Request, at: u64) {
-        assert!(at.is_multiple_of(4), "{request:?} at {at:#x}");
-    }
-    /// Asserts that a driver writes no other values into this doorbell.
-    fn assert_doorbell(offset: u16, value: u32) {
-        let _ = (offset, value);
     }
 
     // what is wrong with it
 
     /// Whether a reset ends.
     fn set_reset_hangs(&mut self, hangs: bool);
+
     /// What gives it its address is broken: an EEPROM with a bad checksum, or empty.
     fn lose_address(&mut self);
+
     /// It has missed so many frames more.
     fn miss(&mut self, frames: u32);
 
@@ -155,10 +121,13 @@ pub trait Chip: Sized + 'static {
 
     /// The station address that it has.
     fn mac(&self) -> [u8; 6];
+
     /// Receiver, transmitter and interrupts are off.
     fn is_quiet(&self) -> bool;
+
     /// Asserts that it is set up to work.
     fn assert_set_up(&self);
+
     /// Asserts that it receives what it does when nobody has asked for more, at the best of its links.
     fn assert_usual(&self) {}
 
@@ -166,12 +135,16 @@ pub trait Chip: Sized + 'static {
 
     /// The link is another: it says so, and interrupts.
     fn change_link(&mut self, link: Link);
+
     /// Whether a frame was handed over to it.
     fn has_to_send(&mut self) -> bool;
+
     /// It sends the next, and all is well: bus address and length of it.
     fn send_well(&mut self) -> (u32, u32);
+
     /// A good frame of `length` bytes comes, filled with `fill`; false if there is no room.
     fn bring(&mut self, length: u32, fill: u8) -> bool;
+
     /// Malformed frame or descriptor number `which` comes, and what it is; `None` behind the last.
     fn bring_malformed(&mut self, which: u32) -> Option<&'static str>;
 
@@ -182,14 +155,18 @@ pub trait Chip: Sized + 'static {
         let _ = random;
         self.has_to_send().then(|| self.send_well())
     }
+
     /// Something comes: the good is filled with `fill`, and nothing else is.
     fn bring_any(&mut self, random: &mut Random, fill: u8) -> Came;
+
     /// Something else happens to it.
     fn disturb(&mut self, random: &mut Random) {
         let _ = random;
     }
+
     /// What has begun ends.
     fn settle(&mut self) {}
+
     /// Where the driver has it stand after `interrupt` and `poll`, whichever versions of it are called.
     fn standing(&self) -> u32 {
         0
@@ -199,6 +176,7 @@ pub trait Chip: Sized + 'static {
 
     /// What it could say there, at the wrong time; what is oftener here is said oftener.
     fn could_say(random: &mut Random, offset: u16) -> Vec<u32>;
+
     /// What could stand in the memory that it writes.
     fn could_write(random: &mut Random) -> u64;
 }

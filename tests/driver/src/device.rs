@@ -3,10 +3,9 @@
 use udrv_driver::Driver;
 use udrv_driver::abi::Request;
 
-use crate::{Bus, Chip};
+use crate::Bus;
 
-/// A small chip as the framework's side of the border sees it. A [`Chip`] is one by itself; a chip of another class than
-/// network cards says so.
+/// A small chip as the framework's side of the border sees it. Of a network card it is a [`crate::Chip`] besides.
 pub trait Device: Sized + 'static {
     /// Its driver.
     type Driver: Driver;
@@ -46,42 +45,5 @@ pub trait Device: Sized + 'static {
     /// Asserts that a driver writes no other values into this doorbell.
     fn assert_doorbell(offset: u16, value: u32) {
         let _ = (offset, value);
-    }
-}
-
-impl<C: Chip> Device for C {
-    type Driver = <C as Chip>::Driver;
-
-    const FRAMES_FROM: Option<u32> = Some(<C as Chip>::FRAMES_FROM);
-
-    fn new() -> C {
-        <C as Chip>::new()
-    }
-    fn bus(&mut self) -> &mut Bus {
-        Chip::bus(self)
-    }
-    fn read(&mut self, offset: u16, width: u8) -> u32 {
-        Chip::read(self, offset, width)
-    }
-    fn write(&mut self, offset: u16, width: u8, value: u32) {
-        Chip::write(self, offset, width, value);
-    }
-    fn peek(&self, offset: u16, width: u8) -> u32 {
-        Chip::peek(self, offset, width)
-    }
-    fn poke(&mut self, offset: u16, width: u8, value: u32) {
-        Chip::poke(self, offset, width, value);
-    }
-    fn let_pass(&mut self, time: u64) {
-        Chip::let_pass(self, time);
-    }
-    fn fails_when_gone(offset: u16) -> bool {
-        <C as Chip>::fails_when_gone(offset)
-    }
-    fn assert_memory_access(request: Request, at: u64) {
-        <C as Chip>::assert_memory_access(request, at);
-    }
-    fn assert_doorbell(offset: u16, value: u32) {
-        <C as Chip>::assert_doorbell(offset, value);
     }
 }

@@ -25,30 +25,13 @@ const BUFFERS_END: u64 = DESCRIPTORS + 256 * 2048;
 
 every_driver_test!(Chip);
 
-impl udrv_driver_tests::Chip for Chip {
+impl udrv_driver_tests::Device for Chip {
     type Driver = E1000;
-
-    /// One of 64 is always the driver's.
-    const TX_ROOM: u32 = 63;
-    const RESET: u16 = regs::CTRL.offset();
     /// Behind both rings.
-    const FRAMES_FROM: u32 = DESCRIPTORS as u32;
-    const RESTORE_DROPS: bool = false;
-    const LINKS: &'static [Link] = &[
-        Link { up: true, speed: 1000, full_duplex: true },
-        Link { up: true, speed: 100, full_duplex: true },
-        Link { up: true, speed: 10, full_duplex: false },
-        Link { up: true, speed: 100, full_duplex: false },
-    ];
-    /// A reset does nothing, as in QEMU.
-    const VARIANTS: u32 = 2;
+    const FRAMES_FROM: Option<u32> = Some(DESCRIPTORS as u32);
 
     fn new() -> Chip {
         Chip::new()
-    }
-
-    fn set_variant(&mut self, variant: u32) {
-        self.trouble.reset_is_nothing = variant == 1;
     }
 
     fn bus(&mut self) -> &mut Bus {
@@ -84,6 +67,25 @@ impl udrv_driver_tests::Chip for Chip {
 
     fn assert_doorbell(offset: u16, value: u32) {
         assert!(value < if offset == regs::RDT.offset() { 256 } else { 64 }, "{offset:#x} {value}");
+    }
+}
+
+impl udrv_driver_tests::Chip for Chip {
+    /// One of 64 is always the driver's.
+    const TX_ROOM: u32 = 63;
+    const RESET: u16 = regs::CTRL.offset();
+    const RESTORE_DROPS: bool = false;
+    const LINKS: &'static [Link] = &[
+        Link { up: true, speed: 1000, full_duplex: true },
+        Link { up: true, speed: 100, full_duplex: true },
+        Link { up: true, speed: 10, full_duplex: false },
+        Link { up: true, speed: 100, full_duplex: false },
+    ];
+    /// A reset does nothing, as in QEMU.
+    const VARIANTS: u32 = 2;
+
+    fn set_variant(&mut self, variant: u32) {
+        self.trouble.reset_is_nothing = variant == 1;
     }
 
     fn set_reset_hangs(&mut self, hangs: bool) {

@@ -28,30 +28,12 @@ const DESCRIPTORS: u64 = 1312;
 const PACKETS: u64 = 1536;
 const BUFFERS: u64 = 4096;
 
-impl udrv_driver_tests::Chip for Chip {
+impl udrv_driver_tests::Device for Chip {
     type Driver = Pegasus;
-
-    const TX_ROOM: u32 = 32;
-    const RESET: u16 = 0x01;
-    const FRAMES_FROM: u32 = BUFFERS as u32;
-    const RESTORE_DROPS: bool = false;
-    const QUIESCE_RESETS: bool = false;
-    const STATS_ARE_ASKED_FOR: bool = false;
-    const LINKS: &'static [Link] = &[
-        Link { up: true, speed: 100, full_duplex: true },
-        Link { up: true, speed: 100, full_duplex: false },
-        Link { up: true, speed: 10, full_duplex: true },
-        Link { up: true, speed: 10, full_duplex: false },
-    ];
-    /// Its length behind a frame counts the status, or does not.
-    const VARIANTS: u32 = 2;
+    const FRAMES_FROM: Option<u32> = Some(BUFFERS as u32);
 
     fn new() -> Chip {
         Chip::new()
-    }
-
-    fn set_variant(&mut self, variant: u32) {
-        self.trouble.counts_status = variant == 1;
     }
 
     fn bus(&mut self) -> &mut Bus {
@@ -99,6 +81,26 @@ impl udrv_driver_tests::Chip for Chip {
 
     fn assert_doorbell(offset: u16, value: u32) {
         assert!(usb::RING_DOORBELL[..3].iter().any(|doorbell| doorbell.offset() == offset) && value == 1);
+    }
+}
+
+impl udrv_driver_tests::Chip for Chip {
+    const TX_ROOM: u32 = 32;
+    const RESET: u16 = 0x01;
+    const RESTORE_DROPS: bool = false;
+    const QUIESCE_RESETS: bool = false;
+    const STATS_ARE_ASKED_FOR: bool = false;
+    const LINKS: &'static [Link] = &[
+        Link { up: true, speed: 100, full_duplex: true },
+        Link { up: true, speed: 100, full_duplex: false },
+        Link { up: true, speed: 10, full_duplex: true },
+        Link { up: true, speed: 10, full_duplex: false },
+    ];
+    /// Its length behind a frame counts the status, or does not.
+    const VARIANTS: u32 = 2;
+
+    fn set_variant(&mut self, variant: u32) {
+        self.trouble.counts_status = variant == 1;
     }
 
     fn set_reset_hangs(&mut self, hangs: bool) {

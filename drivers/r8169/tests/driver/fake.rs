@@ -21,22 +21,10 @@ pub(crate) fn with_both_polls(test: impl Fn(Fake)) {
 
 every_driver_test!(Chip);
 
-impl udrv_driver_tests::Chip for Chip {
+impl udrv_driver_tests::Device for Chip {
     type Driver = R8169;
-
-    const TX_ROOM: u32 = 64;
-    const RESET: u16 = 0x37;
     /// Behind both rings.
-    const FRAMES_FROM: u32 = 8192;
-    const RESTORE_DROPS: bool = false;
-    /// The number behind the rings.
-    const REMEMBERED: Option<u64> = Some(5120);
-    const LINKS: &'static [Link] = &[
-        Link { up: true, speed: 1000, full_duplex: true },
-        Link { up: true, speed: 100, full_duplex: true },
-        Link { up: true, speed: 10, full_duplex: true },
-        Link { up: true, speed: 100, full_duplex: false },
-    ];
+    const FRAMES_FROM: Option<u32> = Some(8192);
 
     fn new() -> Chip {
         Chip::new()
@@ -81,6 +69,20 @@ impl udrv_driver_tests::Chip for Chip {
     fn assert_doorbell(offset: u16, value: u32) {
         assert_eq!(value, if offset == 0x38 { 0x40 } else { 0 }, "{offset:#x}");
     }
+}
+
+impl udrv_driver_tests::Chip for Chip {
+    const TX_ROOM: u32 = 64;
+    const RESET: u16 = 0x37;
+    const RESTORE_DROPS: bool = false;
+    /// The number behind the rings.
+    const REMEMBERED: Option<u64> = Some(5120);
+    const LINKS: &'static [Link] = &[
+        Link { up: true, speed: 1000, full_duplex: true },
+        Link { up: true, speed: 100, full_duplex: true },
+        Link { up: true, speed: 10, full_duplex: true },
+        Link { up: true, speed: 100, full_duplex: false },
+    ];
 
     fn set_reset_hangs(&mut self, hangs: bool) {
         self.trouble.reset_hangs = hangs;

@@ -21,32 +21,13 @@ pub(crate) fn with_both_polls(test: impl Fn(Fake)) {
 
 every_driver_test!(Chip);
 
-impl udrv_driver_tests::Chip for Chip {
+impl udrv_driver_tests::Device for Chip {
     type Driver = Rtl8139;
-
-    const TX_ROOM: u32 = 4;
-    const RESET: u16 = regs::CR.offset();
     /// Frames lie anywhere in the ring, behind their headers.
-    const FRAMES_FROM: u32 = 4;
-    const RESTORE_DROPS: bool = true;
-    const LINKS: &'static [Link] = &[
-        Link { up: true, speed: 100, full_duplex: true },
-        Link { up: true, speed: 100, full_duplex: false },
-        Link { up: true, speed: 10, full_duplex: true },
-        Link { up: true, speed: 10, full_duplex: false },
-    ];
-    /// QEMU's.
-    const VARIANTS: u32 = 2;
-    /// A chip that is asked something at each frame.
-    const REFUSES: [u32; 2] = [50, 2000];
+    const FRAMES_FROM: Option<u32> = Some(4);
 
     fn new() -> Chip {
         Chip::new()
-    }
-
-    fn set_variant(&mut self, variant: u32) {
-        self.trouble.rcr_restarts_ring = variant == 1;
-        self.trouble.reset_loads_mac = variant == 1;
     }
 
     fn bus(&mut self) -> &mut Bus {
@@ -75,6 +56,27 @@ impl udrv_driver_tests::Chip for Chip {
             Request::DmaWrite32 => assert_eq!(at, 0, "the first header"),
             other => panic!("this driver does not ask for {other:?}"),
         }
+    }
+}
+
+impl udrv_driver_tests::Chip for Chip {
+    const TX_ROOM: u32 = 4;
+    const RESET: u16 = regs::CR.offset();
+    const RESTORE_DROPS: bool = true;
+    const LINKS: &'static [Link] = &[
+        Link { up: true, speed: 100, full_duplex: true },
+        Link { up: true, speed: 100, full_duplex: false },
+        Link { up: true, speed: 10, full_duplex: true },
+        Link { up: true, speed: 10, full_duplex: false },
+    ];
+    /// QEMU's.
+    const VARIANTS: u32 = 2;
+    /// A chip that is asked something at each frame.
+    const REFUSES: [u32; 2] = [50, 2000];
+
+    fn set_variant(&mut self, variant: u32) {
+        self.trouble.rcr_restarts_ring = variant == 1;
+        self.trouble.reset_loads_mac = variant == 1;
     }
 
     fn set_reset_hangs(&mut self, hangs: bool) {
