@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use super::{
     error::{Doing, Error, Result},
     plan::Injection,
+    wait,
 };
 
 /// The version of the protocol that this is written for.
@@ -99,6 +100,30 @@ impl Control {
     /// Has an entry point called, with the values in force.
     pub(super) fn call(&mut self, entry: &str) -> Result<()> {
         self.ask(&json!({ "command": "call", "entry": entry })).map(drop)
+    }
+
+    /// Injects a fault, makes the call if it is one by call, and waits for its report and for work (`then`, in words) that goes
+    /// through after it. `before`: faults so far.
+    pub(super) fn strike(
+        &mut self,
+        injection: &Injection,
+        before: u64,
+        then: &str,
+        patience: Duration,
+    ) -> Result<Report> {
+        self.inject(injection, 1)?;
+        if injection.by_call {
+            self.call(injection.entry)?;
+        }
+        let what = || format!("the report of the fault, and {then} after it");
+        wait::until(what, patience, || {
+            let reports = self.faults(before)?;
+            let (injected, others): (Vec<Report>, Vec<Report>) = reports.into_iter().partition(|r| r.is_of(injection));
+            if let Some(other) = others.first() {
+                return Err(Error::Wrong(format!("another fault instead, in {}: {}", other.entry, other.text)));
+            }
+            Ok(injected.into_iter().next_back().filter(|r| r.to_next_frame.is_some() || !r.recovered))
+        })
     }
 
     fn ask(&mut self, request: &Value) -> Result<Value> {

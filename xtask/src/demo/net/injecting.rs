@@ -66,19 +66,7 @@ fn one(injection: &Injection, control: &mut Control, streams: &Streams, epoch: I
     )?;
 
     let before: Status = control.status()?;
-    control.inject(injection, 1)?;
-    if injection.by_call {
-        control.call(injection.entry)?;
-    }
-    let what = || "the report of the fault, and a frame after it".to_owned();
-    let report = wait::until(what, PATIENCE, || {
-        let reports = control.faults(before.faults)?;
-        let (injected, others): (Vec<Report>, Vec<Report>) = reports.into_iter().partition(|r| r.is_of(injection));
-        if let Some(other) = others.first() {
-            return Err(Error::Wrong(format!("another fault instead, in {}: {}", other.entry, other.text)));
-        }
-        Ok(injected.into_iter().next_back().filter(|r| r.to_next_frame.is_some() || !r.recovered))
-    })?;
+    let report = control.strike(injection, before.faults, "a frame", PATIENCE)?;
     let after: Status = control.status()?;
     let elapsed = epoch.elapsed();
     done.canary_intact &= after.canary_intact;

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::{
     control::{Control, Report},
-    error::{Error, Result},
+    error::Result,
     figures::{Cost, Fault},
     material::RATE,
     plan::Injection,
@@ -110,19 +110,7 @@ fn one(injection: &Injection, control: &mut Control, waiting: Waiting, done: &mu
     let (before, beginning) = played(control, injection.after)?;
     charge_xruns(done, before.class.stream()?.xruns);
     let waited = waiting.until_now();
-    control.inject(injection, 1)?;
-    if injection.by_call {
-        control.call(injection.entry)?;
-    }
-    let what = || "the report of the fault, and a period after it".to_owned();
-    let report = wait::until(what, PATIENCE, || {
-        let reports = control.faults(before.faults)?;
-        let (injected, others): (Vec<Report>, Vec<Report>) = reports.into_iter().partition(|r| r.is_of(injection));
-        if let Some(other) = others.first() {
-            return Err(Error::Wrong(format!("another fault instead, in {}: {}", other.entry, other.text)));
-        }
-        Ok(injected.into_iter().next_back().filter(|r| r.to_next_frame.is_some() || !r.recovered))
-    })?;
+    let report = control.strike(injection, before.faults, "a period", PATIENCE)?;
     let after: Status = control.status()?;
     let waited = waiting.until_now().saturating_sub(waited);
     done.canary_intact &= after.canary_intact;
