@@ -125,10 +125,11 @@ impl<D: SoundDriver> SoundDevice<D> {
     /// Has a stream run.
     fn run_stream(&mut self, number: usize, phase: Phase) -> Result<(), DeviceError> {
         let stream = Stream(number as u32);
+        let asked = self.clock();
         let started = self.must(Entry::Trigger, move |cx| D::trigger(cx, stream, Trigger::Start));
         let now = self.clock();
         self.class.flows[number].phase = phase;
-        self.class.flows[number].started(now);
+        self.class.flows[number].started(asked, now);
         self.work_was_given();
         match started {
             Err(DeviceError::Entry { source: CallError::Driver(error), .. }) => self.after_error(Entry::Trigger, error),
@@ -237,9 +238,10 @@ impl<D: SoundDriver> SoundDevice<D> {
             return Ok(0);
         }
         let ring = self.class.flows[number].params.ring_frames();
-        let place = loop {
+        let (place, asked) = loop {
+            let asked = self.clock();
             match self.call_pointer(stream, ring) {
-                Ok(place) => break place,
+                Ok(place) => break (place, asked),
                 Err(CallError::Fault(_)) if self.failed.is_none() => {}
                 Err(CallError::Driver(error)) => {
                     self.after_error(Entry::Pointer, error)?;
@@ -250,14 +252,15 @@ impl<D: SoundDriver> SoundDevice<D> {
                     return Ok(0);
                 }
                 // the stream goes on by the clock alone
-                Err(CallError::Quarantined) => break self.class.flows[number].place_by_clock(self.clock()),
+                Err(CallError::Quarantined) => break (self.class.flows[number].place_by_clock(asked), asked),
                 Err(error) => return Err(self.entry_error(Entry::Pointer, error)),
             }
         };
         self.work_went_through();
         let now = self.clock();
         let flow = &mut self.class.flows[number];
-        let periods = flow.told(self.host.pool.region(), place, now).map_err(|error| broken(&self.name, error))?;
+        let periods =
+            flow.told(self.host.pool.region(), place, (asked, now)).map_err(|error| broken(&self.name, error))?;
         if flow.is_stuck(now) {
             self.unstick(number, place)?;
             return Ok(0);
@@ -335,9 +338,10 @@ impl<D: SoundDriver> SoundDevice<D> {
             flow.put_back(self.host.pool.region(), memory, now).map_err(|error| error.to_string())?;
             if phase.moves() {
                 let start = move |cx: &mut udrv_driver::Cx<'_, D::State>| D::trigger(cx, stream, Trigger::Start);
+                let asked = self.clock();
                 self.within_rung(Entry::Trigger, ATTEMPTS, nested, start)?;
                 let now = self.clock();
-                self.class.flows[number].started(now);
+                self.class.flows[number].started(asked, now);
             }
         }
         Ok(())

@@ -165,10 +165,10 @@ impl Flow {
         self.drift.stands();
     }
 
-    /// It begins to move.
-    pub(crate) fn started(&mut self, now: Duration) {
+    /// It begins to move: at `asked` at the earliest, and by `now`.
+    pub(crate) fn started(&mut self, asked: Duration, now: Duration) {
         self.counters.starts += 1;
-        self.position.stood_still(now);
+        self.position.stood_still(asked);
         self.moved_at = now;
         self.drift.passed(0, now);
     }
@@ -228,10 +228,16 @@ impl Flow {
         self.position.doubt();
     }
 
-    /// The device has told its place: what follows from it. Gives the periods that have ended.
-    pub(crate) fn told(&mut self, region: &DmaRegion, place: u32, now: Duration) -> Result<u64, DmaError> {
+    /// The device was asked for its place at the first time, and has told it by the second: what follows from it. Gives the periods
+    /// that have ended.
+    pub(crate) fn told(
+        &mut self,
+        region: &DmaRegion,
+        place: u32,
+        (asked, now): (Duration, Duration),
+    ) -> Result<u64, DmaError> {
         let before = self.position;
-        let Moved { frames, leapt, elsewhere } = self.position.told(place, now);
+        let Moved { frames, leapt, elsewhere } = self.position.told(place, asked, now);
         self.counters.frames += frames;
         if frames > 0 {
             self.moved_at = now;

@@ -48,7 +48,7 @@ fn playing(region: &DmaRegion) -> Flow {
     flow.fill(region, &samples(0, 160)).expect("there");
     assert!(flow.is_filled() && flow.room() == 160);
     flow.phase = Phase::Running;
-    flow.started(ms(0));
+    flow.started(ms(0), ms(0));
     flow
 }
 
@@ -61,7 +61,7 @@ fn what_is_filled_in_is_played_once_and_then_there_is_silence() {
         let place = step * 80 % RING;
         let before = heard(&region, place + RING - 80, 80);
         assert_eq!(before, (step * 80 - 79..=step * 80).map(|n| n as u16).collect::<Vec<_>>());
-        assert_eq!(flow.told(&region, place as u32, ms(step * 10)).expect("there"), 1);
+        assert_eq!(flow.told(&region, place as u32, (ms(step * 10), ms(step * 10))).expect("there"), 1);
         assert!(heard(&region, place + RING - 80, 80).iter().all(|sample| *sample == 0), "not played again");
         flow.fill(&region, &samples(given, given + 80)).expect("there");
         given += 80;
@@ -75,7 +75,7 @@ fn an_application_that_gives_nothing_is_an_xrun_of_silence_and_goes_on_ahead_of_
     let region = region();
     let mut flow = playing(&region);
     for step in 1..=4 {
-        flow.told(&region, (step * 80 % RING) as u32, ms(step * 10)).expect("there");
+        flow.told(&region, (step * 80 % RING) as u32, (ms(step * 10), ms(step * 10))).expect("there");
     }
     assert_eq!((flow.counters.xruns, flow.counters.lost), (2, 160 + 20), "the lead is kept at the second");
     assert_eq!(flow.waiting(), 20);
@@ -88,9 +88,9 @@ fn an_application_that_gives_nothing_is_an_xrun_of_silence_and_goes_on_ahead_of_
 fn after_a_jump_what_waited_is_where_the_device_is() {
     let region = region();
     let mut flow = playing(&region);
-    flow.told(&region, 80, ms(10)).expect("there");
+    flow.told(&region, 80, (ms(10), ms(10))).expect("there");
     // by the clock it is at 88, and it says 38, which is more than half a ring ahead
-    flow.told(&region, 38, ms(11)).expect("there");
+    flow.told(&region, 38, (ms(11), ms(11))).expect("there");
     assert_eq!((flow.counters.jumps, flow.counters.xruns, flow.counters.lost), (1, 0, 20));
     let ahead = heard(&region, 38, RING);
     assert!(ahead[..20].iter().chain(&ahead[92..]).all(|sample| *sample == 0), "a little ahead of it");
@@ -102,9 +102,9 @@ fn what_is_left_is_drained() {
     let region = region();
     let mut flow = playing(&region);
     flow.phase = Phase::Draining;
-    flow.told(&region, 80, ms(10)).expect("there");
+    flow.told(&region, 80, (ms(10), ms(10))).expect("there");
     assert!(!flow.is_drained());
-    flow.told(&region, 165, ms(21)).expect("there");
+    flow.told(&region, 165, (ms(21), ms(21))).expect("there");
     assert!(flow.is_drained() && flow.counters.xruns == 0);
 }
 
@@ -112,7 +112,7 @@ fn what_is_left_is_drained() {
 fn a_device_that_does_not_move_is_stuck_after_a_while() {
     let region = region();
     let mut flow = playing(&region);
-    flow.told(&region, 0, ms(8)).expect("there");
+    flow.told(&region, 0, (ms(8), ms(8))).expect("there");
     assert!(!flow.is_stuck(ms(250)));
     assert!(flow.is_stuck(ms(251)));
     flow.stood_still(ms(251));
@@ -123,7 +123,7 @@ fn a_device_that_does_not_move_is_stuck_after_a_while() {
 fn a_restart_loses_nothing_of_the_application() {
     let region = region();
     let mut flow = playing(&region);
-    flow.told(&region, 40, ms(5)).expect("there");
+    flow.told(&region, 40, (ms(5), ms(5))).expect("there");
     // and by the clock it is 5 ms further
     flow.keep(&region, ms(10)).expect("there");
     // the ring is given anew, zeroed, and the restart fails once
@@ -132,8 +132,8 @@ fn a_restart_loses_nothing_of_the_application() {
     flow.put_back(&region, memory(), ms(60)).expect("there");
     assert_eq!(heard(&region, 0, 80), (81..=160).collect::<Vec<u16>>());
     assert_eq!((flow.waiting(), flow.room()), (80, 240));
-    flow.started(ms(60));
-    assert_eq!(flow.told(&region, 80, ms(70)).expect("there"), 1);
+    flow.started(ms(60), ms(60));
+    assert_eq!(flow.told(&region, 80, (ms(70), ms(70))).expect("there"), 1);
     assert_eq!((flow.counters.jumps, flow.counters.xruns, flow.counters.starts), (0, 0, 2));
 }
 
@@ -143,17 +143,17 @@ fn what_is_recorded_is_handed_on_once_and_what_nobody_took_is_lost() {
     let mut flow = Flow::new(StreamInfo { direction: Direction::Capture, ..INFO });
     flow.set_up(&region, memory(), (PARAMS, PARAMS.rate), ms(0)).expect("there");
     flow.phase = Phase::Running;
-    flow.started(ms(0));
+    flow.started(ms(0), ms(0));
     let mut to = [0; 1000];
     assert_eq!(flow.collect(&region, &mut to).expect("there"), 0);
     for step in 1..20 {
         memory().write(&region, (step - 1) * 160 % 640, &samples(step * 80 - 80, step * 80)).expect("there");
-        flow.told(&region, (step * 80 % RING) as u32, ms(step * 10)).expect("there");
+        flow.told(&region, (step * 80 % RING) as u32, (ms(step * 10), ms(step * 10))).expect("there");
         assert_eq!(flow.collect(&region, &mut to).expect("there"), 160);
         assert_eq!(to[..160], samples(step * 80 - 80, step * 80));
     }
     // six periods later nobody has come, and the last of the ring is being written
-    flow.told(&region, (25 * 80 % RING) as u32, ms(250)).expect("there");
+    flow.told(&region, (25 * 80 % RING) as u32, (ms(250), ms(250))).expect("there");
     assert_eq!((flow.counters.xruns, flow.waiting()), (1, 240));
     assert_eq!(flow.counters.lost, 240);
 }
