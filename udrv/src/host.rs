@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use fgft::tracking::{Handle, Owner, Rights};
 use fgft::{DomainMemory, Refusal, Upcalls};
 use udrv_driver::abi::{DELIVER_CHECKED, Request};
-use udrv_driver::{AROUND_MTU, Error, Injection, USUAL_MTU};
+use udrv_driver::{AROUND_MTU, Error, Injection, MAX_REPORTS, Report, USUAL_MTU};
 
 use crate::buffers::Buffers;
 use crate::clock::Clock;
@@ -57,6 +57,10 @@ pub struct Host {
     pub sent: u64,
     /// Frames that it says were lost.
     pub lost: u64,
+    /// Reports of an input device that it has handed up.
+    pub reports: Vec<Report>,
+    /// Bytes of one that it says were of no use.
+    pub dropped: u64,
     /// What it touches of indirect spaces, and what failed calls have.
     pub(crate) marks: Marks,
     /// A fault to inject into the next call of an entry point.
@@ -81,6 +85,8 @@ impl Host {
             delivered: Vec::with_capacity(BUDGET as usize),
             sent: 0,
             lost: 0,
+            reports: Vec::with_capacity(MAX_REPORTS),
+            dropped: 0,
             marks: Marks::default(),
             armed: None,
             injected_at: None,
@@ -92,6 +98,8 @@ impl Host {
     /// Before a call.
     pub fn begin(&mut self, armed: Option<Injection>) {
         self.delivered.clear();
+        self.reports.clear();
+        self.dropped = 0;
         self.marks.begin();
         (self.sent, self.lost) = (0, 0);
         self.armed = armed;
@@ -175,6 +183,18 @@ impl Host {
                 }
                 let place = self.pool.place(ledger, a, b, c, Rights::READ)?;
                 self.delivered.push(Delivered { place, length: c as u32, checked });
+                Ok(Ok(0))
+            }
+            Request::Report => {
+                let report = Report::from_words([a, b]).ok_or_else(|| Refusal("a report that is none".to_owned()))?;
+                if self.reports.len() == MAX_REPORTS {
+                    return Err(Refusal(format!("more than {MAX_REPORTS} reports in one call")));
+                }
+                self.reports.push(report);
+                Ok(Ok(0))
+            }
+            Request::Dropped => {
+                self.dropped = self.dropped.saturating_add(a);
                 Ok(Ok(0))
             }
             Request::Mark => self.marks.mark(a, b).map(|()| Ok(0)),

@@ -3,9 +3,12 @@
 //! The declared map is the reference: an access outside it, at another width or against its kind is refused, and the
 //! call ends as a fault. Reads of `Config` registers come from the shadow. Writes are journalled with the old
 //! value, so that an abort writes back just what the failed call changed; doorbells wait for the commit, and in order with
-//! them the words of DMA memory that hand descriptors over; causes that a failed call consumed are presented again.
+//! them the words of DMA memory that hand descriptors over; causes that a failed call consumed are presented again, and so
+//! is what it took out of a queue.
 
 use fgft::Refusal;
+use std::collections::VecDeque;
+
 use udrv_bus::{BusError, Width};
 use udrv_driver::{Error, Kind, RegisterInfo};
 
@@ -64,6 +67,10 @@ pub struct Window {
     seen: Vec<(u16, u32)>,
     /// Causes that failed calls consumed, by register: pending until a call that commits consumes them.
     carry: Vec<u32>,
+    /// What this call has taken out of queues, in order.
+    taken: Vec<(u16, u32)>,
+    /// What failed calls have: it comes first.
+    again: VecDeque<(u16, u32)>,
     needs_restore: bool,
     writes: WriteLog,
     accesses: Accesses,
@@ -121,6 +128,8 @@ impl Window {
             consumed: Vec::with_capacity(MAX_STAGED),
             seen: Vec::with_capacity(carry.len()),
             carry,
+            taken: Vec::new(),
+            again: VecDeque::new(),
             needs_restore: false,
             writes: WriteLog::default(),
             accesses: Accesses::default(),
@@ -182,6 +191,7 @@ impl Window {
                 stage(&mut self.consumed, index, value)?;
                 Ok(Ok(value))
             }
+            Kind::Fifo => self.take(index),
             Kind::WriteOneClears => Ok(self.read_causes(index)),
             Kind::ReadOnly | Kind::Doorbell | Kind::Tail | Kind::Command => Ok(self.device_read(register)),
         }
@@ -215,7 +225,7 @@ impl Window {
                 self.writes.note(index, value, old.map_or(Undone::NeedsRestore, Undone::WrittenBack));
                 Ok(self.device_write(register, value).inspect(|_| ledger.set_shadow(index, value)))
             }
-            Kind::ReadOnly | Kind::ReadClears => Err(Refusal(format!("{register} is not written"))),
+            Kind::ReadOnly | Kind::ReadClears | Kind::Fifo => Err(Refusal(format!("{register} is not written"))),
             Kind::WriteOneClears => {
                 // what was not pending is not consumed: a driver may write more ones than there are causes
                 if value & !self.seen_in(index) != 0
@@ -264,6 +274,7 @@ impl Window {
         }
         self.journal.clear();
         self.seen.clear();
+        self.taken.clear();
         self.needs_restore = false;
         self.writes.clear();
         let mut staged = std::mem::take(&mut self.staged);
@@ -286,6 +297,9 @@ impl Window {
         self.seen.clear();
         for (index, bits) in self.consumed.drain(..) {
             self.carry[usize::from(index)] |= bits;
+        }
+        for taken in self.taken.drain(..).rev() {
+            self.again.push_front(taken);
         }
         let mut journal = std::mem::take(&mut self.journal);
         let mut needs_restore = std::mem::take(&mut self.needs_restore);
@@ -316,6 +330,8 @@ impl Window {
         self.consumed.clear();
         self.seen.clear();
         self.carry.fill(0);
+        self.taken.clear();
+        self.again.clear();
         self.needs_restore = false;
         self.writes.clear();
     }
@@ -334,10 +350,26 @@ impl Window {
         self.seen.iter().find(|(seen, _)| usize::from(*seen) == index).map_or(0, |(_, bits)| *bits)
     }
 
+    /// The next of what has come, if anything has.
+    fn take(&mut self, index: usize) -> Answer {
+        let of_this = |(register, _): &(u16, u32)| usize::from(*register) == index;
+        let value = match self.again.iter().position(of_this).and_then(|at| self.again.remove(at)) {
+            Some((_, value)) => value,
+            None => match self.device_read(self.registers[index]) {
+                Ok(value) => value,
+                Err(error) => return Ok(Err(error)),
+            },
+        };
+        if value != 0 {
+            stage(&mut self.taken, index, value)?;
+        }
+        Ok(Ok(value))
+    }
+
     /// Whether any cause of a failed call waits to be presented again.
     #[must_use]
     pub fn has_carry(&self) -> bool {
-        self.carry.iter().any(|bits| *bits != 0)
+        !self.again.is_empty() || self.carry.iter().any(|bits| *bits != 0)
     }
 
     /// Compares the device with the shadow; the first register that differs, in words.

@@ -132,7 +132,7 @@ impl PciFunction for BareCard {
         let value = &mut inside.values[offset as usize];
         Ok(width.all_ones()
             & match kind {
-                Kind::ReadClears => std::mem::take(value),
+                Kind::ReadClears | Kind::Fifo => std::mem::take(value),
                 Kind::WriteOnly => UNTOLD,
                 _ => *value,
             })

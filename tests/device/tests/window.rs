@@ -25,12 +25,14 @@ const MAP: &[RegisterInfo] = &[
     register("SECRET", 0x28, 4, Kind::WriteOnly, 2),
     register("COMMAND", 0x30, 1, Kind::Command, 1),
     register("TAIL", 0x34, 4, Kind::Tail, 1),
+    register("QUEUE", 0x38, 4, Kind::Fifo, 1),
 ];
 /// The card's memory as the device sees it.
 const DMA: std::ops::Range<u64> = 0x10_0000..0x12_0000;
 
 const CAUSES_R: u64 = 0x1c;
 const CAUSES_W: u64 = 0x1e;
+const QUEUE: u64 = 0x38;
 
 struct Setup {
     window: Window,
@@ -141,7 +143,7 @@ fn random_call(s: &mut Setup, dice: &mut Rng) -> Call {
                 s.write(offset, width, bits);
                 call.acknowledged |= bits;
             }
-            Kind::WriteOneClears | Kind::ReadOnly | Kind::Doorbell | Kind::Tail | Kind::Command => {
+            Kind::Fifo | Kind::WriteOneClears | Kind::ReadOnly | Kind::Doorbell | Kind::Tail | Kind::Command => {
                 s.read(offset, width);
             }
         }
@@ -220,6 +222,39 @@ fn a_cause_that_was_consumed_by_a_committed_call_does_not_come_again() {
 }
 
 #[test]
+fn what_a_failed_call_took_out_of_a_queue_comes_again_in_order_before_what_is_new() {
+    let mut s = Setup::new();
+    let put = |s: &mut Setup, value| s.door.inside().values[QUEUE as usize] = value;
+    assert_eq!(s.read(QUEUE, 4), 0, "nothing is there, and nothing is taken");
+    s.abort();
+    assert!(!s.window.has_carry());
+    put(&mut s, 5);
+    assert_eq!(s.read(QUEUE, 4), 5);
+    put(&mut s, 6);
+    assert_eq!(s.read(QUEUE, 4), 6);
+    assert!(!s.abort() && s.window.has_carry());
+    put(&mut s, 7);
+    let reads = s.door.inside().reads;
+    assert_eq!((s.read(QUEUE, 4), s.read(QUEUE, 4)), (5, 6));
+    assert_eq!(s.door.inside().reads, reads, "the device has nothing to do with it");
+    assert_eq!((s.read(QUEUE, 4), s.read(QUEUE, 4)), (7, 0));
+    s.abort();
+    assert_eq!(s.read(QUEUE, 4), 5);
+    s.commit();
+    assert!(s.window.has_carry(), "what the call left is left");
+    put(&mut s, 8);
+    assert_eq!([(); 4].map(|()| s.read(QUEUE, 4)), [6, 7, 8, 0]);
+    s.commit();
+    assert!(!s.window.has_carry());
+    assert_eq!(s.read(QUEUE, 4), 0);
+    put(&mut s, 9);
+    s.read(QUEUE, 4);
+    s.abort();
+    s.window.forget();
+    assert_eq!(s.read(QUEUE, 4), 0);
+}
+
+#[test]
 fn an_acknowledgement_of_more_than_is_pending_makes_up_no_causes() {
     let mut s = Setup::new();
     s.door.inside().values[CAUSES_W as usize] = 0b0100;
@@ -244,6 +279,7 @@ fn breaking_the_map_is_a_refusal_that_reaches_no_device() {
         (0x04, u64::MAX, None, "CFG32"),
         (0x18, 4, Some(0), "STATUS is not written"),
         (0x1c, 2, Some(1), "CAUSES_R is not written"),
+        (QUEUE, 4, Some(1), "QUEUE is not written"),
         (0x28, 4, None, "SECRET is write-only"),
         (0x10, 4, Some(DMA.start - 1), "not DMA memory"),
         (0x14, 4, Some(DMA.end), "ADDRESS[1]"),

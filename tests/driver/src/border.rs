@@ -223,6 +223,7 @@ impl<C: Device> Both<C> {
                 }
             }
             Request::InjectionTarget | Request::Posted => {}
+            Request::Report | Request::Dropped => panic!("{request:?} is of another class"),
         }
         Ok(0)
     }
@@ -234,7 +235,7 @@ impl<C: Device> Both<C> {
                 self.border.staged.push(Staged::Doorbell(offset, width, value));
                 return Ok(());
             }
-            Kind::ReadOnly | Kind::ReadClears => panic!("write to {kind:?} register {offset:#x}"),
+            Kind::ReadOnly | Kind::ReadClears | Kind::Fifo => panic!("write to {kind:?} register {offset:#x}"),
             Kind::Config | Kind::DmaAddress | Kind::WriteOnly | Kind::WriteOneClears | Kind::Command => {
                 self.access(offset)?
             }

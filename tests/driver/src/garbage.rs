@@ -145,6 +145,7 @@ impl<C: Chip> Garbage<C> {
             }
             Request::Log => {}
             Request::TakeInjection | Request::InjectionTarget | Request::Posted => panic!("nothing is armed"),
+            Request::Report | Request::Dropped => panic!("{request:?} is of another class"),
         }
         Ok(0)
     }

@@ -1,7 +1,8 @@
-//! What a device is to the framework: PCI functions, BARs, DMA memory, interrupts; USB devices, transfers.
+//! What a device is to the framework: PCI functions, BARs, DMA memory, interrupts; USB devices, transfers; serio
+//! ports, bytes.
 //!
-//! One trait for each bus, [`PciFunction`] and [`UsbDevice`], stands between the framework and whatever carries the
-//! device: kernel VFIO or libusb (in `udrv`), or a device model in this process (under `models/`). A driver cannot tell
+//! One trait for each bus, [`PciFunction`], [`UsbDevice`] and [`SerioPort`], stands between the framework and whatever carries the
+//! device: kernel VFIO, libusb or serio_raw (in `udrv`), or a device model in this process (under `models/`). A driver cannot tell
 //! which.
 //! Nothing here does I/O; nothing here knows a driver.
 #![forbid(unsafe_code)]
@@ -9,11 +10,13 @@
 mod address;
 mod error;
 mod pci;
+mod serio;
 mod usb;
 
 pub use address::{ParseAddressError, PciAddress};
 pub use error::BusError;
 pub use pci::{BarInfo, BarKind, DmaMapping, DmaMemory, PciFunction, PciId, ResetKind, Width};
+pub use serio::{SerioByte, SerioId, SerioPort};
 pub use usb::{
     CONTROL_TIMEOUT, Completion, EndpointInfo, EndpointKind, Setup, Transfer, TransferStatus, UsbDevice, UsbId,
 };

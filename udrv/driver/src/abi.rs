@@ -51,6 +51,10 @@ requests! {
     Complete,
     /// Handle, offset, length (and [`DELIVER_CHECKED`]): a frame for the network, on commit.
     Deliver,
+    /// Buttons, movement ([`crate::Report::to_words`]): a report for the host, on commit.
+    Report,
+    /// Bytes: so many of the device's were dropped.
+    Dropped,
     /// Space, index: the driver is about to write there.
     Mark,
     /// Space: what may not be as the state has it, a bit each.
@@ -74,7 +78,19 @@ impl Request {
     #[must_use]
     pub fn may_be_posted(self) -> bool {
         use Request::*;
-        matches!(self, RegisterWrite | DmaWrite32 | DmaWrite64 | DmaHandOver32 | Keep | Complete | Deliver | Mark)
+        matches!(
+            self,
+            RegisterWrite
+                | DmaWrite32
+                | DmaWrite64
+                | DmaHandOver32
+                | Keep
+                | Complete
+                | Deliver
+                | Report
+                | Dropped
+                | Mark
+        )
     }
 }
 

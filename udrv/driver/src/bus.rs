@@ -1,5 +1,6 @@
 //! What a driver declares of its bus.
 
+use crate::serio::SerioCommand;
 use crate::usb::Endpoint;
 
 /// The bus that a driver's devices are on, and what of them it uses there.
@@ -23,6 +24,23 @@ pub enum Bus {
         /// a number.
         endpoints: &'static [Endpoint],
     },
+    /// Serio: a PS/2 device ([`crate::serio`]).
+    Serio {
+        /// Its commands as registers.
+        commands: &'static [SerioCommand],
+    },
+}
+
+impl Bus {
+    /// For people.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Bus::Pci { .. } => "PCI",
+            Bus::Usb { .. } => "USB",
+            Bus::Serio { .. } => "serio",
+        }
+    }
 }
 
 /// Registers that share a window of offsets: another one says which of them are there. In a register map they are declared at

@@ -6,7 +6,7 @@ use udrv_inject::{Injection, Point};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::abi::Request;
-use crate::{Buffers, Clock, DmaMemory, Error, Marks, Registers};
+use crate::{Buffers, Clock, DmaMemory, Error, Input, Marks, Registers};
 
 /// The framework behind the handles: one request, one answer.
 pub trait Services {
@@ -40,6 +40,8 @@ pub struct Cx<'a, S> {
     pub dma: DmaMemory<'a>,
     /// Packet buffers and the way up to the network.
     pub net: Buffers<'a>,
+    /// The way up for reports of an input device.
+    pub input: Input<'a>,
     /// What of an indirect space was touched.
     pub marks: Marks<'a>,
     /// Time.
@@ -56,6 +58,7 @@ impl<'a, S> Cx<'a, S> {
             regs: Registers::new(services),
             dma: DmaMemory::new(services),
             net: Buffers::new(services),
+            input: Input::new(services),
             marks: Marks::new(services),
             clock: Clock::new(services),
             services,

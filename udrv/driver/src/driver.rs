@@ -3,13 +3,13 @@
 use crate::{Bus, Cx, Error, RegisterInfo, State};
 
 /// A driver: its identity, its registers, its state, and the way back. A class trait ([`crate::NetDriver`],
-/// [`crate::SoundDriver`]) adds what its devices do.
+/// [`crate::SoundDriver`], [`crate::InputDriver`]) adds what its devices do.
 ///
 /// Each function that gets a [`Cx`] is an entry point: it may fault at any instruction, and then none of it has happened.
 pub trait Driver: 'static {
     /// Name of the chip, and of the crate. At most 32 bytes.
     const NAME: &'static str;
-    /// Vendor and device (PCI) or product (USB) ids that it drives.
+    /// Vendor and device (PCI) or product (USB) ids that it drives; kind and protocol of the port (serio).
     const IDS: &'static [(u16, u16)];
     /// The bus that its devices are on, and where on it their registers are.
     const BUS: Bus;

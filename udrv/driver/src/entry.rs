@@ -27,13 +27,19 @@ pub enum Entry {
     Pointer,
     GetControl,
     SetControl,
+    Enable,
+    Disable,
+    SetRate,
+    SetResolution,
+    SetScaling,
+    Reconnect,
     Quiesce,
     Restore,
 }
 
 impl Entry {
     /// All of them.
-    pub const ALL: [Entry; 22] = [
+    pub const ALL: [Entry; 28] = [
         Entry::Probe,
         Entry::Open,
         Entry::Stop,
@@ -54,6 +60,12 @@ impl Entry {
         Entry::Pointer,
         Entry::GetControl,
         Entry::SetControl,
+        Entry::Enable,
+        Entry::Disable,
+        Entry::SetRate,
+        Entry::SetResolution,
+        Entry::SetScaling,
+        Entry::Reconnect,
         Entry::Quiesce,
         Entry::Restore,
     ];
@@ -93,6 +105,21 @@ impl Entry {
         Entry::Restore,
     ];
 
+    /// Those of an input driver.
+    pub const INPUT: [Entry; 11] = [
+        Entry::Probe,
+        Entry::Enable,
+        Entry::Disable,
+        Entry::Interrupt,
+        Entry::Poll,
+        Entry::SetRate,
+        Entry::SetResolution,
+        Entry::SetScaling,
+        Entry::Reconnect,
+        Entry::Quiesce,
+        Entry::Restore,
+    ];
+
     /// The names of [`Entry::ALL`], in that order.
     pub const NAMES: &'static [&'static str] = &{
         let mut names = [""; Entry::ALL.len()];
@@ -128,6 +155,12 @@ impl Entry {
             Entry::Pointer => "pointer",
             Entry::GetControl => "get_control",
             Entry::SetControl => "set_control",
+            Entry::Enable => "enable",
+            Entry::Disable => "disable",
+            Entry::SetRate => "set_rate",
+            Entry::SetResolution => "set_resolution",
+            Entry::SetScaling => "set_scaling",
+            Entry::Reconnect => "reconnect",
             Entry::Quiesce => "quiesce",
             Entry::Restore => "restore",
         }

@@ -1,6 +1,6 @@
 //! What a driver sees of udrv: no_std, no unsafe, no host.
 //!
-//! A driver is a type that implements [`Driver`] and a class trait ([`NetDriver`], [`SoundDriver`]) with associated functions, its *entry points*. Each
+//! A driver is a type that implements [`Driver`] and a class trait ([`NetDriver`], [`SoundDriver`], [`InputDriver`]) with associated functions, its *entry points*. Each
 //! gets a [`Cx`]: the driver's state (plain data that one rollback mends) and handles to registers, DMA memory,
 //! packet buffers and the clock. Behind the handles is the framework; between them lies the border of a transaction,
 //! which plain words cross as in a system call.
@@ -33,12 +33,14 @@ mod dma;
 mod driver;
 mod entry;
 mod error;
+mod input;
 mod marks;
 pub mod mii;
 mod net;
 mod offload;
 mod register;
 pub mod ring;
+pub mod serio;
 mod settings;
 mod sound;
 pub mod usb;
@@ -50,6 +52,9 @@ pub use dma::{Dma, DmaMemory};
 pub use driver::{Driver, holds};
 pub use entry::{Entry, NoSuchEntry};
 pub use error::Error;
+pub use input::{
+    Buttons, Input, InputAlternates, InputDriver, InputEvents, InputInfo, InputInterrupt, MAX_REPORTS, Report,
+};
 pub use marks::{MARK_SPACES, Marks};
 pub use net::{
     Alternates, Buffer, Buffers, Events, Link, MacAddress, NetDriver, NotAnAddress, Poll, RingParam, RxMode, Stats,

@@ -16,6 +16,8 @@ pub enum Kind {
     ReadOnly,
     /// Reading clears it: what a failed call read is presented again.
     ReadClears,
+    /// Each read takes the next of what has come, 0 when there is nothing: what a failed call took is given again.
+    Fifo,
     /// Writing ones clears causes: what a failed call acknowledged counts as pending again.
     WriteOneClears,
     /// A write hands work to the device: held back until commit, dropped on abort.

@@ -9,7 +9,7 @@ mod pci;
 use std::fmt;
 use std::os::fd::BorrowedFd;
 
-use udrv_bus::{BusError, DmaMapping, PciFunction, PciId, ResetKind, UsbDevice, UsbId, Width};
+use udrv_bus::{BusError, DmaMapping, PciFunction, PciId, ResetKind, SerioId, UsbDevice, UsbId, Width};
 use udrv_driver::{Bus, Identity};
 
 use self::pci::PciDevice;
@@ -25,15 +25,18 @@ pub enum DeviceId {
     Pci(PciId),
     /// Vendor and product id of a USB device.
     Usb(UsbId),
+    /// What the kernel says of a serio port.
+    Serio(SerioId),
 }
 
 impl DeviceId {
-    /// Both numbers.
+    /// Both numbers; of a serio port its kind and protocol.
     #[must_use]
     pub const fn numbers(self) -> (u16, u16) {
         match self {
             DeviceId::Pci(id) => (id.vendor, id.device),
             DeviceId::Usb(id) => (id.vendor, id.product),
+            DeviceId::Serio(id) => (id.kind as u16, id.protocol as u16),
         }
     }
 }
@@ -43,6 +46,7 @@ impl fmt::Display for DeviceId {
         match self {
             DeviceId::Pci(id) => id.fmt(f),
             DeviceId::Usb(id) => id.fmt(f),
+            DeviceId::Serio(id) => id.fmt(f),
         }
     }
 }
@@ -161,6 +165,14 @@ impl Opened {
         }
     }
 
+    /// Name of its bus.
+    fn bus(&self) -> &'static str {
+        match self {
+            Opened::Pci(_) => "PCI",
+            Opened::Usb { .. } => "USB",
+        }
+    }
+
     /// Which device it is. `None`: it does not answer.
     ///
     /// # Errors
@@ -196,8 +208,7 @@ impl Opened {
             (Opened::Usb { device, reopen }, Bus::Usb { read, write, endpoints }) => {
                 Ok(Box::new(Controller::new(device, reopen, (read, write), endpoints)?))
             }
-            (Opened::Pci(_), Bus::Usb { .. }) => Err(FitError::OtherBus { found: "PCI", expected: "USB" }),
-            (Opened::Usb { .. }, Bus::Pci { .. }) => Err(FitError::OtherBus { found: "USB", expected: "PCI" }),
+            (opened, bus) => Err(FitError::OtherBus { found: opened.bus(), expected: bus.name() }),
         }
     }
 }
