@@ -14,6 +14,7 @@ pub mod device;
 pub mod drivers;
 mod hand;
 pub mod jacks;
+mod line;
 pub mod models;
 pub mod protocol;
 pub mod serve;

@@ -30,8 +30,8 @@ enum Build {
     Wired(fn(Option<usize>, NicPort) -> Card),
     /// For sound: with something at its jacks, at a pace in percent of real time.
     Sound(fn(Option<usize>, Jacks, u32) -> Card),
-    /// A mouse: at a controller, with a hand on it.
-    Mouse(fn(Option<usize>) -> (Card, PsMouseHandle)),
+    /// A mouse: the end of its line, and the bench with the hand on it.
+    Mouse(fn(Option<usize>) -> (PsMouseModel, PsMouseHandle)),
 }
 
 /// All of them.
@@ -117,15 +117,13 @@ const ENS1371: Family = Family {
     }),
 };
 
-/// The PS/2 mouse, at a controller on PCI that only Linux has a driver for.
+/// The PS/2 mouse.
 const PSMOUSE: Family = Family {
     name: "psmouse",
     variants: || model_psmouse::VARIANTS.iter().map(|(name, _)| *name).collect(),
     build: Build::Mouse(|variant| {
         let variant = variant.map(|number| model_psmouse::VARIANTS[number].1).unwrap_or_default();
-        let (line, hand) = PsMouseModel::new(model_psmouse::Config::of(variant));
-        let (function, bench) = PciPs2Model::new((), Socket::new(line));
-        (Card::Pci(Box::new(function), Box::new(move || Ok(Box::new(bench.open()?)))), hand)
+        PsMouseModel::new(model_psmouse::Config::of(variant))
     }),
 };
 
@@ -179,7 +177,7 @@ impl Model {
                 (build(self.variant, near), Some(far))
             }
             Build::Sound(build) => (build(self.variant, Jacks::default(), REAL_TIME), None),
-            Build::Mouse(build) => (build(self.variant).0, None),
+            Build::Mouse(build) => (at_a_controller(build(self.variant).0), None),
         }
     }
 
@@ -192,14 +190,27 @@ impl Model {
         }
     }
 
-    /// Builds a mouse at its controller, and the bench with the hand on it; `None`: it is none.
+    /// Builds a mouse at a controller on PCI that only Linux has a driver for, and the bench with the hand on it; `None`: it is
+    /// none.
     #[must_use]
     pub fn build_mouse(&self) -> Option<(Card, PsMouseHandle)> {
+        let (line, hand) = self.build_line()?;
+        Some((at_a_controller(line), hand))
+    }
+
+    /// Builds a mouse: the end of its line, and the bench with the hand on it; `None`: it is none.
+    #[must_use]
+    pub fn build_line(&self) -> Option<(PsMouseModel, PsMouseHandle)> {
         match self.family.build {
             Build::Wired(_) | Build::Sound(_) => None,
             Build::Mouse(build) => Some(build(self.variant)),
         }
     }
+}
+
+fn at_a_controller(line: PsMouseModel) -> Card {
+    let (function, bench) = PciPs2Model::new((), Socket::new(line));
+    Card::Pci(Box::new(function), Box::new(move || Ok(Box::new(bench.open()?))))
 }
 
 impl FromStr for Model {

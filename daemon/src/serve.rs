@@ -9,7 +9,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use model_ens1371::wav::WavError;
-use model_serve::{Cable, ServeError, Server, Stopper};
+use model_serve::{Cable, ServeError, Server, Socket, Stopper};
 use model_serve_usb::{End, Protocol, SessionError, usbip};
 use model_wire::{FarHost, FarHostConfig, FarPort, WireConfig};
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -18,6 +18,7 @@ use udrv_bus::PciFunction;
 
 use crate::hand::Hand;
 use crate::jacks::SoundOptions;
+use crate::line;
 use crate::models::{Card, Model, Open, ParseModelError};
 
 /// What a PHY and its partner take to find their mode. Real ones take 2 s.
@@ -65,13 +66,13 @@ pub enum ServeModelError {
         name: String,
     },
     /// It is a mouse.
-    #[error("model {name} is a mouse: of the options it has --hand alone")]
+    #[error("model {name} is a mouse: of the options it has --hand and --line alone")]
     OnlyHand {
         /// The model.
         name: String,
     },
     /// It is none.
-    #[error("model {name} is no mouse: --hand is for mice")]
+    #[error("model {name} is no mouse: --hand and --line are for mice")]
     NoHand {
         /// The model.
         name: String,
@@ -96,6 +97,8 @@ pub struct Around {
     pub sound: Option<SoundOptions>,
     /// Of a mouse: where its hand is told what to do. The usual: nobody moves it.
     pub hand: Option<PathBuf>,
+    /// Of a mouse: serve the bytes of its line. The usual: a controller on PCI, at which it is.
+    pub line: bool,
 }
 
 /// What is at the other end of a served model's wire.
@@ -146,7 +149,8 @@ impl fmt::Display for FarEnd {
     }
 }
 
-/// Serves model `name` at `socket` until SIGTERM or SIGINT: a card on PCI over vfio-user, an adapter on USB over usb-redir.
+/// Serves model `name` at `socket` until SIGTERM or SIGINT: a card on PCI over vfio-user, an adapter on USB over usb-redir, a
+/// mouse at a controller on PCI or as the bytes of its line.
 /// Says what it serves on standard output once clients can connect.
 ///
 /// # Errors
@@ -157,9 +161,9 @@ pub fn serve(name: &str, socket: &Path, around: &Around) -> Result<(), ServeMode
         if around.far_end.is_some() || around.sound.is_some() {
             return Err(ServeModelError::OnlyHand { name: name.to_owned() });
         }
-        return serve_mouse(&model, socket, around.hand.as_deref());
+        return serve_mouse(&model, socket, around.hand.as_deref(), around.line);
     }
-    if around.hand.is_some() {
+    if around.hand.is_some() || around.line {
         return Err(ServeModelError::NoHand { name: name.to_owned() });
     }
     if model.is_for_sound() {
@@ -218,7 +222,10 @@ fn serve_sound(model: &Model, socket: &Path, sound: &SoundOptions) -> Result<(),
     served
 }
 
-fn serve_mouse(model: &Model, socket: &Path, hand: Option<&Path>) -> Result<(), ServeModelError> {
+fn serve_mouse(model: &Model, socket: &Path, hand: Option<&Path>, line: bool) -> Result<(), ServeModelError> {
+    if line {
+        return serve_line(model, socket, hand);
+    }
     let signals = Signals::new([SIGTERM, SIGINT])?;
     let server = Server::bind(socket)?;
     let Some((Card::Pci(function, reopen), mouse)) = model.build_mouse() else {
@@ -227,8 +234,28 @@ fn serve_mouse(model: &Model, socket: &Path, hand: Option<&Path>) -> Result<(), 
     let _hand = hand.map(|path| Hand::start(path, mouse)).transpose()?;
     drop(function);
     let path = socket.display();
-    let told = hand.map(|hand| format!("; its hand is at {}", hand.display())).unwrap_or_default();
+    let told = hand_at(hand);
     run(server, reopen, signals, format_args!("serving model:{model} at {path}{told}"), &path)
+}
+
+fn serve_line(model: &Model, socket: &Path, hand: Option<&Path>) -> Result<(), ServeModelError> {
+    let signals = Signals::new([SIGTERM, SIGINT])?;
+    let served = Socket::bind(socket)?;
+    let Some((mouse, bench)) = model.build_line() else {
+        return Err(ServeModelError::NoHand { name: model.to_string() });
+    };
+    let _hand = hand.map(|path| Hand::start(path, bench)).transpose()?;
+    let waiting = stop_on(signals, served.stopper())?;
+    let path = socket.display();
+    let told = hand_at(hand);
+    tell(format_args!("serving the line of model:{model} at {path}{told}; connect one client: serio-line:{path}"));
+    let ended = line::serve(&served, mouse);
+    waiting.end();
+    Ok(ended?)
+}
+
+fn hand_at(hand: Option<&Path>) -> String {
+    hand.map(|hand| format!("; its hand is at {}", hand.display())).unwrap_or_default()
 }
 
 /// Serves a card on PCI that is made, until a signal comes.

@@ -110,6 +110,9 @@ enum ModelAction {
         /// "settings", "counters".
         #[arg(long, value_name = "SOCKET")]
         hand: Option<PathBuf>,
+        /// Of a mouse: serve the bytes of its line, and not a controller on PCI at which it is: to udrvd (serio-line:SOCKET).
+        #[arg(long)]
+        line: bool,
     },
     /// Plug an adapter on USB into this machine's virtual host controller (vhci_hcd), in the foreground, until it is detached or
     /// SIGTERM or SIGINT.
@@ -213,9 +216,9 @@ fn run(arguments: &Arguments) -> Result<(), String> {
         }
         Action::Release { device, entry } => (Ok(device.clone()), Request::Release { entry: entry.clone() }),
         Action::Restart { device } => (or_only(device), Request::Restart),
-        Action::Model(ModelAction::Serve { name, socket, wire, sound, hand }) => {
+        Action::Model(ModelAction::Serve { name, socket, wire, sound, hand, line }) => {
             start_log();
-            let around = Around { far_end: wire.far_end(), sound: sound.options(), hand: hand.clone() };
+            let around = Around { far_end: wire.far_end(), sound: sound.options(), hand: hand.clone(), line: *line };
             return serve::serve(name, socket, &around).map_err(|e| e.to_string());
         }
         Action::Model(ModelAction::PlugIn { name, port, wire }) => {
