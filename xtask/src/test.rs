@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use crate::{
     cargo::cargo,
     check, demo,
-    guest::{Kernel, Which, aloop, nic, oracle, sound},
+    guest::{Kernel, Which, aloop, input, nic, oracle, sound},
     steps::{self, Done, Failure, Step, program},
     stress,
 };
@@ -31,6 +31,7 @@ const STEPS: &[Step] = &[
     Step::host("demo-r8169", || demo::step("r8169")),
     Step::host("demo-pegasus", || demo::step("pegasus")),
     Step::host("demo-ens1371", || demo::step("ens1371")),
+    Step::host("demo-psmouse", || demo::step("psmouse")),
     // in the guest
     Step::guest("engine-guest-6.1", || suite::in_guest(Kernel::Debian61, &suite::ENGINE)),
     Step::guest("engine-guest-backports", || suite::in_guest(Kernel::Backports, &suite::ENGINE_BACKPORTS)),
@@ -44,6 +45,7 @@ const STEPS: &[Step] = &[
     Step::long("pegasus-others", || nic::step("pegasus", Which::Others)),
     Step::guest("aloop", aloop::step),
     Step::guest("ens1371", sound::step),
+    Step::guest("psmouse", input::step),
     // our models under Linux's own drivers
     Step::guest("oracle", || oracle::step(Which::Usual)),
     Step::long("oracle-others", || oracle::step(Which::Others)),

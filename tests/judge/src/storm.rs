@@ -31,6 +31,21 @@ const SOUND: Entries = (
     &["interrupt", "pointer"],
     &["open", "close", "hw_params", "prepare", "trigger", "get_control", "set_control", "probe", "quiesce", "restore"],
 );
+const INPUT: Entries = (
+    &["interrupt"],
+    &[
+        "poll",
+        "probe",
+        "enable",
+        "disable",
+        "set_rate",
+        "set_resolution",
+        "set_scaling",
+        "reconnect",
+        "quiesce",
+        "restore",
+    ],
+);
 /// How long a fault may take to happen and be recovered: traffic may stand still for a TCP timeout.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -42,16 +57,31 @@ pub(crate) struct Storm {
     /// Rounds over all entry points that traffic calls.
     #[arg(long, default_value_t = 1)]
     rounds: u32,
+    /// Of the entry points only those that traffic calls by itself, or only those that are called by command.
+    #[arg(long, value_enum)]
+    only: Option<Which>,
     /// This file is made when the storm is over.
     #[arg(long)]
     done: PathBuf,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Which {
+    Traffic,
+    Command,
 }
 
 impl Storm {
     pub(crate) fn run(&self) -> Result<(), String> {
         let before = self.status()?;
         let pid = before["pid"].clone();
-        let entries = if before["class"] == json!("sound") { SOUND } else { NET };
+        let (by_traffic, by_command) = match before["class"].as_str() {
+            Some("sound") => SOUND,
+            Some("input") => INPUT,
+            _ => NET,
+        };
+        let of = |which, list| if self.only.is_none_or(|only| only == which) { list } else { &[][..] };
+        let entries = (of(Which::Traffic, by_traffic), of(Which::Command, by_command));
         let result = self.all(entries);
         // the streams stop when they see it, however the storm ended
         std::fs::write(&self.done, b"").map_err(|e| format!("{}: {e}", self.done.display()))?;
@@ -69,7 +99,7 @@ impl Storm {
         }
     }
 
-    fn all(&self, (by_traffic, by_command): Entries) -> Result<Vec<Value>, String> {
+    fn all(&self, (by_traffic, by_command): (&[&str], &[&str])) -> Result<Vec<Value>, String> {
         let mut faults = Vec::new();
         for _ in 0..self.rounds {
             for fault in FAULTS {

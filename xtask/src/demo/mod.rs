@@ -4,13 +4,14 @@
 //! be disturbed, every fault is injected into every entry point of the driver: real faulting instructions, in the driver's
 //! code. Then the same once more without protection, to see what the protection is for.
 //!
-//! What goes through a card is a matter of its class: `net` has TCP streams, `sound` a tone. What they have in common is here:
+//! What goes through a card is a matter of its class: `net` has TCP streams, `sound` a tone, `input` a hand on its way. What they have in common is here:
 //! starting udrvd and talking to it, the plan of the faults, words and times.
 
 mod control;
 mod daemon;
 mod ending;
 mod error;
+mod input;
 mod install;
 mod net;
 mod plan;
@@ -40,7 +41,7 @@ const SAID_EVERY: usize = 20;
 /// The arguments of `cargo xtask demo`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The card: a model that udrvd knows, of a network card or of a sound card.
+    /// The device: a model that udrvd knows, of a network card, a sound card or a mouse.
     #[arg(default_value = "rtl8139", value_name = "NAME")]
     model: String,
     /// Print one JSON object instead of tables.
@@ -52,7 +53,7 @@ pub(crate) struct Args {
     /// Of a network card: what stands between udrvd and the streams; by default the TAP, or the socket where there is none.
     #[arg(long, value_enum)]
     endpoint: Option<net::Endpoint>,
-    /// CPU time that one call of the driver may use, in milliseconds: if not given 5, or 20 for a sound card.
+    /// CPU time that one call of the driver may use, in milliseconds: if not given 5, or 20 for a sound card or a mouse.
     #[arg(long, value_name = "MS")]
     deadline: Option<u64>,
 }
@@ -90,12 +91,14 @@ fn run(args: &Args) -> Result<Shown> {
     let folder = workspace().join(FOLDER);
     fs::create_dir_all(&folder).doing(|| format!("create {}", folder.display()))?;
     no_core_dumps()?;
-    if !sound::plays(&args.model) {
-        return net::run(args, &folder);
-    }
+    let run = match &args.model {
+        model if sound::plays(model) => sound::run,
+        model if input::points(model) => input::run,
+        _ => return net::run(args, &folder),
+    };
     match args.endpoint {
-        None => sound::run(args, &folder),
-        Some(_) => Err(Error::Wrong(format!("--endpoint is for network cards, and {} is a sound card", args.model))),
+        None => run(args, &folder),
+        Some(_) => Err(Error::Wrong(format!("--endpoint is for network cards, and {} is none", args.model))),
     }
 }
 

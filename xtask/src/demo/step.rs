@@ -4,7 +4,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use super::sound;
+use super::{input, sound};
 use crate::steps::{Done, Failure};
 
 /// Runs `cargo xtask demo MODEL --json` in a process of its own, which moves to another network, and judges what it says.
@@ -25,7 +25,12 @@ pub(crate) fn step(model: &str) -> Result<Done, Failure> {
         }
         Err(error) => return Err(Failure::Output(format!("the demo's JSON is not understood: {error}"))),
     };
-    judge(&figures, if sound::plays(model) { "wav" } else { "tap" })?;
+    let endpoint = match model {
+        _ if sound::plays(model) => "wav",
+        _ if input::points(model) => "record",
+        _ => "tap",
+    };
+    judge(&figures, endpoint)?;
     if !output.status.success() {
         return Err(Failure::Program { command: format!("demo {model} --json"), status: output.status });
     }

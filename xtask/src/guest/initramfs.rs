@@ -53,12 +53,19 @@ impl Initramfs {
     /// Adds the modules, to be loaded in this order, each with its parameters from `parameters` (name, text).
     pub(crate) fn modules(&mut self, modules: &[(String, Vec<u8>)], parameters: &[(String, String)]) {
         let mut load = String::new();
-        for (name, bytes) in modules {
-            self.archive.file(&format!("/guest/modules/{name}.ko"), 0o644, bytes);
+        self.modules_at_hand(modules);
+        for (name, _) in modules {
             let text = parameters.iter().find(|(module, _)| module == name).map_or("", |(_, text)| text.as_str());
             load += &format!("{name} {text}\n");
         }
         self.archive.file("/guest/load", 0o644, load.as_bytes());
+    }
+
+    /// Adds modules that are not loaded.
+    pub(crate) fn modules_at_hand(&mut self, modules: &[(String, Vec<u8>)]) {
+        for (name, bytes) in modules {
+            self.archive.file(&format!("/guest/modules/{name}.ko"), 0o644, bytes);
+        }
     }
 
     /// Adds the script that runs as root once the modules are in; its status is the guest's exit code.

@@ -26,6 +26,7 @@ mod cpio;
 mod error;
 mod exec;
 mod initramfs;
+pub(crate) mod input;
 mod kernel;
 mod modules;
 pub(crate) mod nic;
@@ -91,6 +92,7 @@ enum Scenario {
     NicSmoke(nic_smoke::Args),
     Aloop(aloop::Args),
     Ens1371(sound::Args),
+    Psmouse(input::Args),
     #[command(flatten)]
     Nic(nic::Scenario),
 }
@@ -104,6 +106,7 @@ pub(crate) fn main(args: Args) -> ExitCode {
         Scenario::NicSmoke(args) => nic_smoke::run(args),
         Scenario::Aloop(args) => aloop::run(&args),
         Scenario::Ens1371(args) => sound::run(&args),
+        Scenario::Psmouse(args) => input::run(&args),
         Scenario::Nic(scenario) => nic::run(&scenario),
     };
     match code {
@@ -122,6 +125,7 @@ pub(crate) struct Guest {
     scenario: String,
     kernel: Kernel,
     modules: Vec<String>,
+    modules_at_hand: Vec<String>,
     parameters: Vec<(String, String)>,
     programs: Vec<(PathBuf, String)>,
     files: Vec<(String, u32, Vec<u8>)>,
@@ -146,6 +150,7 @@ impl Guest {
             scenario: scenario.to_owned(),
             kernel: Kernel::default(),
             modules: Vec::new(),
+            modules_at_hand: Vec::new(),
             parameters: Vec::new(),
             programs: Vec::new(),
             files: Vec::new(),
@@ -174,6 +179,12 @@ impl Guest {
         let (name, parameters) = module.split_once(' ').unwrap_or((module, ""));
         self.parameters.push((modules::name_of(name), parameters.to_owned()));
         self.modules.push(name.to_owned());
+        self
+    }
+
+    /// Puts a module, and those it needs, into `/guest/modules` for the script to load.
+    pub(crate) fn module_at_hand(mut self, module: &str) -> Self {
+        self.modules_at_hand.push(module.to_owned());
         self
     }
 
@@ -310,6 +321,7 @@ impl Guest {
 
         let mut root = Initramfs::new(&tools)?;
         root.modules(&kernel.modules(self.modules.iter().map(String::as_str), &tools)?, &self.parameters);
+        root.modules_at_hand(&kernel.modules(self.modules_at_hand.iter().map(String::as_str), &tools)?);
         for (host_path, guest_path) in &self.programs {
             root.program(host_path, guest_path)?;
         }

@@ -28,7 +28,7 @@ pub(super) const CHECKS: &[(&str, &str)] = &[
     ("silent", "the driver has complained of nothing (dmesg)"),
 ];
 
-const SCRIPT: &str = concat!(include_str!("results.sh"), include_str!("mouse.sh"));
+const SCRIPT: &str = concat!(include_str!("results.sh"), include_str!("../events.sh"), include_str!("mouse.sh"));
 
 /// What Linux makes of a mouse.
 struct Known {

@@ -32,37 +32,15 @@ works() {
 }
 
 # begin: what Linux says from now on is kept
-begin() {
-    device=/dev/input/$(basename "$(events)")
-    cat "$device" > /tmp/events &
-    reader=$!
-    within 10 has_open || fail "cat does not open $device"
-}
-has_open() { ls -l "/proc/$reader/fd" 2> /dev/null | grep -q "$device"; }
-
-# list: prints the events, a line each: type code value
-list() {
-    # struct input_event: two words of time, type, code, value
-    od -A n -v -w24 -t d4 /tmp/events | awk '{ print $5 % 65536, int($5 / 65536), $6 }'
-}
-
-# seen TYPE CODE VALUE: whether that event has come
-seen() { list | grep -q "^$1 $2 $3\$"; }
+begin() { listen "/dev/input/$(basename "$(events)")"; }
 
 # end: a click of the left button, and when its end has come, all before it has
 end() {
     hand press left > /dev/null
     within 20 seen 1 272 1 && hand release left > /dev/null && within 20 seen 1 272 0
     local status=$?
-    kill "$reader" 2> /dev/null
-    wait "$reader" 2> /dev/null
-    list > "/results/events-$1"
+    listened "$1"
     return $status
-}
-
-# sum CODE: of relative movement
-sum() {
-    list | awk -v code="$1" '$1 == 2 && $2 == code { sum += $3 } END { print sum + 0 }'
 }
 
 # glide RIGHT AWAY MS: moves, and waits until all of it has been read: no counter can overflow meanwhile that is not full by itself

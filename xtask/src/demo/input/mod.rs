@@ -1,0 +1,193 @@
+//! The demo of a mouse.
+//!
+//! A hand moves it along a way that is known, presses and turns; what udrvd gives is read number by number.
+//!
+//! ```text
+//!   hand -> the model in a process of its own ==its line, byte by byte== udrvd [its driver] -> input-*.jsonl -> record
+//!                                                      control socket <--JSON lines-- injecting
+//! ```
+//!
+//! Three runs, each with a mouse of its own: every fault in every entry point, protected; those of one entry point, each recovered by a
+//! restart of the driver; and those without protection, where udrvd dies and the next one begins. A fault has a leg of the way
+//! for itself. What is right to fail on is in `figures.rs`. No rights.
+
+mod figures;
+mod hand;
+mod injecting;
+mod picture;
+mod places;
+mod record;
+mod stage;
+mod table;
+mod unprotected;
+mod walk;
+
+use std::{
+    path::{Path, PathBuf},
+    time::Instant,
+};
+
+use self::{
+    figures::{Fault, Figures},
+    injecting::{Done, Party, Status},
+    picture::Panel,
+    stage::Stage,
+    unprotected::Died,
+    walk::{Leg, Point, corners, rose},
+};
+use super::{
+    Args, FOLDER, PATIENCE, Shown,
+    error::{Error, Result},
+    plan::{self, Injection},
+    write,
+};
+use crate::cargo;
+
+/// Family of mice among the models, and those of it that have no wheel.
+const FAMILY: &str = "psmouse";
+const WITHOUT_WHEEL: [&str; 2] = ["psmouse-ps2", "psmouse-synaptics"];
+
+/// Whether a model is a mouse.
+pub(super) fn points(model: &str) -> bool {
+    model.strip_prefix(FAMILY).is_some_and(|chip| chip.is_empty() || chip.starts_with('-'))
+}
+
+/// Runs it; picture, records and logs go into `folder`.
+pub(super) fn run(args: &Args, folder: &Path) -> Result<Shown> {
+    eprintln!("demo: building udrvd and udrvctl (release)");
+    let programs = cargo::release_programs(&["udrv-daemon"], &["udrvd", "udrvctl"])?;
+    let programs = programs.try_into().map_err(|_| Error::Wrong("there are two programs".to_owned()))?;
+    let begin = Instant::now();
+    let stage = Stage::set(programs, folder, args)?;
+
+    let first = walked(&stage, "protected", &[], &places::plan(args.seed), args.seed)?;
+    eprintln!("demo: the same in one entry point, each recovered by a restart");
+    let restarts =
+        walked(&stage, "restart", &["--recovery", "restart"], &places::interrupt_plan(args.seed), args.seed)?;
+    eprintln!("demo: the same without protection, each fault in a udrvd of its own");
+    let legs = rose(plan::FAULTS.len(), args.seed);
+    let died = stage.mouse("unprotected").and_then(|(mouse, mut hand)| {
+        let died = unprotected::try_all(&mouse, &mut hand, &legs)?;
+        mouse.end()?;
+        Ok(died)
+    });
+    let mut problems: Vec<String> = [&first, &restarts].into_iter().flat_map(|run| run.done.problems.clone()).collect();
+    let died = died.unwrap_or_else(|error| {
+        problems.push(format!("without protection: {error}"));
+        Died { all: Vec::new(), points: Vec::new(), struck: Vec::new() }
+    });
+
+    let picture = draw(args, [&first, &restarts], (&legs, &died))?;
+    write(&folder.join("path.svg"), picture)?;
+    let mut figures = figures(args, first, restarts, died.all);
+    figures.problems = problems;
+    figures.judge();
+    figures.total_s = begin.elapsed().as_secs_f64();
+    Ok(Shown {
+        json: serde_json::to_string_pretty(&figures).expect("figures have text for keys"),
+        text: format!("{}\n{}", table::text(&figures), table::verdict(&figures)),
+        good: figures.verdict,
+    })
+}
+
+/// A run with faults that are recovered, and what came out.
+struct Walked {
+    isolation: String,
+    pid: [u32; 2],
+    planned: usize,
+    done: Done,
+    legs: Vec<Leg>,
+    points: Vec<Point>,
+}
+
+/// Walks the way under the faults of `plan`.
+fn walked(stage: &Stage, name: &'static str, arguments: &[&str], plan: &[Injection], seed: u64) -> Result<Walked> {
+    let (mouse, mut hand) = stage.mouse(name)?;
+    let (mut daemon, mut record) = mouse.drive("", arguments)?;
+    let mut control = daemon.connect(PATIENCE)?;
+    let first: Status = control.status()?;
+    eprintln!("demo: {} faults in the driver under a hand that moves; isolation: {}", plan.len(), first.isolation);
+    let legs = rose(plan.len(), seed);
+    let party = Party { hand: &mut hand, control: &mut control, record: &mut record };
+    let mut done = injecting::inject(plan, &legs, party);
+    let last = match (control.status::<injecting::Any>(), daemon.ended()?) {
+        (Ok(status), None) => status.pid,
+        (status, ended) => {
+            let how = ended.map_or("it does not answer".to_owned(), |status| status.to_string());
+            done.problems.push(format!("udrvd is gone: {how}{}", daemon.last_words()));
+            status.map_or(0, |status| status.pid)
+        }
+    };
+    let pid = [daemon.pid(), last];
+    if let Err(error) = daemon.stop() {
+        done.problems.push(error.to_string());
+    }
+    mouse.end()?;
+    record.follow()?;
+    Ok(Walked { isolation: first.isolation, pid, planned: plan.len(), done, legs, points: record.points() })
+}
+
+fn figures(args: &Args, first: Walked, restarts: Walked, unprotected: Vec<figures::Unprotected>) -> Figures {
+    Figures {
+        model: args.model.clone(),
+        endpoint: "record",
+        isolation: first.isolation,
+        seed: args.seed,
+        deadline_ms: args.deadline.unwrap_or(stage::DEADLINE_MS),
+        pid: first.pid,
+        canary_intact: first.done.canary_intact && restarts.done.canary_intact,
+        wheel: !WITHOUT_WHEEL.contains(&args.model.as_str()),
+        planned: first.planned,
+        by_fault: figures::by_fault(&first.done.faults),
+        faults: first.done.faults,
+        restarts: restarts.done.faults,
+        unprotected,
+        picture: PathBuf::from(FOLDER).join("path.svg"),
+        injecting_s: first.done.took.as_secs_f64(),
+        total_s: 0.0,
+        problems: Vec::new(),
+        verdict: false,
+    }
+}
+
+/// What the hand did and what came out, in each run.
+fn draw(args: &Args, runs: [&Walked; 2], (legs, died): (&[Leg], &Died)) -> Result<String> {
+    let missing = |faults: &[Fault]| faults.iter().map(Fault::missing).sum::<u64>();
+    let panel = |run: &Walked, name: &str| Panel {
+        name: [
+            format!("{name}: {} faults", run.done.faults.len()),
+            format!("{} counts are missing", missing(&run.done.faults)),
+        ],
+        hand: corners(&run.legs),
+        out: run.points.clone(),
+        faults: run.done.faults.iter().map(|fault| fault.struck).collect(),
+    };
+    let [first, restarts] = runs;
+    let lost: u64 = died.all.iter().map(|one| one.missing).sum();
+    let panels = [
+        panel(first, "protected"),
+        panel(restarts, "recovered by restarts of the driver"),
+        Panel {
+            name: [
+                format!("without protection: {} faults, and another udrvd after each", died.all.len()),
+                format!("{lost} counts are missing"),
+            ],
+            hand: corners(legs),
+            out: died.points.clone(),
+            faults: died.struck.clone(),
+        },
+    ];
+    picture::svg(&format!("The path of {} while its driver faults", args.model), &panels)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mice_are_known_by_their_names() {
+        for (model, is_one) in [("psmouse", true), ("psmouse-imex", true), ("rtl8139", false), ("psmouse2", false)] {
+            assert_eq!(points(model), is_one, "{model}");
+        }
+    }
+}

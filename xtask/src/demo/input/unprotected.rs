@@ -1,0 +1,81 @@
+//! The same with protection off: each fault in a udrvd of its own, how that dies, and what of the path is missing until the next one
+//! reports.
+//!
+//! The next one is started the moment that the last one's end is seen, sooner than any supervisor of services would.
+
+use std::time::{Duration, Instant};
+
+use super::{
+    super::{
+        ending::{HANGS, effect},
+        error::{Error, Result},
+        plan::{FAULTS, Injection},
+        wait,
+    },
+    figures::Unprotected,
+    hand::Hand,
+    injecting::{Any, Status, end_of_leg, let_walk},
+    stage::Mouse,
+    walk::{Leg, Point},
+};
+
+/// How long the mouse may take to reach the fault.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Reports before a fault.
+const BEFORE: u64 = 4;
+
+/// What came of it.
+pub(super) struct Died {
+    pub(super) all: Vec<Unprotected>,
+    /// Where what came out was after each report, and when the faults struck.
+    pub(super) points: Vec<Point>,
+    pub(super) struck: Vec<Point>,
+}
+
+/// Tries each fault, in a leg of its own.
+pub(super) fn try_all(mouse: &Mouse<'_>, hand: &mut Hand, legs: &[Leg]) -> Result<Died> {
+    let start = |which: &str| mouse.drive(which, &["--protect", "never"]);
+    let mut died = Died { all: Vec::new(), points: vec![[0, 0]], struck: Vec::new() };
+    let (mut daemon, mut record) = start("-first")?;
+    let mut control = daemon.connect(HANGS)?;
+    for (fault, leg) in FAULTS.into_iter().zip(legs) {
+        let status: Status = control.status()?;
+        if status.protected {
+            return Err(Error::Wrong("udrvd --protect never says that it is protected".to_owned()));
+        }
+        let began = record.place();
+        hand.walk(leg)?;
+        let_walk(&mut record, BEFORE)?;
+        let injection = Injection { entry: "interrupt", fault, point: "middle", by_call: false, after: 0 };
+        // the mouse may reach it before the answer is written, and then there is none
+        let mut armed = Some(control.inject(&injection, 1));
+        let what = || format!("any effect of {fault} without protection");
+        let (outcome, fatal) = wait::until(what, PATIENCE, || {
+            let answer = armed.take().unwrap_or(Ok(())).and_then(|()| control.status::<Any>());
+            effect(&mut daemon, answer)
+        })?;
+        let ended = Instant::now();
+        record.follow()?;
+        let struck = record.place();
+        let walked = [struck[0] - began[0], struck[1] - began[1]];
+        append(&mut died.points, record.points());
+        died.struck.extend(died.points.last());
+        // one that lives on has memory that is not as it was
+        daemon.kill();
+        (daemon, record) = start(&format!("-after-{fault}"))?;
+        control = daemon.connect(HANGS)?;
+        let seen = end_of_leg(hand, &mut record)?;
+        let missing = (0..2).map(|axis| (leg.by[axis] - walked[axis] - seen.by[axis]).unsigned_abs()).sum();
+        let silent_ms = ended.elapsed().as_secs_f64() * 1e3;
+        died.all.push(Unprotected { fault, outcome, fatal, silent_ms, missing });
+    }
+    daemon.stop()?;
+    append(&mut died.points, record.points());
+    Ok(died)
+}
+
+/// Goes on where it was: each udrvd begins at nothing.
+fn append(points: &mut Vec<Point>, more: Vec<Point>) {
+    let last = points.last().copied().unwrap_or_default();
+    points.extend(more.into_iter().map(|point| [last[0] + point[0], last[1] + point[1]]));
+}
