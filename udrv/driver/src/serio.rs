@@ -16,7 +16,7 @@
 //! - [`DATA`]: what the device sends by itself, a byte with each read, as [`data`] says.
 //! - [`COMMAND`]: sends any command, as [`command`] says, and waits for what comes back, in [`RESPONSE`]. An abort runs `restore`.
 
-use crate::register_map;
+use crate::{RegisterInfo, joined, register_map};
 
 /// Times that a byte is sent before the device is said not to take it.
 pub const ATTEMPTS: u32 = 3;
@@ -34,6 +34,19 @@ register_map! {
     COMMAND: u32 = 0x04, Command;
     /// What the device answered to the last COMMAND, the first byte lowest.
     RESPONSE: u32 = 0x08, ReadOnly;
+}
+
+/// The registers of a device and those that every such device has, for [`crate::Driver::REGISTERS`]. `N` is how many entries both
+/// have together: [`map_length`].
+#[must_use]
+pub const fn with_port<const N: usize>(device: &[RegisterInfo]) -> [RegisterInfo; N] {
+    joined(device, REGISTERS)
+}
+
+/// Entries that the map of a device has together with those that every device has.
+#[must_use]
+pub const fn map_length(device: &[RegisterInfo]) -> usize {
+    device.len() + REGISTERS.len()
 }
 
 /// DATA.
