@@ -28,7 +28,7 @@ const ALPS_SIGNATURES: [u8; 10] = [0x20, 0x22, 0x32, 0x33, 0x52, 0x53, 0x60, 0x6
 const ALPS_RATES: [u8; 2] = [10, 100];
 
 /// Bytes that may have come before a reset, and mean nothing behind it.
-const MOST_STALE: u32 = 4096;
+const MOST_STALE: u32 = 512;
 
 /// Resets the device: hundreds of milliseconds, of which nobody else knows how many. It is a mouse, or an error says what else.
 pub(crate) fn reset(cx: &Cx<'_, State>) -> Result<(), Error> {

@@ -2,7 +2,7 @@
 //!
 //! While a setting is changed the mouse does not report: its movement would lie among the answers.
 
-use udrv_driver::{Cx, Error, Reg};
+use udrv_driver::{Cx, Error};
 
 use crate::regs::{REPORTING, RESOLUTION, SAMPLE_RATE, SCALING};
 use crate::state::{Set, State};
@@ -50,11 +50,12 @@ pub(crate) fn change(cx: &mut Cx<'_, State>, from: Set, to: Set) -> Result<(), E
 
 /// Sends the settings `to` but those that are so already. `None`: nobody knows what it is set to.
 pub(crate) fn send(cx: &Cx<'_, State>, from: Option<Set>, to: Set) -> Result<(), Error> {
-    let each: [(Reg<u32>, fn(Set) -> u32); 3] =
-        [(SAMPLE_RATE, |set| set.rate), (RESOLUTION, |set| set.resolution), (SCALING, |set| set.double)];
-    for (register, of) in each {
-        if from.map(of) != Some(of(to)) {
-            cx.regs.write(register, of(to))?;
+    let values = |set: Set| [set.rate, set.resolution, set.double];
+    let now = from.map(values);
+    for (at, register) in [SAMPLE_RATE, RESOLUTION, SCALING].into_iter().enumerate() {
+        let value = values(to)[at];
+        if now.is_none_or(|now| now[at] != value) {
+            cx.regs.write(register, value)?;
         }
     }
     Ok(())
