@@ -136,13 +136,13 @@ fn bring_back(cx: &Cx<'_, State>) -> Result<(), Error> {
     Ok(())
 }
 
-/// Finds out what it is, and sets it up as `set` says. It does not report then.
-fn set_up(cx: &mut Cx<'_, State>, set: Set) -> Result<(), Error> {
+/// Finds out what it is, and sets it up as `set` says; it does not report yet. `enabled`: it will. Should that fail, `restore` knows.
+fn set_up(cx: &mut Cx<'_, State>, set: Set, enabled: u32) -> Result<(), Error> {
     let number = detect::detect(cx)?;
     let Mouse { name, protocol } = MICE[number];
     cx.log(Level::Info, format_args!("{name}, speaks {}", protocol.name()));
     settings::send(cx, None, set)?;
-    *cx.state = State { mouse: number as u32 + 1, set, ..State::new() };
+    *cx.state = State { mouse: number as u32 + 1, set, enabled, ..State::new() };
     Ok(())
 }
 
@@ -169,7 +169,7 @@ impl InputDriver for PsMouse {
         cx.point(Point::Start);
         detect::reset(cx)?;
         cx.point(Point::Middle);
-        set_up(cx, settings::USUAL)?;
+        set_up(cx, settings::USUAL, 0)?;
         // it does not anyway: now it is known what to send should `enable` be undone
         cx.regs.write(REPORTING, 0)?;
         cx.point(Point::End);
@@ -247,11 +247,10 @@ impl InputDriver for PsMouse {
         cx.state.mouse()?;
         // it may be the same as ever, and have sent what looked like the announcement of another
         cx.regs.write(REPORTING, 0)?;
-        set_up(cx, set)?;
+        set_up(cx, set, enabled)?;
         cx.point(Point::Middle);
         if enabled != 0 {
             cx.regs.write(REPORTING, 1)?;
-            cx.state.enabled = 1;
         }
         cx.point(Point::End);
         Ok(())

@@ -30,7 +30,7 @@ impl Garbage {
             "RESPONSE" => &[0x00aa],
             "ID" => &[0, 0, 3, 3, 4, 4],
             "STATUS" => &[0x64_0300, 0x64_0320, 0x64_0000, 0x64_0010, 0x14_0273, 0x17_4702],
-            _ => &[0x08, any & 0xffff_ff | 8, any | 8],
+            _ => &[0x08, any & 0x00ff_ffff | 8, any | 8],
         };
         let odds = if self.is_mild { 200 } else { 12 };
         if self.random.below(odds) == 0 {

@@ -97,7 +97,7 @@ fn stream(random: &mut Random, length: usize) -> Vec<u32> {
 #[test]
 fn both_find_the_same_in_every_stream() {
     let (mut reports, mut out_of_step, mut new) = (0, 0, 0);
-    for number in 0..NAMES.len() {
+    for (number, name) in NAMES.iter().enumerate() {
         let length = if matches!(number, 1 | 2) { 4 } else { 3 };
         for seed in 0..400 {
             let random = &mut Random::new(seed);
@@ -108,10 +108,10 @@ fn both_find_the_same_in_every_stream() {
                 move || random.of(&[1, 1, 2, 3, 5, 40, 400]) as usize
             };
             let first = run(number, &stream, chunks(seed), || false);
-            assert_eq!(run(number, &stream, chunks(seed), || true), first, "{} {seed}", NAMES[number]);
+            assert_eq!(run(number, &stream, chunks(seed), || true), first, "{name} {seed}");
             let mut turns = Random::new(!seed);
             let both = run(number, &stream, chunks(seed), || turns.below(2) == 0);
-            assert_eq!(both, first, "{} {seed}", NAMES[number]);
+            assert_eq!(both, first, "{name} {seed}");
             reports += first.reports.len();
             let told =
                 |event: InputEvents| first.events.iter().filter(|told| told.is_ok_and(|told| told.has(event))).count();
@@ -125,7 +125,7 @@ fn both_find_the_same_in_every_stream() {
 /// In how many calls it comes makes no difference: a packet is reported when it is whole, and once.
 #[test]
 fn reports_are_never_split() {
-    for number in 0..NAMES.len() {
+    for (number, name) in NAMES.iter().enumerate() {
         let length = if matches!(number, 1 | 2) { 4 } else { 3 };
         for seed in 0..200 {
             let mut random = Random::new(seed);
@@ -152,7 +152,7 @@ fn reports_are_never_split() {
             stream.push(byte(8, 8) | regs::data::BROKEN);
             for version in [false, true] {
                 let found = run(number, &stream, || 1 + random.below(9) as usize, || version);
-                assert_eq!((&found.reports, found.dropped), (&wanted, dropped), "{} {seed}", NAMES[number]);
+                assert_eq!((&found.reports, found.dropped), (&wanted, dropped), "{name} {seed}");
                 assert!(found.events.iter().all(|events| *events == Ok(InputEvents::DATA)), "it is in step");
             }
         }
