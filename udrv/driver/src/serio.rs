@@ -9,7 +9,7 @@
 //!   device forgets what it has told, kind `Fifo`: an answer that a failed call got is given again.
 //!
 //! ACK, RESEND and ERROR are the controller's business: it sends a byte again up to [`ATTEMPTS`] times, and what the device does not
-//! acknowledge ends in [`crate::Error::Bus`], or in [`crate::Error::Gone`] when it does not answer at all.
+//! acknowledge ends in [`crate::Error::Bus`], or in [`crate::Error::Gone`] when it has not answered twice in a row.
 //!
 //! Beside these there are registers that every such device has, below [`FIRST`]:
 //!
@@ -53,7 +53,8 @@ pub const fn map_length(device: &[RegisterInfo]) -> usize {
 pub mod data {
     /// There is a byte, in bits 7:0.
     pub const VALID: u32 = 1 << 31;
-    /// Since the byte before it a command was sent: it does not belong to what was begun before that.
+    /// Between the byte before it and this one the device was sent a command, or bytes were lost: it does not belong to what was
+    /// begun before that.
     pub const BROKEN: u32 = 1 << 30;
     /// Shift of the milliseconds between the byte before it and this one, at most [`MOST_PAUSE`].
     pub const PAUSE_SHIFT: u32 = 8;
@@ -69,7 +70,8 @@ pub mod command {
     pub const ARGUMENT_SHIFT: u32 = 8;
     /// Shift of the number of bytes that the device answers beside its acknowledgements, at most [`super::MAX_RESPONSE`].
     pub const RESPONSE_SHIFT: u32 = 20;
-    /// The answer is that of a reset: seconds may pass before it.
+    /// The answer is that of a reset: seconds may pass before it. Behind its first byte it may end, as a keyboard's does: the
+    /// second is all ones then.
     pub const SLOW: u32 = 1 << 24;
     /// Nobody may be there: not to be acknowledged is an ordinary answer, and RESPONSE is all ones then.
     pub const TRY: u32 = 1 << 25;
