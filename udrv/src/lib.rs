@@ -38,6 +38,7 @@ mod pkey;
 pub mod pool;
 pub mod report;
 pub mod run;
+pub mod serio;
 pub mod sound;
 pub mod supervisor;
 mod transact;

@@ -1,8 +1,8 @@
 //! A PS/2 mouse in software, at the end of its line.
 //!
 //! [`PsMouseModel`] is the host's end of the line: bytes both ways, each with its time. [`PsMouseHandle`] is the bench beside it:
-//! the [hand](Script), the plug, counters, misbehaviour, and a clock that can be turned by hand. No controller is here, and
-//! nothing knows a driver.
+//! the [hand](Script), the plug, counters, misbehaviour, and a clock that can be turned by hand. [`PsMousePort`] is the same line as a
+//! serio port of the framework. No controller is here, and nothing knows a driver.
 //!
 //! ```
 //! use std::time::Duration;
@@ -71,6 +71,7 @@ mod misbehave;
 mod model;
 mod motion;
 mod mouse;
+mod port;
 mod state;
 
 pub use config::{Clock, Config, VARIANTS, Variant};
@@ -79,4 +80,5 @@ pub use hand::{Action, Script};
 pub use misbehave::Misbehave;
 pub use model::{PsMouseHandle, PsMouseModel, Received};
 pub use motion::{Button, Buttons, MOST, MOST_CLICKS};
+pub use port::PsMousePort;
 pub use state::Settings;

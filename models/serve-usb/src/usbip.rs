@@ -251,7 +251,7 @@ fn parse(head: &[u8; HEAD]) -> Result<Submit, SessionError> {
 fn errno(error: &BusError) -> Errno {
     match error {
         BusError::Gone { .. } => Errno::SHUTDOWN,
-        BusError::Stall { .. } => Errno::PIPE,
+        BusError::Stall { .. } | BusError::Refused { .. } => Errno::PIPE,
         BusError::Timeout { .. } => Errno::TIMEDOUT,
         BusError::Short { .. } => Errno::REMOTEIO,
         BusError::Io { source, .. } => Errno::from_io_error(source).unwrap_or(Errno::IO),

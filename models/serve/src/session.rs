@@ -57,7 +57,7 @@ impl From<BusError> for Refusal {
             BusError::Gone { .. } => Errno::NODEV,
             BusError::OutOfRange { .. } | BusError::NoSuchBar(_) | BusError::Dma { .. } => Errno::INVAL,
             BusError::Unsupported(_) => Errno::NOTSUP,
-            BusError::Stall { .. } => Errno::PIPE,
+            BusError::Stall { .. } | BusError::Refused { .. } => Errno::PIPE,
             BusError::Timeout { .. } => Errno::TIMEDOUT,
             BusError::Short { .. } => Errno::REMOTEIO,
             BusError::Io { source, .. } => Errno::from_io_error(source).unwrap_or(Errno::IO),

@@ -1,9 +1,9 @@
 //! The framework's side of the border: requests are served as the register kinds ask, and committed or undone.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
 use udrv_driver::abi::{DELIVER_CHECKED, Request};
-use udrv_driver::{Driver, Error, Features, Kind, MARK_SPACES, RegisterInfo, Settings};
+use udrv_driver::{Driver, Error, Features, Kind, MARK_SPACES, MAX_REPORTS, RegisterInfo, Report, Settings};
 
 use crate::fake::PACKETS;
 use crate::{BUS, Device};
@@ -53,10 +53,13 @@ pub struct Border {
     undo: Vec<(u16, u8, u32)>,
     acknowledged: Vec<(u16, u8, u32)>,
     consumed: Vec<(u16, u32)>,
+    taken: Vec<(u16, u32)>,
     commanded: bool,
     kept_now: Vec<u32>,
     completed_now: Vec<(u32, bool)>,
     delivered_now: Vec<(u64, usize, usize)>,
+    reports_now: Vec<Report>,
+    dropped_now: u64,
     allocated_now: usize,
     marked_now: [u64; MARK_SPACES],
     pub(crate) given: Option<u32>,
@@ -69,6 +72,8 @@ pub struct Border {
     /// Of frames that may go up: see [`crate::Fake::configure`].
     pub(crate) lengths: Lengths,
     carry: HashMap<u16, u32>,
+    /// What failed calls have taken out of queues.
+    again: VecDeque<(u16, u32)>,
     /// What of each indirect space failed calls have touched: see [`udrv_driver::Marks`].
     pub marks: [u64; MARK_SPACES],
     /// Of registers that are written back, by offset.
@@ -81,6 +86,10 @@ pub struct Border {
     pub completed: Vec<(u32, bool)>,
     /// Frames that went up.
     pub delivered: Vec<Vec<u8>>,
+    /// Reports of an input device that went up.
+    pub reports: Vec<Report>,
+    /// Bytes of one that were of no use.
+    pub dropped: u64,
     /// How severe each line was that the driver has logged: see [`udrv_driver::Level`]. The text is at an address, which
     /// nothing safe can read.
     pub logs: Vec<u64>,
@@ -123,15 +132,30 @@ impl<C: Device> Both<C> {
         if refused { Err(Error::Bus) } else { Ok(()) }
     }
 
-    fn read(&mut self, offset: u16, width: u8) -> u32 {
-        if self.chip.bus().gone { ones(width) } else { self.chip.read(offset, width) }
+    fn read(&mut self, offset: u16, width: u8) -> Result<u32, Error> {
+        let value = if self.chip.bus().gone { ones(width) } else { self.chip.read(offset, width) };
+        self.chip.failure().map_or(Ok(value), Err)
     }
 
-    fn write(&mut self, offset: u16, width: u8, value: u32) {
+    fn write(&mut self, offset: u16, width: u8, value: u32) -> Result<(), Error> {
         self.chip.bus().writes.push((offset, value));
         if !self.chip.bus().gone {
             self.chip.write(offset, width, value);
         }
+        self.chip.failure().map_or(Ok(()), Err)
+    }
+
+    /// The next of what has come: what failed calls have taken is the first.
+    fn take(&mut self, offset: u16, width: u8) -> Result<u32, Error> {
+        let again = self.border.again.iter().position(|(register, _)| *register == offset);
+        let value = match again.and_then(|at| self.border.again.remove(at)) {
+            Some((_, value)) => value,
+            None => self.read(offset, width)?,
+        };
+        if value != 0 {
+            self.border.taken.push((offset, value));
+        }
+        Ok(value)
     }
 
     fn memory(&mut self, handle: u64) -> &mut Vec<u8> {
@@ -146,7 +170,10 @@ impl<C: Device> Both<C> {
                 let kind = kind::<C::Driver>(w[0], w[1]);
                 assert_ne!(kind, Kind::WriteOnly, "{offset:#x} is not read");
                 self.access(offset)?;
-                let mut value = self.read(offset, width);
+                if kind == Kind::Fifo {
+                    return self.take(offset, width).map(u64::from);
+                }
+                let mut value = self.read(offset, width)?;
                 if kind == Kind::ReadClears {
                     value |= self.border.carry.get(&offset).copied().unwrap_or(0);
                     self.border.consumed.push((offset, value));
@@ -223,7 +250,13 @@ impl<C: Device> Both<C> {
                 }
             }
             Request::InjectionTarget | Request::Posted => {}
-            Request::Report | Request::Dropped => panic!("{request:?} is of another class"),
+            Request::Report => {
+                assert_eq!(C::FRAMES_FROM, None, "a network card reports nothing");
+                let report = Report::from_words([w[0], w[1]]).expect("a report");
+                self.border.reports_now.push(report);
+                assert!(self.border.reports_now.len() <= MAX_REPORTS, "more reports than a call may hand up");
+            }
+            Request::Dropped => self.border.dropped_now += w[0],
         }
         Ok(0)
     }
@@ -259,8 +292,7 @@ impl<C: Device> Both<C> {
                 None => self.border.commanded = true,
             },
         }
-        self.write(offset, width, value);
-        Ok(())
+        self.write(offset, width, value)
     }
 
     /// Nothing, DMA memory, or a packet buffer.
@@ -279,6 +311,9 @@ impl<C: Device> Both<C> {
         border.kept_now.clear();
         border.completed_now.clear();
         border.delivered_now.clear();
+        border.reports_now.clear();
+        border.taken.clear();
+        border.dropped_now = 0;
         (border.commanded, border.allocated_now, border.accesses, border.words_written) = (false, 0, 0, 0);
         border.marked_now = [0; MARK_SPACES];
     }
@@ -294,13 +329,17 @@ impl<C: Device> Both<C> {
         }
         for staged in std::mem::take(&mut self.border.staged) {
             match staged {
-                Staged::Doorbell(offset, width, value) => self.write(offset, width, value),
+                // as the framework has it: a call that has committed does not fail any more
+                Staged::Doorbell(offset, width, value) => drop(self.write(offset, width, value)),
                 Staged::Word(handle, at, value) => {
                     self.memory(handle)[at..at + 4].copy_from_slice(&value.to_le_bytes());
                 }
             }
         }
         let border = &mut self.border;
+        border.reports.append(&mut border.reports_now);
+        border.dropped += border.dropped_now;
+        border.taken.clear();
         border.kept.append(&mut border.kept_now);
         for (buffer, sent) in std::mem::take(&mut border.completed_now) {
             border.kept.retain(|kept| *kept != buffer);
@@ -314,7 +353,10 @@ impl<C: Device> Both<C> {
             if let Some(shadow) = self.border.shadow.get_mut(&offset) {
                 *shadow = value;
             }
-            self.write(offset, width, value);
+            self.border.commanded |= self.write(offset, width, value).is_err();
+        }
+        for taken in self.border.taken.drain(..).rev() {
+            self.border.again.push_front(taken);
         }
         for (offset, width, causes) in std::mem::take(&mut self.border.acknowledged) {
             let pending = self.chip.peek(offset, width);

@@ -1,7 +1,7 @@
 //! What the small framework needs of a small chip, whatever its class.
 
-use udrv_driver::Driver;
 use udrv_driver::abi::Request;
+use udrv_driver::{Driver, Error};
 
 use crate::Bus;
 
@@ -32,6 +32,10 @@ pub trait Device: Sized + 'static {
     /// Microseconds go by.
     fn let_pass(&mut self, time: u64) {
         let _ = time;
+    }
+    /// Why the access that was just made has failed, if it has.
+    fn failure(&mut self) -> Option<Error> {
+        None
     }
     /// Whether accesses to a register fail when it has left, on a bus that notices; if not, reads give ones.
     fn fails_when_gone(offset: u16) -> bool {

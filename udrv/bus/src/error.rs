@@ -44,6 +44,14 @@ pub enum BusError {
         /// The request or endpoint.
         operation: String,
     },
+    /// The device answered that it will not, or that it has not understood.
+    #[error("{operation}: the device refused it (it answered {answer})")]
+    Refused {
+        /// The request.
+        operation: String,
+        /// What it answered.
+        answer: String,
+    },
     /// No answer in time.
     #[error("{operation}: no answer within {milliseconds} ms")]
     Timeout {

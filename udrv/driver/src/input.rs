@@ -3,6 +3,10 @@
 //! A driver is given what the device sends byte by byte, and hands up whole reports ([`Cx::input`]). A report says how
 //! far the device has moved since the last one, and which buttons are down now; the class finds out which of them have changed, so
 //! a report that is lost leaves no button stuck.
+//!
+//! A command can break off a report that is on its way, and with it the news that a button has gone up. So while the device
+//! reports by itself the class polls behind every call that succeeds and may have sent one: all but `interrupt`, `poll` and
+//! `disable`, and `restore` too.
 
 use crate::abi::{Request, Words};
 use crate::{Cx, Driver, Error, Services};
@@ -31,7 +35,8 @@ pub trait InputDriver: Driver {
     fn disable(cx: &mut Cx<'_, Self::State>) -> Result<(), Error>;
     /// Takes what the device has sent, at most [`MAX_REPORTS`] reports of it, and hands up those that are whole.
     fn interrupt(cx: &mut Cx<'_, Self::State>) -> Result<InputEvents, Error>;
-    /// Asks the device for a report, and hands it up: which buttons are down is known for certain then. What was begun is lost.
+    /// Asks the device for a report, and hands it up behind those that came before: which buttons are down is known for certain
+    /// then. What was begun is lost. [`Error::Busy`]: more has come than one call may hand up; `interrupt` is to take it first.
     fn poll(cx: &mut Cx<'_, Self::State>) -> Result<(), Error>;
     /// Has the device report at most so many times a second. Gives the rate that came of it, the next that the device has.
     fn set_rate(cx: &mut Cx<'_, Self::State>, rate: u32) -> Result<u32, Error>;

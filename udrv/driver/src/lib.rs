@@ -61,7 +61,7 @@ pub use net::{
     Transmit, TxFrame,
 };
 pub use offload::{Offload, Offloads};
-pub use register::{Kind, Reg, RegisterInfo, RegisterWidth, Registers};
+pub use register::{Kind, Reg, RegisterInfo, RegisterWidth, Registers, joined};
 pub use settings::{AROUND_MTU, Features, MAX_VLAN, Moderation, Settings, USUAL_MTU};
 pub use sound::{
     Control, ControlInfo, ControlKind, ControlValue, Direction, Format, Identity, MAX_STREAMS, Params, Pointer, Rates,

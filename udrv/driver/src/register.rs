@@ -143,6 +143,20 @@ macro_rules! register_map {
     (@count $count:literal) => { $count };
 }
 
+/// Two maps as one: the registers of a device, and those of the controller that it is behind. `N` is how many entries both
+/// have together.
+#[must_use]
+pub const fn joined<const N: usize>(first: &[RegisterInfo], second: &[RegisterInfo]) -> [RegisterInfo; N] {
+    assert!(N == first.len() + second.len(), "N is not how many there are");
+    let mut all = [second[0]; N];
+    let mut at = 0;
+    while at < N {
+        all[at] = if at < first.len() { first[at] } else { second[at - first.len()] };
+        at += 1;
+    }
+    all
+}
+
 /// Access to the device's registers.
 #[derive(Clone, Copy)]
 pub struct Registers<'a> {

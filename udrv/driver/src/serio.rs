@@ -9,14 +9,14 @@
 //!   device forgets what it has told, kind `Fifo`: an answer that a failed call got is given again.
 //!
 //! ACK, RESEND and ERROR are the controller's business: it sends a byte again up to [`ATTEMPTS`] times, and what the device does not
-//! acknowledge ends in [`crate::Error::Bus`], or in [`crate::Error::Gone`] when it does not answer at all.
+//! acknowledge ends in [`crate::Error::Bus`], or in [`crate::Error::Gone`] when it has not answered twice in a row.
 //!
 //! Beside these there are registers that every such device has, below [`FIRST`]:
 //!
 //! - [`DATA`]: what the device sends by itself, a byte with each read, as [`data`] says.
 //! - [`COMMAND`]: sends any command, as [`command`] says, and waits for what comes back, in [`RESPONSE`]. An abort runs `restore`.
 
-use crate::register_map;
+use crate::{RegisterInfo, joined, register_map};
 
 /// Times that a byte is sent before the device is said not to take it.
 pub const ATTEMPTS: u32 = 3;
@@ -36,11 +36,25 @@ register_map! {
     RESPONSE: u32 = 0x08, ReadOnly;
 }
 
+/// The registers of a device and those that every such device has, for [`crate::Driver::REGISTERS`]. `N` is how many entries both
+/// have together: [`map_length`].
+#[must_use]
+pub const fn with_port<const N: usize>(device: &[RegisterInfo]) -> [RegisterInfo; N] {
+    joined(device, REGISTERS)
+}
+
+/// Entries that the map of a device has together with those that every device has.
+#[must_use]
+pub const fn map_length(device: &[RegisterInfo]) -> usize {
+    device.len() + REGISTERS.len()
+}
+
 /// DATA.
 pub mod data {
     /// There is a byte, in bits 7:0.
     pub const VALID: u32 = 1 << 31;
-    /// Since the byte before it a command was sent: it does not belong to what was begun before that.
+    /// Between the byte before it and this one the device was sent a command, or bytes were lost: it does not belong to what was
+    /// begun before that.
     pub const BROKEN: u32 = 1 << 30;
     /// Shift of the milliseconds between the byte before it and this one, at most [`MOST_PAUSE`].
     pub const PAUSE_SHIFT: u32 = 8;
@@ -56,7 +70,8 @@ pub mod command {
     pub const ARGUMENT_SHIFT: u32 = 8;
     /// Shift of the number of bytes that the device answers beside its acknowledgements, at most [`super::MAX_RESPONSE`].
     pub const RESPONSE_SHIFT: u32 = 20;
-    /// The answer is that of a reset: seconds may pass before it.
+    /// The answer is that of a reset: seconds may pass before it. Behind its first byte it may end, as a keyboard's does: the
+    /// second is all ones then.
     pub const SLOW: u32 = 1 << 24;
     /// Nobody may be there: not to be acknowledged is an ordinary answer, and RESPONSE is all ones then.
     pub const TRY: u32 = 1 << 25;

@@ -23,7 +23,7 @@
 //!
 //! After a stall an endpoint is halted: its transfers end with [`status::STALLED`], and [`RING_RESET`] ends the halt.
 
-use crate::RegisterInfo;
+use crate::{RegisterInfo, joined};
 
 /// Rings that there may be.
 pub const ENDPOINTS: usize = 4;
@@ -103,14 +103,7 @@ pub mod status {
 /// have together: [`map_length`].
 #[must_use]
 pub const fn with_controller<const N: usize>(device: &[RegisterInfo]) -> [RegisterInfo; N] {
-    assert!(N == map_length(device), "N is not map_length");
-    let mut all = [controller::REGISTERS[0]; N];
-    let mut at = 0;
-    while at < N {
-        all[at] = if at < device.len() { device[at] } else { controller::REGISTERS[at - device.len()] };
-        at += 1;
-    }
-    all
+    joined(device, controller::REGISTERS)
 }
 
 /// Entries that the map of a device has together with the controller's.

@@ -2,17 +2,19 @@
 //! work.
 //!
 //! A PCI function has all of that (`pci.rs`); a USB device gets it from a host controller in software
-//! ([`crate::usb::controller`]). The register window and the classes above know this trait alone.
+//! ([`crate::usb::controller`]), a PS/2 device from another ([`crate::serio::controller`]). The register window and the classes
+//! above know this trait alone.
 
 mod pci;
 
 use std::fmt;
 use std::os::fd::BorrowedFd;
 
-use udrv_bus::{BusError, DmaMapping, PciFunction, PciId, ResetKind, SerioId, UsbDevice, UsbId, Width};
+use udrv_bus::{BusError, DmaMapping, PciFunction, PciId, ResetKind, SerioId, SerioPort, UsbDevice, UsbId, Width};
 use udrv_driver::{Bus, Identity};
 
 use self::pci::PciDevice;
+use crate::serio::{self, CommandError};
 use crate::usb::controller::{Controller, EndpointError, Reopen};
 
 /// Offset of the revision id in configuration space.
@@ -119,6 +121,13 @@ pub enum Opened {
         /// How to have it back after it was unplugged, if there is a way.
         reopen: Option<Reopen>,
     },
+    /// A serio port, with a PS/2 device at its end.
+    Serio {
+        /// It.
+        port: Box<dyn SerioPort>,
+        /// How to have it back after it has left, if there is a way.
+        reopen: Option<serio::controller::Reopen>,
+    },
 }
 
 impl From<Box<dyn PciFunction>> for Opened {
@@ -147,6 +156,9 @@ pub enum FitError {
     /// It has not the endpoints.
     #[error(transparent)]
     Endpoint(#[from] EndpointError),
+    /// The driver's commands cannot be registers.
+    #[error(transparent)]
+    Command(#[from] CommandError),
     /// It has none of the BARs.
     #[error("it has none of the BARs {0:?} that the driver needs")]
     NoBar(&'static [u8]),
@@ -162,6 +174,7 @@ impl Opened {
         match self {
             Opened::Pci(function) => function.name(),
             Opened::Usb { device, .. } => device.name(),
+            Opened::Serio { port, .. } => port.name(),
         }
     }
 
@@ -170,6 +183,7 @@ impl Opened {
         match self {
             Opened::Pci(_) => "PCI",
             Opened::Usb { .. } => "USB",
+            Opened::Serio { .. } => "serio",
         }
     }
 
@@ -181,6 +195,8 @@ impl Opened {
         match self {
             Opened::Pci(function) => Ok(pci::id(&mut **function)?.map(DeviceId::Pci)),
             Opened::Usb { device, .. } => Ok(Some(DeviceId::Usb(device.id()))),
+            // of the port: what is plugged in there tells only when it is asked, by its driver
+            Opened::Serio { port, .. } => Ok(Some(DeviceId::Serio(port.id()))),
         }
     }
 
@@ -192,7 +208,7 @@ impl Opened {
         let revision = match self {
             Opened::Pci(function) => function.config_read(REVISION, Width::U8)? as u8,
             // a matter of each product, and told with none of the descriptors that are read here
-            Opened::Usb { .. } => 0,
+            Opened::Usb { .. } | Opened::Serio { .. } => 0,
         };
         let identity = |(vendor, product)| Identity { vendor, product, revision };
         Ok(self.id()?.map(|id| identity(id.numbers())))
@@ -207,6 +223,9 @@ impl Opened {
             (Opened::Pci(function), Bus::Pci { bars, pages }) => Ok(Box::new(PciDevice::new(function, bars, pages)?)),
             (Opened::Usb { device, reopen }, Bus::Usb { read, write, endpoints }) => {
                 Ok(Box::new(Controller::new(device, reopen, (read, write), endpoints)?))
+            }
+            (Opened::Serio { port, reopen }, Bus::Serio { commands }) => {
+                Ok(Box::new(serio::controller::Controller::new(port, reopen, commands)?))
             }
             (opened, bus) => Err(FitError::OtherBus { found: opened.bus(), expected: bus.name() }),
         }

@@ -7,5 +7,6 @@ mod hand;
 mod misbehave;
 mod packets;
 mod plug;
+mod port;
 mod times;
 mod variants;
