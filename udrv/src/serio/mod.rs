@@ -9,6 +9,7 @@
 //! |---|---|
 //! | `commands.rs` | whether the commands that a driver declares can be registers |
 //! | `line.rs` | answers and data told apart, deadlines, a device that has left |
+//! | `raw/` | serio_raw in the kernel |
 //! | `controller.rs` | all of it as a [`crate::device::Device`] |
 
 mod commands;
@@ -18,5 +19,6 @@ pub(crate) mod fake;
 mod line;
 #[cfg(test)]
 mod mouse_tests;
+pub mod raw;
 
 pub use commands::CommandError;

@@ -7,12 +7,12 @@
 use std::fmt;
 use std::fs;
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use udrv_bus::{PciAddress, PciId};
 
 use super::OpenError;
+use crate::users;
 
 /// PCI base class of network controllers.
 const CLASS_NETWORK: u8 = 0x02;
@@ -129,11 +129,8 @@ impl Sysfs {
     pub(super) fn open_error(&self, address: PciAddress, node: PathBuf, error: io::Error) -> OpenError {
         match error.raw_os_error() {
             Some(libc::EACCES | libc::EPERM) => {
-                let (owner, mode) = match fs::metadata(&node) {
-                    Ok(meta) => (format!("{}:{}", user_name(meta.uid()), group_name(meta.gid())), meta.mode() & 0o7777),
-                    Err(_) => ("unknown".to_owned(), 0),
-                };
-                OpenError::NoPermission { node, owner, mode, user: user_name(nix::unistd::geteuid().as_raw()) }
+                let (owner, mode) = users::owner(&node);
+                OpenError::NoPermission { node, owner, mode, user: users::us() }
             }
             Some(libc::EBUSY) => OpenError::GroupBusy { address, node },
             // ENODEV and ENXIO: a static node whose module is not loaded.
@@ -196,16 +193,6 @@ fn is_vfio_driver(name: &str) -> bool {
 /// The last component of what a symbolic link points to.
 fn link_name(link: &Path) -> Option<String> {
     Some(fs::read_link(link).ok()?.file_name()?.to_str()?.to_owned())
-}
-
-fn user_name(uid: u32) -> String {
-    let user = nix::unistd::User::from_uid(uid.into()).ok().flatten();
-    user.map_or_else(|| uid.to_string(), |user| user.name)
-}
-
-fn group_name(gid: u32) -> String {
-    let group = nix::unistd::Group::from_gid(gid.into()).ok().flatten();
-    group.map_or_else(|| gid.to_string(), |group| group.name)
 }
 
 #[cfg(test)]

@@ -163,7 +163,7 @@ fn errno_of_a_node_becomes_advice() {
 
     let text = open(libc::EACCES, &node);
     assert!(text.contains(&shown) && text.contains("mode 0600") && text.contains("setfacl -m u:"), "{text}");
-    assert!(text.contains(&format!("chown {} {shown}", super::user_name(nix::unistd::geteuid().as_raw()))), "{text}");
+    assert!(text.contains(&format!("chown {} {shown}", crate::users::us())), "{text}");
     assert!(open(libc::EBUSY, &node).contains("another process has 0000:00:04.0"));
     assert!(open(libc::ENOENT, &node).contains("is missing although"));
     assert!(open(libc::ENODEV, &sysfs.container_node()).contains("modprobe vfio-pci"));

@@ -11,11 +11,12 @@ use super::claim::Claim;
 use super::descriptors::Descriptors;
 use super::engine::{CANCEL_TIMEOUT, Engine};
 use super::error::{OpenError, bus_error, invalid};
-use super::events::{Events, StartError, signals_blocked};
+use super::events::{Events, StartError};
 use super::name::UsbName;
 use super::queue::Queue;
 use super::raw::Usb;
 use super::sysfs::{DeviceSummary, UsbSysfs};
+use crate::threads::signals_blocked;
 
 /// Bytes of a control transfer's data, at most: the kernel takes no more than a page.
 const CONTROL_MAX: usize = 4096;

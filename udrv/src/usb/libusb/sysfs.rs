@@ -5,13 +5,13 @@
 use std::fmt;
 use std::fs;
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
 use udrv_bus::UsbId;
 
 use super::error::OpenError;
 use super::name::{self, PortPath, UsbName};
+use crate::users;
 
 /// Characters of a device's own text that are shown.
 const MAX_TEXT: usize = 60;
@@ -113,11 +113,8 @@ impl UsbSysfs {
         let (node, device) = (self.node(device), Box::new(device.clone()));
         match source.raw_os_error() {
             Some(libc::EACCES | libc::EPERM) => {
-                let (owner, mode) = match fs::metadata(&node) {
-                    Ok(meta) => (format!("{}:{}", user_name(meta.uid()), group_name(meta.gid())), meta.mode() & 0o7777),
-                    Err(_) => ("unknown".to_owned(), 0),
-                };
-                let user = user_name(nix::unistd::geteuid().as_raw());
+                let (owner, mode) = users::owner(&node);
+                let user = users::us();
                 OpenError::NoPermission { device, node, owner, mode, user }
             }
             Some(libc::ENOENT) => OpenError::NoNode { device, node },
@@ -168,16 +165,6 @@ impl UsbSysfs {
 
 fn listed(devices: &[DeviceSummary]) -> String {
     devices.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
-}
-
-fn user_name(uid: u32) -> String {
-    let user = nix::unistd::User::from_uid(uid.into()).ok().flatten();
-    user.map_or_else(|| uid.to_string(), |user| user.name)
-}
-
-fn group_name(gid: u32) -> String {
-    let group = nix::unistd::Group::from_gid(gid.into()).ok().flatten();
-    group.map_or_else(|| gid.to_string(), |group| group.name)
 }
 
 #[cfg(test)]

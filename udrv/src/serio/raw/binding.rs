@@ -1,0 +1,94 @@
+//! The port taken from its driver, and given back however this ends.
+
+use tracing::warn;
+
+use super::error::OpenError;
+use super::sysfs::{PortSummary, SerioSysfs};
+use crate::users;
+
+/// The kernel's driver that lets a process at a port.
+const RAW: &str = "serio_raw";
+/// Has the kernel look for a driver, among those that look for ports by themselves.
+const RESCAN: &str = "rescan";
+
+/// A port that serio_raw has. Given back on drop, to the driver that had it.
+#[derive(Debug)]
+pub(super) struct Binding {
+    sysfs: SerioSysfs,
+    port: String,
+    /// Who had it. Somebody may have given it to serio_raw before: then it stays there.
+    had: Option<String>,
+}
+
+impl Binding {
+    /// Has serio_raw take `port`.
+    pub(super) fn take(sysfs: &SerioSysfs, port: &PortSummary) -> Result<Binding, OpenError> {
+        let boxed = || Box::new(port.clone());
+        let had = sysfs.driver(&port.name);
+        let is_raw = |driver: &Option<String>| driver.as_deref() == Some(RAW);
+        if is_raw(&had) {
+            return Ok(Binding { sysfs: sysfs.clone(), port: port.name.clone(), had });
+        }
+        if !sysfs.has_driver(RAW) {
+            return Err(OpenError::NoModule { port: boxed(), missing: sysfs.driver_folder(RAW) });
+        }
+        // the kernel takes it from its driver first: from here on it is to be given back, whatever comes of it
+        let binding = Binding { sysfs: sysfs.clone(), port: port.name.clone(), had };
+        if let Err(source) = sysfs.drive(&port.name, RAW) {
+            let file = sysfs.drvctl(&port.name);
+            return Err(match source.raw_os_error() {
+                Some(libc::EACCES | libc::EPERM | libc::EROFS) => {
+                    OpenError::NoControl { port: boxed(), driver: binding.had.clone(), file, user: users::us() }
+                }
+                _ if !sysfs.has_port(&port.name) => OpenError::Left { port: boxed() },
+                Some(libc::ENODEV) => OpenError::NotTaken { port: boxed(), why: "its connect failed".to_owned() },
+                _ => OpenError::Io { operation: format!("write {RAW} to {}", file.display()), source },
+            });
+        }
+        // of a port that it does not match the kernel says nothing
+        let has = sysfs.driver(&port.name);
+        if is_raw(&has) {
+            return Ok(binding);
+        }
+        if !sysfs.has_port(&port.name) {
+            return Err(OpenError::Left { port: boxed() });
+        }
+        let why = format!("it was told to, and the port's driver is {}", has.as_deref().unwrap_or("none"));
+        Err(OpenError::NotTaken { port: boxed(), why })
+    }
+
+    fn give_back(&self) -> Result<(), String> {
+        let is = || self.sysfs.driver(&self.port);
+        if is() == self.had || !self.sysfs.has_port(&self.port) {
+            return Ok(()); // or it has left, and there is nothing to give back
+        }
+        let mut why = String::new();
+        if let Some(had) = &self.had {
+            match self.sysfs.drive(&self.port, had) {
+                Ok(()) if is() == self.had => return Ok(()),
+                Ok(()) => why = format!("{had} does not take it"),
+                Err(error) => why = error.to_string(),
+            }
+        }
+        // never one that nobody has but serio_raw
+        if let Err(error) = self.sysfs.drive(&self.port, RESCAN) {
+            return Err(format!("{why}; {RESCAN}: {error}"));
+        }
+        if self.had.is_none() || !self.sysfs.has_port(&self.port) { Ok(()) } else { Err(why) }
+    }
+}
+
+impl Drop for Binding {
+    fn drop(&mut self) {
+        if let Err(why) = self.give_back() {
+            let (port, driver) = (&self.port, self.had.as_deref().unwrap_or(RESCAN));
+            let file = self.sysfs.drvctl(port);
+            warn!(
+                port,
+                why,
+                "closing: the port is not with its driver; as root: echo -n {driver} > {}",
+                file.display()
+            );
+        }
+    }
+}
