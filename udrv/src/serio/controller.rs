@@ -115,6 +115,7 @@ impl Controller {
             return Ok(true);
         }
         let Some(reopen) = &mut self.reopen else { return Ok(false) };
+        self.line.close();
         let mut port = match reopen() {
             Err(BusError::Gone { .. }) => return Ok(false),
             other => other?,

@@ -392,7 +392,11 @@ fn a_port_that_has_left_is_opened_again() {
         Err(BusError::Unsupported("opening it")),
         Err(BusError::Gone { operation: "open" }),
     ];
-    let reopen: Reopen = Box::new(move || ports.pop().expect("asked once more").map(|port| Box::new(port) as _));
+    let first = hand.clone();
+    let reopen: Reopen = Box::new(move || {
+        assert!(first.inside().closed, "the same port, and somebody has it still");
+        ports.pop().expect("asked once more").map(|port| Box::new(port) as _)
+    });
     let mut it = over(port, Some(reopen));
     let event = EventFd::from_flags(EfdFlags::EFD_NONBLOCK).unwrap();
     it.enable_messages(event.as_fd()).unwrap();

@@ -20,6 +20,8 @@ pub(crate) struct Inside {
     /// What the device says to each byte, milliseconds after it. Nothing once it is used up.
     script: VecDeque<Vec<(u64, u8)>>,
     pub(crate) gone: bool,
+    /// Nobody has the port any more.
+    pub(crate) closed: bool,
     event: Option<OwnedFd>,
 }
 
@@ -77,6 +79,12 @@ impl Inside {
         if let Some(event) = &self.event {
             write(event, &1_u64.to_ne_bytes()).unwrap();
         }
+    }
+}
+
+impl Drop for Fake {
+    fn drop(&mut self) {
+        self.inside.lock().unwrap().closed = true;
     }
 }
 

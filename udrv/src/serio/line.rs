@@ -9,9 +9,10 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
-use udrv_bus::{BusError, SerioByte, SerioPort};
+use udrv_bus::{BusError, SerioByte, SerioId, SerioPort};
 use udrv_driver::serio::{ATTEMPTS, MAX_RESPONSE, data};
 
 const ACK: u8 = 0xfa;
@@ -292,6 +293,12 @@ impl Line {
         Ok(false)
     }
 
+    /// Closes a port that has left: the same can only be opened again when nobody has it any more.
+    pub(super) fn close(&mut self) {
+        let nowhere = Nowhere { name: self.port.name(), id: self.port.id(), now: self.port.now() };
+        self.port = Box::new(nowhere);
+    }
+
     /// Speaks through `port` from now on.
     pub(super) fn replace(&mut self, port: Box<dyn SerioPort>) {
         *self = Line { gone: true, ..Line::new(port) };
@@ -335,6 +342,34 @@ impl Line {
             (self.gone, self.port_gone) = (true, true);
         }
         result
+    }
+}
+
+/// In the place of a port that is closed.
+struct Nowhere {
+    name: String,
+    id: SerioId,
+    now: Duration,
+}
+
+impl SerioPort for Nowhere {
+    fn name(&self) -> String {
+        self.name.clone()
+    }
+    fn id(&self) -> SerioId {
+        self.id
+    }
+    fn write(&mut self, _: u8) -> Result<(), BusError> {
+        Err(BusError::Gone { operation: "writing to it" })
+    }
+    fn read(&mut self, _: Duration) -> Result<Option<SerioByte>, BusError> {
+        Err(BusError::Gone { operation: "reading from it" })
+    }
+    fn now(&self) -> Duration {
+        self.now
+    }
+    fn announce(&mut self, _: Option<BorrowedFd<'_>>) -> Result<(), BusError> {
+        Ok(()) // nothing comes
     }
 }
 

@@ -59,8 +59,9 @@ impl Binding {
 
     fn give_back(&self) -> Result<(), String> {
         let is = || self.sysfs.driver(&self.port);
-        if is() == self.had || !self.sysfs.has_port(&self.port) {
-            return Ok(()); // or it has left, and there is nothing to give back
+        // it has left; or somebody has given it to another driver since
+        if !self.sysfs.has_port(&self.port) || is() == self.had || is().is_some_and(|driver| driver != RAW) {
+            return Ok(());
         }
         let mut why = String::new();
         if let Some(had) = &self.had {

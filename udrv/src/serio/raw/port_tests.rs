@@ -218,6 +218,12 @@ fn a_driver_that_does_not_come_back_is_looked_for() {
         assert_eq!(machine.told(), ["serio_raw", "psmouse", "rescan"]);
         machine.refuses.lock().unwrap().clear();
     }
+    // one that somebody has given to another since is let alone
+    let port = machine.open("serio:serio1").unwrap();
+    bind(&machine.path("sys/bus/serio/devices/serio1"), Some("atkbd"));
+    drop(port);
+    assert_eq!(machine.told(), ["serio_raw"]);
+    bind(&machine.path("sys/bus/serio/devices/serio1"), Some("psmouse"));
     // a port that has left is nobody's any more
     let port = machine.open("serio:serio1").unwrap();
     fs::remove_dir_all(machine.path("sys/bus/serio/devices/serio1")).unwrap();
