@@ -213,8 +213,11 @@ impl InputDriver for PsMouse {
         cx.point(Point::Middle);
         // and so is what has come before the command was there
         let nonsense = Error::Nonsense { register: register.offset(), value: answer };
-        if matches!(stream::take(cx, protocol, BETWEEN - 1, true)?.1, End::Full | End::New) {
-            return Err(nonsense);
+        match stream::take(cx, protocol, BETWEEN - 1, true)?.1 {
+            End::Empty => stream::give_up(cx)?,
+            // begun behind the answer
+            End::Broken => {}
+            End::Full | End::New => return Err(nonsense),
         }
         let packet = answer.to_le_bytes();
         if !packet::is_in_step(protocol, packet) {
