@@ -191,6 +191,22 @@ fn an_abort_sends_what_the_call_has_sent() {
     }
 }
 
+/// What it has set is as the state has it: two questions show that.
+#[test]
+fn a_reconnect_that_is_abandoned_at_its_end_has_little_to_undo() {
+    hide_injected();
+    for variant in VARIANTS {
+        let deed = &DEEDS[11];
+        assert_eq!(deed.entry, Entry::Reconnect);
+        let mut fake = busy(variant, deed);
+        let before = sent(&mut fake);
+        assert_eq!(fake.call(deed.call), Ok(()));
+        let it_takes = sent(&mut fake) - before;
+        assert!(fake.abandon(Point::End, deed.call));
+        assert_eq!(sent(&mut fake) - before, 2 * it_takes + 2, "{variant:?}");
+    }
+}
+
 /// A fault that is armed for the first version does not happen in the second, wherever it is.
 #[test]
 fn the_second_interrupt_has_no_places_for_faults() {

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use model_psmouse::Variant;
+use model_psmouse::{Misbehave, Variant};
 use psmouse::{PsMouse, regs};
 use udrv_driver::{Buttons, Cx, Driver, Error, InputDriver, InputInfo, Kind};
 use udrv_driver_tests::lifecycle::the_framework_has_room_for_map_and_state;
@@ -142,14 +142,14 @@ fn a_keyboard_is_refused() {
 
 #[test]
 fn what_does_not_answer_is_an_error() {
-    let broken: [(fn(&mut model_psmouse::Misbehave), Error); 3] = [
-        (|on| on.silent = true, Error::Bus),
-        (|on| on.resend_for_ever = true, Error::Bus),
-        (|on| on.self_test_fails = true, Error::Nonsense { register: regs::RESPONSE.offset(), value: 0x00fc }),
-    ];
-    for (misbehave, error) in broken {
+    let failed = Error::Nonsense { register: regs::RESPONSE.offset(), value: 0x00fc };
+    for (misbehave, error) in [
+        (Misbehave { silent: true, ..Misbehave::default() }, Error::Bus),
+        (Misbehave { resend_for_ever: true, ..Misbehave::default() }, Error::Bus),
+        (Misbehave { self_test_fails: true, ..Misbehave::default() }, failed),
+    ] {
         let mut fake = plugged_in(Variant::Explorer);
-        bench(&mut fake).misbehave(misbehave);
+        bench(&mut fake).misbehave(|on| *on = misbehave);
         assert_eq!(fake.call(PsMouse::probe), Err(error));
         assert_eq!(PsMouse::info(&fake.state).protocol, "PS/2");
     }

@@ -128,7 +128,7 @@ fn another_mouse_is_known() {
                 assert_eq!(PsMouse::reconnect(&mut Cx::new(&mut state, &Port(&script), None)), Ok(()));
                 let info = PsMouse::info(&state);
                 assert_eq!((info.name, info.enabled, PsMouse::check(&state)), (name, true, Ok(())), "{number}");
-                assert_eq!(script.borrow().writes.last(), Some(&("REPORTING", 1)));
+                assert_eq!(script.borrow().writes.last(), Some(&("COMMAND", 0xf4)));
             }
         }
     }
