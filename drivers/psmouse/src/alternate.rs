@@ -32,16 +32,13 @@ pub(crate) fn interrupt(cx: &mut Cx<'_, State>) -> Result<InputEvents, Error> {
         }
         events |= InputEvents::DATA.0;
         let (byte, pause) = (word & 0xff, word >> 8 & 0xffff);
-        let by_us = word & 1 << 30 != 0;
+        let after_command = word & 1 << 30 != 0;
 
         let mut packet = u32::from_le_bytes(cx.state.stream.bytes);
         let mut have = cx.state.stream.have;
         let mut lost = cx.state.stream.lost == 1;
         let mut dropped = 0;
-        if by_us || pause > 500 || (byte == 0xaa && pause >= 250) {
-            if have > 0 && !by_us {
-                events |= InputEvents::OUT_OF_STEP.0;
-            }
+        if after_command || pause > 500 || (byte == 0xaa && pause >= 250) {
             dropped = have;
             (packet, have, lost) = (0, 0, false);
         }

@@ -27,7 +27,7 @@
 //! | `poll` | READ DATA | nothing: the movement of that one packet is lost |
 //! | `enable`, `disable` | REPORTING | REPORTING as it was, if it was sent |
 //! | `set_rate`, `set_resolution`, `set_scaling` | REPORTING off, the setting, REPORTING on; nothing if nothing changes | what of these was sent, as it was, last first |
-//! | `reconnect` | all it takes to know a mouse | what was set, and `restore` |
+//! | `reconnect` | all it takes to know a mouse, its settings, REPORTING | `restore` |
 //! | `quiesce` | SET DEFAULT | `restore` |
 //! | `probe` | RESET, and as `reconnect` | `restore`, which has nothing to do before a first probe |
 //!
@@ -136,14 +136,12 @@ fn bring_back(cx: &Cx<'_, State>) -> Result<(), Error> {
     Ok(())
 }
 
-/// Finds out what it is, and sets it up as `set` says; it does not report yet. `enabled`: it will. Should that fail, `restore` knows.
-fn set_up(cx: &mut Cx<'_, State>, set: Set, enabled: u32) -> Result<(), Error> {
+/// Finds out what it is, and says so. Gives the state of one that is set up as `set` says, and is to report or not.
+fn identify(cx: &Cx<'_, State>, set: Set, enabled: u32) -> Result<State, Error> {
     let number = detect::detect(cx)?;
     let Mouse { name, protocol } = MICE[number];
     cx.log(Level::Info, format_args!("{name}, speaks {}", protocol.name()));
-    settings::send(cx, None, set)?;
-    *cx.state = State { mouse: number as u32 + 1, set, enabled, ..State::new() };
-    Ok(())
+    Ok(State { mouse: number as u32 + 1, set, enabled, ..State::new() })
 }
 
 impl InputDriver for PsMouse {
@@ -169,7 +167,8 @@ impl InputDriver for PsMouse {
         cx.point(Point::Start);
         detect::reset(cx)?;
         cx.point(Point::Middle);
-        set_up(cx, settings::USUAL, 0)?;
+        *cx.state = identify(cx, settings::USUAL, 0)?;
+        settings::send(cx, None, settings::USUAL)?;
         // it does not anyway: now it is known what to send should `enable` be undone
         cx.regs.write(REPORTING, 0)?;
         cx.point(Point::End);
@@ -213,8 +212,11 @@ impl InputDriver for PsMouse {
         cx.point(Point::Middle);
         // and so is what has come before the command was there
         let nonsense = Error::Nonsense { register: register.offset(), value: answer };
-        if matches!(stream::take(cx, protocol, BETWEEN - 1, true)?.1, End::Full | End::New) {
-            return Err(nonsense);
+        match stream::take(cx, protocol, BETWEEN - 1, true)?.1 {
+            End::Empty => stream::give_up(cx)?,
+            // begun behind the answer
+            End::Broken => {}
+            End::Full | End::New => return Err(nonsense),
         }
         let packet = answer.to_le_bytes();
         if !packet::is_in_step(protocol, packet) {
@@ -246,11 +248,14 @@ impl InputDriver for PsMouse {
         let State { set, enabled, .. } = *cx.state;
         cx.state.mouse()?;
         // it may be the same as ever, and have sent what looked like the announcement of another
-        cx.regs.write(REPORTING, 0)?;
-        set_up(cx, set, enabled)?;
+        cx.regs.write(COMMAND, regs::DISABLE.into())?;
+        let state = identify(cx, set, enabled)?;
         cx.point(Point::Middle);
+        settings::say(cx, set)?;
+        // should the rest fail, `restore` knows what it is
+        *cx.state = state;
         if enabled != 0 {
-            cx.regs.write(REPORTING, 1)?;
+            cx.regs.write(COMMAND, regs::ENABLE.into())?;
         }
         cx.point(Point::End);
         Ok(())

@@ -78,8 +78,8 @@ impl Stream {
     pub(crate) fn feed(&mut self, protocol: Protocol, byte: Byte) -> (Found, Loss) {
         let mut loss = Loss::default();
         if byte.begins {
-            // what a command of ours has broken off is known to be lost; what a pause has is a packet that has lost bytes
-            loss = Loss { bytes: self.have, out_of_step: self.have != 0 && !byte.is_broken };
+            // what was begun is lost, but this is in step, and tells which buttons are down
+            loss.bytes = self.have;
             *self = Stream::EMPTY;
         }
         let (have, value) = (self.have as usize, byte.value);
@@ -280,15 +280,10 @@ mod tests {
     fn a_packet_does_not_go_on_behind_a_pause_or_a_command() {
         let (first, rest) = ((0, 0x08), [(pause(1), 1), (pause(1), 2)]);
         let packet = Found::Packet([0x09, 1, 2, 0]);
-        for (flags, dropped, out_of_step) in [
-            (pause(501), 1, true),
-            (pause(0xffff), 1, true),
-            (data::BROKEN, 1, false),
-            (data::BROKEN | pause(600), 1, false),
-        ] {
+        for flags in [pause(501), pause(0xffff), data::BROKEN, data::BROKEN | pause(600)] {
             let bytes = [first, (flags, 0x09), rest[0], rest[1]];
             let found = feed(&mut Stream::EMPTY.clone(), Protocol::Ps2, &bytes);
-            assert_eq!(found, ([packet].to_vec(), dropped, out_of_step), "{flags:#x}");
+            assert_eq!(found, ([packet].to_vec(), 1, false), "{flags:#x}");
         }
         // a long one that is not too long
         let bytes = [first, (pause(500), 0x09), (pause(500), 1)];
@@ -326,7 +321,7 @@ mod tests {
             // in the middle of one, as soon as a self test can be over
             assert_eq!(
                 feed(&mut stream, protocol, &[(0, 0x08), (0, 1), said[0], said[1]]),
-                ([Found::New].to_vec(), 2, true)
+                ([Found::New].to_vec(), 2, false)
             );
             // and out of step
             assert_eq!(feed(&mut stream, protocol, &[(0, 0x00), said[0], said[1]]), ([Found::New].to_vec(), 1, true));

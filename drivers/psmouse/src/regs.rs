@@ -10,7 +10,8 @@
 //!   `Fifo` its answer would be given again to whoever asks next, and that may be after newer packets have said that a
 //!   button is up which was down in it. The movement of one packet is less than a button that is stuck.
 //! - What is set only on the way to something else (the rates of a knock, the arguments of a query) goes through COMMAND,
-//!   and an abort runs `restore`.
+//!   and an abort runs `restore`. So does what `reconnect` sets: it is what the registers hold already, and `restore` looks
+//!   what of it is missing.
 
 use udrv_driver::serio::{self, SerioCommand, SerioRegister, command};
 use udrv_driver::{Reg, RegisterInfo};
@@ -58,7 +59,7 @@ pub const COMMANDS: &[SerioCommand] = &[
     is(SAMPLE_RATE, SerioRegister::Argument(SET_SAMPLE_RATE)),
     is(RESOLUTION, SerioRegister::Argument(SET_RESOLUTION)),
     is(SCALING, SerioRegister::Choice(&[SET_SCALING_1_1, SET_SCALING_2_1])),
-    is(REPORTING, SerioRegister::Choice(&[0xf5, 0xf4])),
+    is(REPORTING, SerioRegister::Choice(&[DISABLE, ENABLE])),
     is(STATUS, SerioRegister::Answer(0xe9, 3)),
     is(ID, SerioRegister::Answer(0xf2, 1)),
     is(PACKET3, SerioRegister::Answer(0xeb, 3)),
@@ -75,6 +76,10 @@ pub const SET_RESOLUTION: u8 = 0xe8;
 pub const SET_STREAM_MODE: u8 = 0xea;
 /// Set sampling rate.
 pub const SET_SAMPLE_RATE: u8 = 0xf3;
+/// Enable: it reports by itself.
+pub const ENABLE: u8 = 0xf4;
+/// Disable: it does not.
+pub const DISABLE: u8 = 0xf5;
 /// Set default: reporting off, rate 100, resolution 2, scaling 1:1.
 pub const SET_DEFAULT: u8 = 0xf6;
 

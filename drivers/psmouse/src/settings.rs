@@ -4,7 +4,10 @@
 
 use udrv_driver::{Cx, Error};
 
-use crate::regs::{REPORTING, RESOLUTION, SAMPLE_RATE, SCALING};
+use crate::regs::{
+    COMMAND, REPORTING, RESOLUTION, SAMPLE_RATE, SCALING, SET_RESOLUTION, SET_SAMPLE_RATE, SET_SCALING_1_1,
+    SET_SCALING_2_1, with_argument,
+};
 use crate::state::{Set, State};
 
 /// Reports a second that a mouse has.
@@ -59,6 +62,14 @@ pub(crate) fn send(cx: &Cx<'_, State>, from: Option<Set>, to: Set) -> Result<(),
         }
     }
     Ok(())
+}
+
+/// Sends the settings `set`, which their registers hold already: the mouse has forgotten them.
+pub(crate) fn say(cx: &Cx<'_, State>, set: Set) -> Result<(), Error> {
+    let scaling = if set.double != 0 { SET_SCALING_2_1 } else { SET_SCALING_1_1 };
+    cx.regs.write(COMMAND, with_argument(SET_SAMPLE_RATE, set.rate as u8))?;
+    cx.regs.write(COMMAND, with_argument(SET_RESOLUTION, set.resolution as u8))?;
+    cx.regs.write(COMMAND, scaling.into())
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use udrv_driver::{Buttons, Cx, Error, InputEvents};
 use crate::mice::Protocol;
 use crate::packet::{Byte, Found, MOST_BYTES, decode};
 use crate::regs::DATA;
-use crate::state::State;
+use crate::state::{State, Stream};
 
 /// Why no more was taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,4 +63,10 @@ pub(crate) fn report(cx: &mut Cx<'_, State>, protocol: Protocol, packet: [u8; MO
     let report = decode(protocol, packet, Buttons(cx.state.buttons));
     cx.state.buttons = report.buttons.0;
     cx.input.report(report)
+}
+
+/// Drops what was begun: it does not go on.
+pub(crate) fn give_up(cx: &mut Cx<'_, State>) -> Result<(), Error> {
+    let begun = core::mem::replace(&mut cx.state.stream, Stream::EMPTY).have;
+    if begun == 0 { Ok(()) } else { cx.input.dropped(begun) }
 }

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 
 use psmouse::{PsMouse, State, regs};
-use udrv_driver::{Buttons, Cx, Driver, Error, InputDriver, InputEvents, InputInterrupt, Point, Report};
+use udrv_driver::{Buttons, Cx, Driver, Error, InputDriver, InputEvents, InputInterrupt, Report};
 use udrv_driver_tests::Random;
 use udrv_driver_tests::alternate::assert_shares_nothing;
 
@@ -30,14 +30,6 @@ fn shares_nothing_but_the_state_and_the_manual() {
         ],
         &[include_str!("../../src/state.rs")],
     );
-}
-
-/// A fault that is armed for the first version does not happen in the second.
-#[test]
-fn has_no_places_for_faults() {
-    let source = include_str!("../../src/alternate.rs");
-    assert!(!source.contains(".point(") && !source.contains("Point::"));
-    assert_eq!(Point::ALL.len(), 3);
 }
 
 /// What a run has brought about.
