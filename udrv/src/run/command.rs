@@ -2,15 +2,19 @@
 
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::time::{Duration, Instant};
 
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use udrv_driver::{Entry, Injection};
 
-use super::{Class, DeviceError, Running, Status};
+use super::{Class, DeviceError, Running, Status, Tuning};
 use crate::report::FaultReport;
 use crate::run::error::names;
 use crate::supervisor::policy::Protect;
+
+/// Commands that wait, at most: who sends more waits. Each client has one at a time.
+const WAITING: usize = 32;
 
 /// A command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +40,8 @@ pub enum Command {
     Release(Option<Entry>),
     /// Restarts the driver: rung 3 of the ladder.
     Restart,
+    /// Changes options from the next call on.
+    Tune(Tuning),
     /// Stop.
     Stop,
 }
@@ -46,7 +52,7 @@ impl Command {
         match self {
             Command::Inject { entry, .. } | Command::Call(entry) => Some(entry),
             Command::Protect(entry, _) | Command::Release(entry) => entry,
-            Command::Status | Command::Faults(_) | Command::Restart | Command::Stop => None,
+            Command::Status | Command::Faults(_) | Command::Restart | Command::Tune(_) | Command::Stop => None,
         }
     }
 }
@@ -67,7 +73,7 @@ pub enum Answer {
 /// Sends commands to a device's thread.
 #[derive(Clone)]
 pub struct Commander {
-    sender: Sender<(Command, Sender<Answer>)>,
+    sender: SyncSender<(Command, Sender<Answer>)>,
     wake: Arc<EventFd>,
 }
 
@@ -75,6 +81,15 @@ pub struct Commander {
 pub struct Inbox {
     receiver: Receiver<(Command, Sender<Answer>)>,
     wake: Arc<EventFd>,
+    heartbeat: Option<Heartbeat>,
+}
+
+/// A sign of life: given by the device's thread itself, at the end of a turn of its loop. Where that hangs there is none.
+pub struct Heartbeat {
+    /// How often, at least.
+    pub every: Duration,
+    /// The sign.
+    pub beat: Box<dyn Fn()>,
 }
 
 /// The two ends.
@@ -84,9 +99,9 @@ pub struct Inbox {
 pub fn commands() -> Result<(Commander, Inbox), DeviceError> {
     let wake = EventFd::from_value_and_flags(0, EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)
         .map_err(|e| DeviceError::System { operation: "eventfd", source: e.into() })?;
-    let (sender, receiver) = channel();
+    let (sender, receiver) = sync_channel(WAITING);
     let wake = Arc::new(wake);
-    Ok((Commander { sender, wake: wake.clone() }, Inbox { receiver, wake }))
+    Ok((Commander { sender, wake: wake.clone() }, Inbox { receiver, wake, heartbeat: None }))
 }
 
 impl Commander {
@@ -110,9 +125,33 @@ impl Inbox {
         self.receiver.try_recv().ok()
     }
 
+    /// Has the device's thread give a sign of life.
+    #[must_use]
+    pub fn with_heartbeat(self, heartbeat: Option<Heartbeat>) -> Inbox {
+        Inbox { heartbeat, ..self }
+    }
+
+    /// Gives it, if it is due after `last`: when it was given now, and when it is due next.
+    pub(crate) fn beat(&self, last: Option<Instant>) -> Option<(Instant, Duration)> {
+        let Heartbeat { every, beat } = self.heartbeat.as_ref()?;
+        let since = last.map(|last| last.elapsed());
+        match (last, since) {
+            (Some(last), Some(since)) if since < *every => Some((last, *every - since)),
+            _ => {
+                beat();
+                Some((Instant::now(), *every))
+            }
+        }
+    }
+
     pub(crate) fn quieten(&self) {
         // nothing to read is fine
         let _ = self.wake.read();
+    }
+
+    /// There is more to be looked at in the next turn.
+    pub(crate) fn wake_again(&self) {
+        let _ = self.wake.write(1);
     }
 }
 
@@ -169,6 +208,7 @@ impl<C: Class> Running<C> {
                 C::pump(self)?;
                 Answer::Done
             }
+            Command::Tune(tuning) => self.tune(tuning),
             Command::Stop => Answer::Done,
         })
     }
