@@ -67,6 +67,21 @@ pub enum Request {
     Restart,
 }
 
+impl Request {
+    /// Whether it changes something, so that not everybody may ask for it who may look.
+    #[must_use]
+    pub fn changes(&self) -> bool {
+        match self {
+            Request::Status | Request::Faults { .. } => false,
+            Request::Inject { .. }
+            | Request::Call { .. }
+            | Request::Protect { .. }
+            | Request::Release { .. }
+            | Request::Restart => true,
+        }
+    }
+}
+
 /// The answer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "answer", rename_all = "kebab-case")]
@@ -90,17 +105,15 @@ pub enum Response {
     },
 }
 
-/// Directory of control sockets: `UDRV_RUNTIME_DIR`, or /run/udrv.
-#[must_use]
-pub fn runtime_directory() -> PathBuf {
-    std::env::var_os("UDRV_RUNTIME_DIR").map_or_else(|| PathBuf::from("/run/udrv"), PathBuf::from)
-}
-
 /// The control socket of `device`.
 #[must_use]
 pub fn socket_path(directory: &Path, device: &str) -> PathBuf {
-    // a device's name may have a path in it
-    directory.join(format!("{}.sock", device.replace('%', "%25").replace('/', "%2F")))
+    directory.join(format!("{}.sock", file_name(device)))
+}
+
+/// A device's name as part of a file's: it may have a path in it.
+pub(crate) fn file_name(device: &str) -> String {
+    device.replace('%', "%25").replace('/', "%2F")
 }
 
 /// The device whose control socket is called `file_name`; `None` for another file.

@@ -9,9 +9,10 @@ use clap::{Parser, Subcommand};
 use model_wire::FarHostConfig;
 use tracing_subscriber::EnvFilter;
 use udrv_daemon::client::{ClientError, ask, only_device};
+use udrv_daemon::directory;
 use udrv_daemon::jacks::SoundOptions;
 use udrv_daemon::models::REAL_TIME;
-use udrv_daemon::protocol::{Request, Response, runtime_directory};
+use udrv_daemon::protocol::{Request, Response};
 use udrv_daemon::serve::{self, Around, FarEnd};
 use udrv_daemon::show;
 
@@ -198,7 +199,7 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> Result<(), String> {
-    let directory = runtime_directory();
+    let directory = directory::of_client();
     let or_only = |device: &Option<String>| device.clone().map_or_else(|| only_device(&directory), Ok);
     let (device, request) = match &arguments.action {
         Action::Status { device } => (or_only(device), Request::Status),

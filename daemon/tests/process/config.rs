@@ -26,6 +26,8 @@ fn a_file_says_it_all_and_the_command_line_counts() {
     let file = written(&directory, "protect = [\"never\", \"poll=always\"]\nmac = \"52:54:00:00:00:01\"\n");
     let file = file.to_str().expect("a plain name");
     let mut daemon = Daemon::start_with(&directory, &["--config", file, "--mac", "52:54:00:00:00:02"], &[]);
+    assert!(directory.0.join("card.sock").exists(), "the socket is called as the file is");
+    assert!(told(&directory, &["status", "card"]).contains("rtl8139"));
     let status = status(&directory);
     assert_eq!((&status["device"], &status["mac"]), (&"model:rtl8139".into(), &"52:54:00:00:00:02".into()));
     for entry in status["entries"].as_array().expect("a list") {

@@ -113,7 +113,8 @@ impl Daemon {
         Daemon::launch(directory, &all).until_it_runs()
     }
 
-    fn until_it_runs(mut self) -> Daemon {
+    /// Waits for that.
+    pub(crate) fn until_it_runs(mut self) -> Daemon {
         wait_until("udrvd runs", || {
             let ended = self.child.try_wait().expect("a child").is_some();
             assert!(!ended, "udrvd ended: {}", self.log());

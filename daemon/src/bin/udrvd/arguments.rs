@@ -68,6 +68,12 @@ pub(crate) struct Run {
     /// Committed states kept, to go back to when an older one proves to be spoilt.
     #[arg(long, default_value_t = 8, value_name = "N", value_parser = clap::value_parser!(u8).range(2..=64))]
     generations: u8,
+    /// The group whose members may look: status, faults. The control socket is theirs. By default udrv, if there is one.
+    #[arg(long, value_name = "GROUP")]
+    pub(crate) read_group: Option<String>,
+    /// The group whose members may change something too, beside root and the daemon's own user. They must be able to connect.
+    #[arg(long, value_name = "GROUP")]
+    pub(crate) change_group: Option<String>,
     /// Log lines as JSON.
     #[arg(long)]
     pub(crate) log_json: bool,

@@ -13,14 +13,15 @@ mod sound;
 
 use std::error::Error;
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::ArgMatches;
 use udrv::run::commands;
-use udrv_daemon::control::ControlSocket;
+use udrv_daemon::control::{Access, ControlSocket};
 use udrv_daemon::drivers::{Class, Driver};
-use udrv_daemon::{drivers, protocol};
+use udrv_daemon::lock::DeviceLock;
+use udrv_daemon::{directory, drivers};
 
 use crate::arguments::{Action, Run};
 use crate::config::Told;
@@ -77,8 +78,9 @@ fn drive(run: &Run, words: Vec<OsString>, matches: ArgMatches) -> Result<(), Box
     if run.wait {
         run.device.wait(service::waiting)?;
     }
-    // the control socket first: it also says whether another daemon has the device
-    let control = ControlSocket::bind(&protocol::runtime_directory(), &name)?;
+    let directory = directory::of_daemon();
+    let _lock = DeviceLock::take(&directory, &name)?;
+    let control = control(run, &directory, &name)?;
     let device = run.device.open(!run.net.no_far_host)?;
     let driver = drivers::for_id(device.id)
         .ok_or_else(|| format!("{name} is {}, and no driver knows it; there are: {}", device.id, drivers::known()))?;
@@ -111,6 +113,17 @@ fn drive(run: &Run, words: Vec<OsString>, matches: ArgMatches) -> Result<(), Box
     ran?;
     tracing::info!(device = name, "stopped");
     Ok(())
+}
+
+/// The control socket: the service manager's, or one of our own. It is called as the configuration is, or as the device.
+fn control(run: &Run, directory: &Path, device: &str) -> Result<ControlSocket, Box<dyn Error>> {
+    let access = Access { readers: run.read_group.clone(), changers: run.change_group.clone() };
+    if let Some(listener) = service::control_socket()? {
+        return Ok(ControlSocket::adopt(listener, directory, device, &access)?);
+    }
+    let file = run.config.as_ref().and_then(|file: &PathBuf| file.file_stem());
+    let name = file.map_or(device.into(), |stem| stem.to_string_lossy());
+    Ok(ControlSocket::bind(directory, &name, device, &access)?)
 }
 
 /// Options of another class of devices are a mistake.
