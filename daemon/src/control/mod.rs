@@ -66,6 +66,38 @@ pub struct Access {
     pub changers: Option<String>,
 }
 
+impl Access {
+    /// The group that may look.
+    ///
+    /// # Errors
+    /// [`ControlError::NoGroup`].
+    pub fn reading_group(&self) -> Result<Option<Gid>, ControlError> {
+        match &self.readers {
+            Some(name) => group(name).map(Some),
+            None => Ok(Group::from_name(READERS).ok().flatten().map(|group| group.gid)),
+        }
+    }
+}
+
+/// A socket at `path` for its own user and a group, in the place of one that nobody serves any more.
+///
+/// # Errors
+/// errno.
+pub fn listen_at(path: &Path, readers: Option<Gid>) -> io::Result<UnixListener> {
+    // made under another name and renamed when its mode is right: nobody gets in before
+    let fresh = path.with_extension("new");
+    remove(&fresh)?;
+    let listener = UnixListener::bind(&fresh)?;
+    let owned = readers.is_some_and(|readers| {
+        let owned = nix::unistd::chown(&fresh, None, Some(readers));
+        owned.inspect_err(|error| tracing::info!(%error, "{} is for its own user alone", path.display())).is_ok()
+    });
+    let mode = if owned { 0o660 } else { 0o600 };
+    std::fs::set_permissions(&fresh, PermissionsExt::from_mode(mode))?;
+    std::fs::rename(&fresh, path)?;
+    Ok(listener)
+}
+
 /// A control socket. Files that it has made are removed on drop.
 pub struct ControlSocket {
     listener: UnixListener,
@@ -87,21 +119,8 @@ impl ControlSocket {
             return Err(ControlError::Taken(path));
         }
         let changers = access.changers.as_deref().map(group).transpose()?;
-        let readers = match &access.readers {
-            Some(name) => Some(group(name)?),
-            None => Group::from_name(READERS).ok().flatten().map(|group| group.gid),
-        };
-        // made under another name and renamed when its mode is right: nobody gets in before
-        let fresh = path.with_extension("new");
-        remove(&fresh).map_err(io)?;
-        let listener = UnixListener::bind(&fresh).map_err(io)?;
-        let owned = readers.is_some_and(|readers| {
-            let owned = nix::unistd::chown(&fresh, None, Some(readers));
-            owned.inspect_err(|error| tracing::info!(%error, "the control socket is for its own user alone")).is_ok()
-        });
-        let mode = if owned { 0o660 } else { 0o600 };
-        std::fs::set_permissions(&fresh, PermissionsExt::from_mode(mode)).map_err(io)?;
-        std::fs::rename(&fresh, &path).map_err(io)?;
+        let readers = access.reading_group()?;
+        let listener = listen_at(&path, readers).map_err(io)?;
         let mut socket = ControlSocket { listener, files: vec![path], changers };
         if name != device {
             socket.also_as(directory, device)?;

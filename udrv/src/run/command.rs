@@ -21,6 +21,8 @@ const WAITING: usize = 32;
 pub enum Command {
     /// How is it?
     Status,
+    /// The same, with driver and device left alone.
+    Glance,
     /// Fault reports with a number above this.
     Faults(u64),
     /// Arms a fault: the next `times` calls of the entry point that reach its place.
@@ -52,7 +54,12 @@ impl Command {
         match self {
             Command::Inject { entry, .. } | Command::Call(entry) => Some(entry),
             Command::Protect(entry, _) | Command::Release(entry) => entry,
-            Command::Status | Command::Faults(_) | Command::Restart | Command::Tune(_) | Command::Stop => None,
+            Command::Status
+            | Command::Glance
+            | Command::Faults(_)
+            | Command::Restart
+            | Command::Tune(_)
+            | Command::Stop => None,
         }
     }
 }
@@ -60,7 +67,7 @@ impl Command {
 /// An answer.
 #[derive(Debug)]
 pub enum Answer {
-    /// To [`Command::Status`].
+    /// To [`Command::Status`] and [`Command::Glance`].
     Status(Box<Status>),
     /// To [`Command::Faults`].
     Faults(Vec<FaultReport>),
@@ -89,7 +96,7 @@ pub struct Heartbeat {
     /// How often, at least.
     pub every: Duration,
     /// The sign.
-    pub beat: Box<dyn Fn()>,
+    pub beat: Box<dyn Fn() + Send>,
 }
 
 /// The two ends.
@@ -169,6 +176,7 @@ impl<C: Class> Running<C> {
         }
         Ok(match command {
             Command::Status => Answer::Status(Box::new(self.status())),
+            Command::Glance => Answer::Status(Box::new(self.glance())),
             Command::Faults(after) => Answer::Faults(self.reports.since(after)),
             Command::Inject { entry, injection, times } => {
                 if times == 0 {

@@ -10,6 +10,7 @@ use udrv::supervisor::ladder::{LadderConfig, Recovery};
 use udrv::supervisor::policy::Protect;
 use udrv::supervisor::quarantine::QuarantineConfig;
 use udrv_daemon::device::DeviceName;
+use udrv_daemon::metrics::Place;
 use udrv_driver::Entry;
 
 use crate::net::NetArguments;
@@ -74,6 +75,9 @@ pub(crate) struct Run {
     /// The group whose members may change something too, beside root and the daemon's own user. They must be able to connect.
     #[arg(long, value_name = "GROUP")]
     pub(crate) change_group: Option<String>,
+    /// Show counters to Prometheus: at ADDRESS:PORT of the loopback interface (127.0.0.1:9300), or at a socket's path.
+    #[arg(long, value_name = "PLACE")]
+    pub(crate) metrics: Option<Place>,
     /// Log lines as JSON.
     #[arg(long)]
     pub(crate) log_json: bool,

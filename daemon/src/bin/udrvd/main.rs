@@ -21,6 +21,7 @@ use udrv::run::commands;
 use udrv_daemon::control::{Access, ControlSocket};
 use udrv_daemon::drivers::{Class, Driver};
 use udrv_daemon::lock::DeviceLock;
+use udrv_daemon::metrics::MetricsServer;
 use udrv_daemon::{directory, drivers};
 
 use crate::arguments::{Action, Run};
@@ -96,6 +97,10 @@ fn drive(run: &Run, words: Vec<OsString>, matches: ArgMatches) -> Result<(), Box
         status: status.clone(),
     });
     signals::listen(commander.clone(), configuration)?;
+    let metrics = run.metrics.as_ref().map(|place| MetricsServer::bind(place, &access(run))).transpose()?;
+    if let Some(metrics) = &metrics {
+        metrics.serve(commander.clone())?;
+    }
     control.serve(commander)?;
     // a socket's other end is kept open as long as the device runs
     let _peer;
@@ -115,9 +120,13 @@ fn drive(run: &Run, words: Vec<OsString>, matches: ArgMatches) -> Result<(), Box
     Ok(())
 }
 
+fn access(run: &Run) -> Access {
+    Access { readers: run.read_group.clone(), changers: run.change_group.clone() }
+}
+
 /// The control socket: the service manager's, or one of our own. It is called as the configuration is, or as the device.
 fn control(run: &Run, directory: &Path, device: &str) -> Result<ControlSocket, Box<dyn Error>> {
-    let access = Access { readers: run.read_group.clone(), changers: run.change_group.clone() };
+    let access = access(run);
     if let Some(listener) = service::control_socket()? {
         return Ok(ControlSocket::adopt(listener, directory, device, &access)?);
     }
