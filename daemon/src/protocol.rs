@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use udrv::registers::RegisterStatus;
 use udrv::report::FaultReport;
-use udrv::run::Status;
+use udrv::run::{EntryStatus, QuarantineStatus, Status};
 
 /// Version of the protocol; a request that carries another is refused.
 pub const VERSION: u32 = 1;
@@ -33,6 +34,25 @@ pub enum Request {
         #[serde(default)]
         after: u64,
     },
+    /// The declared registers, and what is known of them.
+    Regs {
+        /// And what the device has in those that reading does not change.
+        #[serde(default)]
+        live: bool,
+    },
+    /// Which entry points are protected, and which are in quarantine. Neither driver nor device is asked.
+    Policy,
+    /// How the trace of register accesses is.
+    Trace,
+    /// Write register accesses into a file.
+    TraceStart {
+        /// Its path, from the root. It must not exist.
+        file: PathBuf,
+        /// Longest file, bytes.
+        limit: u64,
+    },
+    /// End that.
+    TraceStop,
     /// Arm a fault.
     Inject {
         /// Name of the entry point.
@@ -72,12 +92,16 @@ impl Request {
     #[must_use]
     pub fn changes(&self) -> bool {
         match self {
-            Request::Status | Request::Faults { .. } => false,
+            Request::Status | Request::Faults { .. } | Request::Policy | Request::Trace => false,
+            // all registers are read: on USB that is a transfer each
+            Request::Regs { live } => *live,
             Request::Inject { .. }
             | Request::Call { .. }
             | Request::Protect { .. }
             | Request::Release { .. }
-            | Request::Restart => true,
+            | Request::Restart
+            | Request::TraceStart { .. }
+            | Request::TraceStop => true,
         }
     }
 }
@@ -96,6 +120,23 @@ pub enum Response {
         /// Oldest first.
         faults: Vec<FaultReport>,
     },
+    /// To `regs`.
+    Regs {
+        /// By offset.
+        registers: Vec<RegisterStatus>,
+    },
+    /// To `policy`.
+    Policy {
+        /// All entry points, as in a status.
+        entries: Vec<(String, EntryStatus)>,
+        /// Those in quarantine.
+        quarantine: Vec<QuarantineStatus>,
+    },
+    /// To `trace`, `trace-start` and `trace-stop`.
+    Trace {
+        /// The trace that is being written, or the last one. `None`: there was none.
+        trace: Option<TraceStatus>,
+    },
     /// Done.
     Done,
     /// Not done.
@@ -103,6 +144,23 @@ pub enum Response {
         /// Why, and the mend.
         message: String,
     },
+}
+
+/// A trace of register accesses.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TraceStatus {
+    /// Where it is.
+    pub file: PathBuf,
+    /// It is being written.
+    pub running: bool,
+    /// Accesses in the file.
+    pub accesses: u64,
+    /// Accesses that came faster than they could be written, and are not in it.
+    pub dropped: u64,
+    /// Bytes of the file.
+    pub bytes: u64,
+    /// Why it has ended by itself, if it has.
+    pub ended: Option<String>,
 }
 
 /// The control socket of `device`.

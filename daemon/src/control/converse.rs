@@ -8,8 +8,9 @@ use udrv::report::FaultReport;
 use udrv::run::{Answer, Command};
 
 use super::peer::Peer;
-use super::request::{command, parse};
+use super::request::{Doing, doing, parse};
 use crate::protocol::{MAX_LINE, Request, Response};
+use crate::trace::Trace;
 
 /// Answers line after line, until the client goes or says too much. `ask` is given what the device's thread is asked, and what that
 /// costs, in units of a cheap request.
@@ -17,6 +18,7 @@ pub(super) fn converse(
     from: impl Read,
     to: impl Write + Copy,
     peer: &Peer,
+    trace: &Trace,
     mut ask: impl FnMut(Command, u32) -> Option<Answer>,
 ) -> io::Result<()> {
     let mut reader = BufReader::new(from);
@@ -29,7 +31,7 @@ pub(super) fn converse(
         if line.last() != Some(&b'\n') {
             return answer(to, &error(format!("a request is one line of at most {MAX_LINE} bytes")));
         }
-        answer(to, &respond(&line, peer, &mut ask))?;
+        answer(to, &respond(&line, peer, trace, &mut ask))?;
     }
 }
 
@@ -44,7 +46,7 @@ pub(super) fn error(message: String) -> Response {
 }
 
 /// Answers one line.
-fn respond(line: &[u8], peer: &Peer, ask: &mut impl FnMut(Command, u32) -> Option<Answer>) -> Response {
+fn respond(line: &[u8], peer: &Peer, trace: &Trace, ask: &mut impl FnMut(Command, u32) -> Option<Answer>) -> Response {
     let request = match parse(line) {
         Ok(request) => request,
         Err(message) => return error(message),
@@ -57,11 +59,30 @@ fn respond(line: &[u8], peer: &Peer, ask: &mut impl FnMut(Command, u32) -> Optio
         ));
     }
     let cost = cost(&request);
-    let command = match command(request) {
-        Ok(command) => command,
+    let (command, policy) = match doing(request) {
+        Ok(Doing::Ask(command)) => (command, false),
+        Ok(Doing::Policy) => (Command::Glance, true),
+        Ok(Doing::Trace) => return Response::Trace { trace: trace.status() },
+        Ok(Doing::TraceStop) => return Response::Trace { trace: trace.stop() },
+        // files are made with the daemon's rights
+        Ok(Doing::TraceStart(..)) if !peer.is_owner => {
+            return error(
+                "a trace is a file that the daemon makes: only root and the daemon's own user may start one".to_owned(),
+            );
+        }
+        Ok(Doing::TraceStart(file, limit)) => {
+            return match trace.start(&file, limit) {
+                Ok(status) => Response::Trace { trace: Some(status) },
+                Err(why) => error(why.to_string()),
+            };
+        }
         Err(message) => return error(message),
     };
     match ask(command, cost) {
+        Some(Answer::Status(status)) if policy => {
+            Response::Policy { entries: status.entries, quarantine: status.quarantine }
+        }
+        Some(Answer::Registers(registers)) => Response::Regs { registers },
         Some(Answer::Status(status)) => Response::Status { status },
         Some(Answer::Faults(mut faults)) => {
             faults.iter_mut().for_each(explain);
@@ -78,6 +99,8 @@ fn cost(request: &Request) -> u32 {
     match request {
         // some hundred reports are copied
         Request::Faults { .. } => 4,
+        // some hundred registers are read, each a system call perhaps
+        Request::Regs { live: true } => 100,
         _ => 1,
     }
 }
@@ -101,7 +124,7 @@ mod tests {
 
     use super::*;
 
-    const ROOT: Peer = Peer { user: 0, may_change: true };
+    const ROOT: Peer = Peer { user: 0, may_change: true, is_owner: true };
 
     /// Both ends of a client: what it says, in pieces, and what it hears.
     struct Line<'a> {
@@ -151,7 +174,7 @@ mod tests {
     #[test]
     fn a_line_without_end_is_not_kept() {
         let line = Line { endless: true, ..Line::new(&[], 4096) };
-        converse(&line, &line, &ROOT, |_, _| None).unwrap();
+        converse(&line, &line, &ROOT, &Trace::default(), |_, _| None).unwrap();
         // and what a reader reads ahead
         assert!(line.taken.get() as u64 <= MAX_LINE + 16 * 1024, "{} bytes", line.taken.get());
         assert!(matches!(&line.answers()[..], [Response::Error { message }] if message.contains("at most")));
@@ -159,11 +182,11 @@ mod tests {
 
     #[test]
     fn who_may_only_look_changes_nothing() {
-        let peer = Peer { user: 65_534, may_change: false };
+        let peer = Peer { user: 65_534, may_change: false, is_owner: false };
         let said = b"{\"version\":1,\"command\":\"restart\"}\n{\"version\":1,\"command\":\"status\"}\n";
         let line = Line::new(said, 7);
         let mut asked = Vec::new();
-        converse(&line, &line, &peer, |command, _| {
+        converse(&line, &line, &peer, &Trace::default(), |command, _| {
             asked.push(command);
             Some(Answer::Done)
         })
@@ -179,7 +202,9 @@ mod tests {
             format!("{{\"version\":{version},\"command\":\"{command}\",\"entry\":\"{entry}\",\"times\":{times}}}\n")
                 .into_bytes()
         });
-        let known = prop::sample::select(vec!["status", "faults", "inject", "call", "protect", "release", "restart"]);
+        let known = prop::sample::select(vec![
+            "status", "faults", "inject", "call", "protect", "release", "restart", "regs", "policy",
+        ]);
         let known = (known, word, "\\PC{0,20}").prop_map(|(command, entry, mode)| {
             let mode = serde_json::Value::from(mode);
             format!("{{\"version\":1,\"command\":\"{command}\",\"entry\":\"{entry}\",\"mode\":{mode}}}\n").into_bytes()
@@ -195,7 +220,7 @@ mod tests {
         fn no_client_is_too_strange(said in lines(), piece in 1..5000_usize) {
             let line = Line::new(&said, piece);
             let mut asked = 0;
-            converse(&line, &line, &ROOT, |_, _| { asked += 1; Some(Answer::Done) }).unwrap();
+            converse(&line, &line, &ROOT, &Trace::default(), |_, _| { asked += 1; Some(Answer::Done) }).unwrap();
             let complete = said.iter().filter(|byte| **byte == b'\n').count();
             let rest = usize::from(said.last().is_some_and(|byte| *byte != b'\n'));
             let answers = line.answers();

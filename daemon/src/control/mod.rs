@@ -29,6 +29,7 @@ use self::pace::Pace;
 use self::peer::Peer;
 use self::slots::{CLIENTS, Slots};
 use crate::protocol::socket_path;
+use crate::trace::Trace;
 
 /// A client that is silent for so long is gone.
 const SILENCE: Duration = Duration::from_secs(30);
@@ -173,9 +174,11 @@ impl ControlSocket {
     ///
     /// # Errors
     /// No thread.
-    pub fn serve(&self, commander: Commander) -> io::Result<()> {
+    pub fn serve(&self, commander: Commander, trace: Arc<Trace>) -> io::Result<()> {
         let (listener, changers) = (self.listener.try_clone()?, self.changers);
-        std::thread::Builder::new().name("control".into()).spawn(move || accept(&listener, changers, &commander))?;
+        std::thread::Builder::new()
+            .name("control".into())
+            .spawn(move || accept(&listener, changers, &commander, &trace))?;
         Ok(())
     }
 }
@@ -200,7 +203,7 @@ fn group(name: &str) -> Result<Gid, ControlError> {
     found.map(|group| group.gid).ok_or_else(|| ControlError::NoGroup(name.to_owned()))
 }
 
-fn accept(listener: &UnixListener, changers: Option<Gid>, commander: &Commander) {
+fn accept(listener: &UnixListener, changers: Option<Gid>, commander: &Commander, trace: &Arc<Trace>) {
     let (slots, pace) = (Slots::default(), Arc::new(Pace::default()));
     for stream in listener.incoming() {
         let accepted = stream.and_then(|stream| Ok((Peer::of(&stream, changers)?, stream)));
@@ -219,10 +222,10 @@ fn accept(listener: &UnixListener, changers: Option<Gid>, commander: &Commander)
             let _ = answer(&stream, &error(format!("too many clients: {CLIENTS} are connected already")));
             continue;
         };
-        let (commander, pace) = (commander.clone(), pace.clone());
+        let (commander, pace, trace) = (commander.clone(), pace.clone(), trace.clone());
         let spawned = std::thread::Builder::new().name("control-client".into()).spawn(move || {
             let _slot = slot;
-            if let Err(error) = serve_client(&stream, &peer, &pace, &commander) {
+            if let Err(error) = serve_client(&stream, &peer, &pace, &trace, &commander) {
                 tracing::debug!(%error, "control client");
             }
         });
@@ -232,10 +235,10 @@ fn accept(listener: &UnixListener, changers: Option<Gid>, commander: &Commander)
     }
 }
 
-fn serve_client(stream: &UnixStream, peer: &Peer, pace: &Pace, commander: &Commander) -> io::Result<()> {
+fn serve_client(stream: &UnixStream, peer: &Peer, pace: &Pace, trace: &Trace, commander: &Commander) -> io::Result<()> {
     stream.set_read_timeout(Some(SILENCE))?;
     stream.set_write_timeout(Some(SILENCE))?;
-    converse(stream, stream, peer, |command, cost| {
+    converse(stream, stream, peer, trace, |command, cost| {
         pace.wait(cost);
         commander.ask(command)
     })

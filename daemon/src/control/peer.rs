@@ -13,6 +13,8 @@ pub(super) struct Peer {
     pub(super) user: u32,
     /// It may give commands that change something.
     pub(super) may_change: bool,
+    /// It is root, or the user of this process.
+    pub(super) is_owner: bool,
 }
 
 impl Peer {
@@ -20,10 +22,10 @@ impl Peer {
     pub(super) fn of(stream: &UnixStream, changers: Option<Gid>) -> io::Result<Peer> {
         let peer = getsockopt(stream, PeerCredentials)?;
         let user = Uid::from_raw(peer.uid());
-        let may_change = user.is_root()
-            || user == geteuid()
-            || changers.is_some_and(|group| Gid::from_raw(peer.gid()) == group || is_member(user, group));
-        Ok(Peer { user: user.as_raw(), may_change })
+        let is_owner = user.is_root() || user == geteuid();
+        let may_change =
+            is_owner || changers.is_some_and(|group| Gid::from_raw(peer.gid()) == group || is_member(user, group));
+        Ok(Peer { user: user.as_raw(), may_change, is_owner })
     }
 }
 

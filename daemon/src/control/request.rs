@@ -1,5 +1,7 @@
 //! From a line to a command.
 
+use std::path::PathBuf;
+
 use serde::Deserialize;
 use udrv::run::Command;
 use udrv::supervisor::policy::Protect;
@@ -26,10 +28,24 @@ pub(super) fn parse(line: &[u8]) -> Result<Request, String> {
     Ok(request)
 }
 
-/// What the device's thread is asked.
-pub(super) fn command(request: Request) -> Result<Command, String> {
+/// What is to be done about a request.
+pub(super) enum Doing {
+    /// The device's thread is asked.
+    Ask(Command),
+    /// The same, and of its status the policy is told.
+    Policy,
+    /// How the trace is.
+    Trace,
+    /// A trace begins.
+    TraceStart(PathBuf, u64),
+    /// It ends.
+    TraceStop,
+}
+
+/// What is to be done about a request.
+pub(super) fn doing(request: Request) -> Result<Doing, String> {
     let entry = |name: &str| name.parse::<Entry>().map_err(|e| format!("'{name}': {e}"));
-    Ok(match request {
+    Ok(Doing::Ask(match request {
         Request::Status => Command::Status,
         Request::Faults { after } => Command::Faults(after),
         Request::Inject { entry: name, fault, point, times } => {
@@ -43,7 +59,12 @@ pub(super) fn command(request: Request) -> Result<Command, String> {
         }
         Request::Release { entry: name } => Command::Release(name.as_deref().map(entry).transpose()?),
         Request::Restart => Command::Restart,
-    })
+        Request::Regs { live } => Command::Registers { live },
+        Request::Policy => return Ok(Doing::Policy),
+        Request::Trace => return Ok(Doing::Trace),
+        Request::TraceStart { file, limit } => return Ok(Doing::TraceStart(file, limit)),
+        Request::TraceStop => return Ok(Doing::TraceStop),
+    }))
 }
 
 #[cfg(test)]
@@ -51,7 +72,10 @@ mod tests {
     use super::*;
 
     fn understood(line: &[u8]) -> Result<Command, String> {
-        parse(line).and_then(command)
+        match parse(line).and_then(doing)? {
+            Doing::Ask(command) => Ok(command),
+            _ => Err("not for the device's thread".into()),
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod daemon;
 mod idle;
 mod journal;
 mod life;
+mod look;
 mod metrics;
 mod mouse;
 mod service;

@@ -159,6 +159,7 @@ impl<C: Class> Running<C> {
     ) -> Result<Result<T, Error>, Failure> {
         self.host.begin(injection);
         self.transactions += 1;
+        self.host.window.begin(self.transactions, entry);
         let protect = self.policy.protects(entry as usize);
         self.accounts.call(entry as usize, protect);
         let result = self.execute(entry, protect, offered, injection, f, valid);

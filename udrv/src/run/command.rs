@@ -9,6 +9,7 @@ use nix::sys::eventfd::{EfdFlags, EventFd};
 use udrv_driver::{Entry, Injection};
 
 use super::{Class, DeviceError, Running, Status, Tuning};
+use crate::registers::RegisterStatus;
 use crate::report::FaultReport;
 use crate::run::error::names;
 use crate::supervisor::policy::Protect;
@@ -23,6 +24,11 @@ pub enum Command {
     Status,
     /// The same, with driver and device left alone.
     Glance,
+    /// Declared registers; `live`: and what the device has in those that reading does not change.
+    Registers {
+        /// See above.
+        live: bool,
+    },
     /// Fault reports with a number above this.
     Faults(u64),
     /// Arms a fault: the next `times` calls of the entry point that reach its place.
@@ -56,6 +62,7 @@ impl Command {
             Command::Protect(entry, _) | Command::Release(entry) => entry,
             Command::Status
             | Command::Glance
+            | Command::Registers { .. }
             | Command::Faults(_)
             | Command::Restart
             | Command::Tune(_)
@@ -69,6 +76,8 @@ impl Command {
 pub enum Answer {
     /// To [`Command::Status`] and [`Command::Glance`].
     Status(Box<Status>),
+    /// To [`Command::Registers`], by offset.
+    Registers(Vec<RegisterStatus>),
     /// To [`Command::Faults`].
     Faults(Vec<FaultReport>),
     /// Done.
@@ -168,7 +177,8 @@ impl<C: Class> Running<C> {
     /// # Errors
     /// When the device was given up on the way.
     pub fn handle(&mut self, command: Command) -> Result<Answer, DeviceError> {
-        if let (Command::Call(_) | Command::Restart, Some(why)) = (&command, self.unplugged_text()) {
+        let needs_device = matches!(command, Command::Call(_) | Command::Restart | Command::Registers { live: true });
+        if let Some(why) = self.unplugged_text().filter(|_| needs_device) {
             return Ok(Answer::Refused(why));
         }
         if let Some(entry) = command.entry().filter(|entry| !C::ENTRIES.contains(entry)) {
@@ -176,6 +186,7 @@ impl<C: Class> Running<C> {
         }
         Ok(match command {
             Command::Status => Answer::Status(Box::new(self.status())),
+            Command::Registers { live } => Answer::Registers(self.host.window.registers(self.domain.ledger(), live)),
             Command::Glance => Answer::Status(Box::new(self.glance())),
             Command::Faults(after) => Answer::Faults(self.reports.since(after)),
             Command::Inject { entry, injection, times } => {

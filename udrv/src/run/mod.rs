@@ -130,7 +130,8 @@ impl<C: Class> Running<C> {
         device.enable(false).map_err(in_bus)?;
         let pool = class.pool(&mut *device);
         let pool = pool.map_err(|source| DeviceError::Pool { device: name.clone(), source })?;
-        let window = Window::new(device, C::Driver::REGISTERS, pool.bus_range());
+        let mut window = Window::new(device, C::Driver::REGISTERS, pool.bus_range());
+        window.set_tracer(options.trace.clone());
         let kind = StateKind { name: C::Driver::NAME, version: C::Driver::STATE_VERSION };
         let images = options.generations.clamp(2, 64);
         let config = DomainConfig { deadline: options.deadline, images, ..DomainConfig::new(kind) };

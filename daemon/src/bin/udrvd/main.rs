@@ -15,13 +15,15 @@ use std::error::Error;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::ArgMatches;
-use udrv::run::commands;
+use udrv::run::{Options, commands};
 use udrv_daemon::control::{Access, ControlSocket};
 use udrv_daemon::drivers::{Class, Driver};
 use udrv_daemon::lock::DeviceLock;
 use udrv_daemon::metrics::MetricsServer;
+use udrv_daemon::trace::Trace;
 use udrv_daemon::{directory, drivers};
 
 use crate::arguments::{Action, Run};
@@ -86,7 +88,8 @@ fn drive(run: &Run, words: Vec<OsString>, matches: ArgMatches) -> Result<(), Box
     let driver = drivers::for_id(device.id)
         .ok_or_else(|| format!("{name} is {}, and no driver knows it; there are: {}", device.id, drivers::known()))?;
     refuse_options(run, driver, &name)?;
-    let options = run.options();
+    let trace = Arc::new(Trace::default());
+    let options = Options { trace: Some(trace.tracer()), ..run.options() };
     let (commander, inbox) = commands()?;
     let inbox = inbox.with_heartbeat(service::heartbeat());
     let status = format!("drives {name} with {}", driver.name);
@@ -101,7 +104,7 @@ fn drive(run: &Run, words: Vec<OsString>, matches: ArgMatches) -> Result<(), Box
     if let Some(metrics) = &metrics {
         metrics.serve(commander.clone())?;
     }
-    control.serve(commander)?;
+    control.serve(commander, trace)?;
     // a socket's other end is kept open as long as the device runs
     let _peer;
     let running = match driver.class {
