@@ -47,10 +47,6 @@ pub(crate) struct Run {
     /// Wait for a device on USB that is not plugged in.
     #[arg(long)]
     pub(crate) wait: bool,
-    #[command(flatten)]
-    pub(crate) net: NetArguments,
-    #[command(flatten)]
-    pub(crate) sound: SoundArguments,
     /// By what the device interrupts: line (INTx), msi, or auto (MSI where there is).
     #[arg(long, default_value_t, value_name = "KIND")]
     interrupts: InterruptChoice,
@@ -64,11 +60,27 @@ pub(crate) struct Run {
     /// List of suspicious entry points, a file that is kept up to date and outlives the daemon.
     #[arg(long, value_name = "FILE")]
     suspects: Option<PathBuf>,
-    #[command(flatten)]
-    ladder: LadderArguments,
     /// Committed states kept, to go back to when an older one proves to be spoilt.
     #[arg(long, default_value_t = 8, value_name = "N", value_parser = clap::value_parser!(u8).range(2..=64))]
     generations: u8,
+    /// Log lines as JSON.
+    #[arg(long)]
+    pub(crate) log_json: bool,
+    // each group with a heading of its own: what stands after it would have that too
+    #[command(flatten)]
+    ladder: LadderArguments,
+    #[command(flatten)]
+    pub(crate) service: ServiceArguments,
+    #[command(flatten)]
+    pub(crate) net: NetArguments,
+    #[command(flatten)]
+    pub(crate) sound: SoundArguments,
+}
+
+/// Who may look at the daemon, and where.
+#[derive(clap::Args)]
+#[command(next_help_heading = "Service")]
+pub(crate) struct ServiceArguments {
     /// The group whose members may look: status, faults. The control socket is theirs. By default udrv, if there is one.
     #[arg(long, value_name = "GROUP")]
     pub(crate) read_group: Option<String>,
@@ -78,9 +90,6 @@ pub(crate) struct Run {
     /// Show counters to Prometheus: at ADDRESS:PORT of the loopback interface (127.0.0.1:9300), or at a socket's path.
     #[arg(long, value_name = "PLACE")]
     pub(crate) metrics: Option<Place>,
-    /// Log lines as JSON.
-    #[arg(long)]
-    pub(crate) log_json: bool,
 }
 
 /// What is done about faults, and how often.

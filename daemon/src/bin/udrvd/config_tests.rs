@@ -10,7 +10,8 @@ use udrv::supervisor::ladder::Recovery;
 use udrv::supervisor::policy::Protect;
 use udrv_driver::Entry;
 
-use crate::config::{check, from_command_line};
+use crate::arguments::LIVE;
+use crate::config::{check, from_command_line, run_command};
 
 fn file(text: &str) -> NamedTempFile {
     let mut file = NamedTempFile::new().unwrap();
@@ -133,6 +134,23 @@ fn a_file_that_cannot_be_read_is_told() {
     let mut binary = NamedTempFile::new().unwrap();
     binary.write_all(b"device = \"\xff\xfe\"").unwrap();
     assert!(check(binary.path()).is_err());
+}
+
+/// The reference has a line for each key, and says which hold at once.
+#[test]
+fn the_reference_knows_each_key() {
+    let reference = include_str!("../../../../docs/udrvd.md");
+    for argument in run_command().get_arguments() {
+        let key = argument.get_long().unwrap_or("device");
+        if ["help", "config", "version"].contains(&key) {
+            continue;
+        }
+        let line = reference.lines().find(|line| line.starts_with(&format!("| `{key}` |")));
+        let line = line.unwrap_or_else(|| panic!("docs/udrvd.md has no line for {key}"));
+        let live = LIVE.contains(&argument.get_id().as_str());
+        assert_eq!(line.ends_with("| yes |"), live, "whether it is reloaded: {line}");
+    }
+    assert!(LIVE.iter().all(|id| run_command().get_arguments().any(|argument| argument.get_id() == id)));
 }
 
 proptest! {

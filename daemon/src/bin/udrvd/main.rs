@@ -100,7 +100,7 @@ fn drive(run: &Run, words: Vec<OsString>, matches: ArgMatches) -> Result<(), Box
         status: status.clone(),
     });
     signals::listen(commander.clone(), configuration)?;
-    let metrics = run.metrics.as_ref().map(|place| MetricsServer::bind(place, &access(run))).transpose()?;
+    let metrics = run.service.metrics.as_ref().map(|place| MetricsServer::bind(place, &access(run))).transpose()?;
     if let Some(metrics) = &metrics {
         metrics.serve(commander.clone())?;
     }
@@ -124,7 +124,7 @@ fn drive(run: &Run, words: Vec<OsString>, matches: ArgMatches) -> Result<(), Box
 }
 
 fn access(run: &Run) -> Access {
-    Access { readers: run.read_group.clone(), changers: run.change_group.clone() }
+    Access { readers: run.service.read_group.clone(), changers: run.service.change_group.clone() }
 }
 
 /// The control socket: the service manager's, or one of our own. It is called as the configuration is, or as the device.
