@@ -49,11 +49,13 @@ pub enum ClientError {
     },
 }
 
-/// Devices that have a control socket in `directory`.
+/// Devices that have a control socket in `directory`, each by one name.
 #[must_use]
 pub fn running(directory: &Path) -> Vec<String> {
     let Ok(entries) = std::fs::read_dir(directory) else { return Vec::new() };
-    let names = entries.filter_map(Result::ok).map(|e| e.file_name().to_string_lossy().into_owned());
+    // a link is a device's other name
+    let is_socket = |entry: &std::fs::DirEntry| entry.file_type().is_ok_and(|kind| !kind.is_symlink());
+    let names = entries.filter_map(Result::ok).filter(is_socket).map(|e| e.file_name().to_string_lossy().into_owned());
     let mut devices: Vec<String> = names.filter_map(|name| device_of_socket(&name)).collect();
     devices.sort();
     devices
@@ -80,7 +82,11 @@ pub fn ask(directory: &Path, device: &str, request: Request) -> Result<Response,
     let path = socket_path(directory, device);
     let socket_error = |path: &Path, source: io::Error| {
         let denied = source.kind() == io::ErrorKind::PermissionDenied;
-        let hint = if denied { " (only the user that the daemon runs as may open it: use sudo)" } else { "" };
+        let hint = if denied {
+            " (the user that the daemon runs as may open it, and the group that it has: use sudo)"
+        } else {
+            ""
+        };
         ClientError::Socket { path: path.to_owned(), source, hint }
     };
     let mut stream = match UnixStream::connect(&path) {

@@ -109,11 +109,12 @@ pub struct OpenDevice {
 }
 
 impl DeviceName {
-    /// Waits until it is plugged in: one on USB. Others are there, or are not.
+    /// Waits until it is plugged in: one on USB. Others are there, or are not. `tell` is told what is waited for, at least once a
+    /// minute.
     ///
     /// # Errors
     /// [`DeviceOpenError`].
-    pub fn wait(&self) -> Result<(), DeviceOpenError> {
+    pub fn wait(&self, tell: impl Fn(&str)) -> Result<(), DeviceOpenError> {
         /// Where no messages about devices come, and to say once more what is waited for.
         const LOOK: Duration = Duration::from_secs(60);
         let DeviceName::Usb(name) = self else { return Ok(()) };
@@ -123,6 +124,7 @@ impl DeviceName {
             match arrivals.wait(deadline) {
                 Err(error @ (libusb::OpenError::NotPresent { .. } | libusb::OpenError::NoUsb { .. })) => {
                     tracing::info!("waiting: {error}");
+                    tell(&format!("waiting: {error}"));
                     deadline = Instant::now() + LOOK;
                 }
                 other => return Ok(other?),

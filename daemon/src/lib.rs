@@ -5,17 +5,21 @@
 //! ```
 //!
 //! `drivers.rs` lists the drivers and what they drive, `models.rs` the cards in software; `serve.rs` shows one to another process, `jacks.rs` is what is plugged into one for sound, `hand.rs` what moves a mouse; `device.rs` turns what a person typed into a bus;
-//! `control.rs` serves the socket, `client.rs` is its other end, `protocol.rs` what passes between them; `show.rs` prints it for people.
+//! `directory.rs` is where sockets and locks are, `lock.rs` has one daemon for a device; `control/` serves the socket, `metrics/` shows the status to Prometheus, `client.rs` is the socket's other end, `protocol.rs` what passes between them; `trace.rs` writes register accesses into a file; `show.rs` prints it for people.
 #![forbid(unsafe_code)]
 
 pub mod client;
 pub mod control;
 pub mod device;
+pub mod directory;
 pub mod drivers;
 mod hand;
 pub mod jacks;
 mod line;
+pub mod lock;
+pub mod metrics;
 pub mod models;
 pub mod protocol;
 pub mod serve;
 pub mod show;
+pub mod trace;

@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use udrv::registers::RegisterStatus;
 use udrv::report::FaultReport;
-use udrv::run::Status;
+use udrv::run::{EntryStatus, QuarantineStatus, Status};
 
 /// Version of the protocol; a request that carries another is refused.
 pub const VERSION: u32 = 1;
@@ -33,6 +34,25 @@ pub enum Request {
         #[serde(default)]
         after: u64,
     },
+    /// The declared registers, and what is known of them.
+    Regs {
+        /// And what the device has in those that reading does not change.
+        #[serde(default)]
+        live: bool,
+    },
+    /// Which entry points are protected, and which are in quarantine. Neither driver nor device is asked.
+    Policy,
+    /// How the trace of register accesses is.
+    Trace,
+    /// Write register accesses into a file.
+    TraceStart {
+        /// Its path, from the root. It must not exist.
+        file: PathBuf,
+        /// Longest file, bytes.
+        limit: u64,
+    },
+    /// End that.
+    TraceStop,
     /// Arm a fault.
     Inject {
         /// Name of the entry point.
@@ -67,6 +87,25 @@ pub enum Request {
     Restart,
 }
 
+impl Request {
+    /// Whether it changes something, so that not everybody may ask for it who may look.
+    #[must_use]
+    pub fn changes(&self) -> bool {
+        match self {
+            Request::Status | Request::Faults { .. } | Request::Policy | Request::Trace => false,
+            // all registers are read: on USB that is a transfer each
+            Request::Regs { live } => *live,
+            Request::Inject { .. }
+            | Request::Call { .. }
+            | Request::Protect { .. }
+            | Request::Release { .. }
+            | Request::Restart
+            | Request::TraceStart { .. }
+            | Request::TraceStop => true,
+        }
+    }
+}
+
 /// The answer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "answer", rename_all = "kebab-case")]
@@ -81,6 +120,23 @@ pub enum Response {
         /// Oldest first.
         faults: Vec<FaultReport>,
     },
+    /// To `regs`.
+    Regs {
+        /// By offset.
+        registers: Vec<RegisterStatus>,
+    },
+    /// To `policy`.
+    Policy {
+        /// All entry points, as in a status.
+        entries: Vec<(String, EntryStatus)>,
+        /// Those in quarantine.
+        quarantine: Vec<QuarantineStatus>,
+    },
+    /// To `trace`, `trace-start` and `trace-stop`.
+    Trace {
+        /// The trace that is being written, or the last one. `None`: there was none.
+        trace: Option<TraceStatus>,
+    },
     /// Done.
     Done,
     /// Not done.
@@ -90,17 +146,32 @@ pub enum Response {
     },
 }
 
-/// Directory of control sockets: `UDRV_RUNTIME_DIR`, or /run/udrv.
-#[must_use]
-pub fn runtime_directory() -> PathBuf {
-    std::env::var_os("UDRV_RUNTIME_DIR").map_or_else(|| PathBuf::from("/run/udrv"), PathBuf::from)
+/// A trace of register accesses.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TraceStatus {
+    /// Where it is.
+    pub file: PathBuf,
+    /// It is being written.
+    pub running: bool,
+    /// Accesses in the file.
+    pub accesses: u64,
+    /// Accesses that came faster than they could be written, and are not in it.
+    pub dropped: u64,
+    /// Bytes of the file.
+    pub bytes: u64,
+    /// Why it has ended by itself, if it has.
+    pub ended: Option<String>,
 }
 
 /// The control socket of `device`.
 #[must_use]
 pub fn socket_path(directory: &Path, device: &str) -> PathBuf {
-    // a device's name may have a path in it
-    directory.join(format!("{}.sock", device.replace('%', "%25").replace('/', "%2F")))
+    directory.join(format!("{}.sock", file_name(device)))
+}
+
+/// A device's name as part of a file's: it may have a path in it.
+pub(crate) fn file_name(device: &str) -> String {
+    device.replace('%', "%25").replace('/', "%2F")
 }
 
 /// The device whose control socket is called `file_name`; `None` for another file.

@@ -3,9 +3,12 @@
 use std::fmt::{self, Write};
 
 use udrv::net::NetStatus;
+use udrv::registers::RegisterStatus;
 use udrv::report::FaultReport;
-use udrv::run::{ClassStatus, Status};
+use udrv::run::{ClassStatus, EntryStatus, QuarantineStatus, Status};
 use udrv::sound::{SoundStatus, StreamStatus};
+
+use crate::protocol::TraceStatus;
 
 /// State and counters of a device.
 #[must_use]
@@ -14,6 +17,44 @@ pub fn status(status: &Status) -> String {
     // writing to a string does not fail
     let _ = write_status(&mut out, status);
     out
+}
+
+/// Registers, by offset.
+#[must_use]
+pub fn registers(registers: &[RegisterStatus]) -> String {
+    let mut out = format!("{:>6} {:<24} {:<16} {:>10} {:>10}\n", "offset", "register", "kind", "known", "device");
+    for r in registers {
+        let value = |value: Option<u32>| {
+            value.map_or("-".to_owned(), |v| format!("{v:0width$x}", width = usize::from(r.width) * 2))
+        };
+        let kind =
+            serde_json::to_value(r.kind).ok().and_then(|kind| kind.as_str().map(str::to_owned)).unwrap_or_default();
+        let (known, live) = (value(r.shadow), value(r.live));
+        let _ = writeln!(out, "{:>6x} {:<24} {kind:<16} {known:>10} {live:>10}", r.offset, r.name);
+    }
+    out
+}
+
+/// Which calls are transactions.
+#[must_use]
+pub fn policy(entries: &[(String, EntryStatus)], quarantine: &[QuarantineStatus]) -> String {
+    let mut out = format!("{:<16} {:<11} {}\n", "entry point", "policy", "its calls");
+    for (name, entry) in entries {
+        let calls = if entry.protected { "are transactions" } else { "are not protected" };
+        let quarantined = if quarantine.iter().any(|q| q.entry == *name) { ", in quarantine" } else { "" };
+        let _ = writeln!(out, "{name:<16} {:<11} {calls}{quarantined}", entry.protect);
+    }
+    out
+}
+
+/// How a trace is, in a line.
+#[must_use]
+pub fn trace(trace: Option<&TraceStatus>) -> String {
+    let Some(t) = trace else { return "no trace".to_owned() };
+    let state = if t.running { "being written" } else { "ended" };
+    let why = t.ended.as_ref().map_or(String::new(), |why| format!(": {why}"));
+    let dropped = if t.dropped > 0 { format!(", {} more dropped", t.dropped) } else { String::new() };
+    format!("{}: {} accesses, {} bytes{dropped}, {state}{why}", t.file.display(), t.accesses, t.bytes)
 }
 
 fn write_status(out: &mut String, s: &Status) -> fmt::Result {

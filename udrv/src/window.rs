@@ -6,15 +6,20 @@
 //! them the words of DMA memory that hand descriptors over; causes that a failed call consumed are presented again, and so
 //! is what it took out of a queue.
 
+mod look;
+
+use std::sync::Arc;
+
 use fgft::Refusal;
 use std::collections::VecDeque;
 
 use udrv_bus::{BusError, Width};
-use udrv_driver::{Error, Kind, RegisterInfo};
+use udrv_driver::{Entry, Error, Kind, RegisterInfo};
 
 use crate::device::Device;
 use crate::host::BATCH;
 use crate::ledger::{Ledger, MAX_SHADOWED};
+use crate::trace::Tracer;
 use crate::write_log::{RegisterWrite, Undone, WriteLog};
 
 /// Doorbells that one call may ring, descriptors included that it hands over, and registers that it may write: more is a driver gone wild. For each frame that it may
@@ -75,6 +80,11 @@ pub struct Window {
     writes: WriteLog,
     accesses: Accesses,
     last_error: Option<String>,
+    tracer: Option<Arc<Tracer>>,
+    /// Number and entry point of the call under way, or of the last one: for the trace.
+    call: (u64, Option<Entry>),
+    /// What it wrote is being written back.
+    undoing: bool,
 }
 
 const NONE: u16 = 0xffff;
@@ -134,6 +144,9 @@ impl Window {
             writes: WriteLog::default(),
             accesses: Accesses::default(),
             last_error: None,
+            tracer: None,
+            call: (0, None),
+            undoing: false,
         }
     }
 
@@ -303,9 +316,11 @@ impl Window {
         }
         let mut journal = std::mem::take(&mut self.journal);
         let mut needs_restore = std::mem::take(&mut self.needs_restore);
+        self.undoing = true;
         for (index, old) in journal.drain(..).rev() {
             needs_restore |= self.device_write(self.registers[usize::from(index)], old).is_err();
         }
+        self.undoing = false;
         self.journal = journal;
         needs_restore
     }
@@ -392,6 +407,7 @@ impl Window {
     fn device_read(&mut self, register: Register) -> Result<u32, Error> {
         self.accesses.reads += 1;
         let value = self.device.read(u64::from(register.offset), register.width);
+        self.trace(register, false, value.as_ref().ok().copied());
         let value = value.map_err(|error| self.error(register, &error))?;
         // all ones is a value like any other, and what a device that has left answers
         if value == register.width.all_ones() && !self.device.answers() {
@@ -404,6 +420,7 @@ impl Window {
     fn device_write(&mut self, register: Register, value: u32) -> Result<u32, Error> {
         self.accesses.writes += 1;
         let done = self.device.write(u64::from(register.offset), register.width, value);
+        self.trace(register, true, done.is_ok().then_some(value));
         done.map(|()| 0).map_err(|error| self.error(register, &error))
     }
 

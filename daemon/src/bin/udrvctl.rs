@@ -9,9 +9,10 @@ use clap::{Parser, Subcommand};
 use model_wire::FarHostConfig;
 use tracing_subscriber::EnvFilter;
 use udrv_daemon::client::{ClientError, ask, only_device};
+use udrv_daemon::directory;
 use udrv_daemon::jacks::SoundOptions;
 use udrv_daemon::models::REAL_TIME;
-use udrv_daemon::protocol::{Request, Response, runtime_directory};
+use udrv_daemon::protocol::{Request, Response};
 use udrv_daemon::serve::{self, Around, FarEnd};
 use udrv_daemon::show;
 
@@ -80,6 +81,20 @@ enum Action {
         /// The device. May be left out if there is one.
         device: Option<String>,
     },
+    /// Registers: names, kinds, and what is known of them.
+    Regs {
+        /// The device. May be left out if there is one.
+        device: Option<String>,
+        /// Read from the device too, where reading changes nothing.
+        #[arg(long)]
+        live: bool,
+    },
+    /// Which calls of the driver are transactions.
+    #[command(subcommand)]
+    Policy(PolicyAction),
+    /// Register accesses in a file.
+    #[command(subcommand)]
+    Trace(TraceAction),
     /// Call an entry point now, with the values in force.
     Call {
         /// The device.
@@ -90,6 +105,48 @@ enum Action {
     /// Cards in software, without a daemon.
     #[command(subcommand)]
     Model(ModelAction),
+}
+
+#[derive(Subcommand)]
+enum PolicyAction {
+    /// Show it.
+    Get {
+        /// The device. May be left out if there is one.
+        device: Option<String>,
+    },
+    /// Change it, from the next call on: as protect does.
+    Set {
+        /// The device.
+        device: String,
+        /// always, never (a fault ends the daemon) or suspicious (after the first fault).
+        mode: String,
+        /// Entry point, for example poll. Left out: all of them.
+        entry: Option<String>,
+    },
+}
+
+#[derive(Subcommand)]
+enum TraceAction {
+    /// Begin one: pcap with link type 147, a packet an access.
+    Start {
+        /// The device.
+        device: String,
+        /// The file, which must not exist.
+        file: PathBuf,
+        /// Longest file, in MiB.
+        #[arg(long, default_value_t = 64, value_name = "MIB", value_parser = clap::value_parser!(u64).range(1..=65_536))]
+        limit: u64,
+    },
+    /// End it.
+    Stop {
+        /// The device. May be left out if there is one.
+        device: Option<String>,
+    },
+    /// How it is.
+    Status {
+        /// The device. May be left out if there is one.
+        device: Option<String>,
+    },
 }
 
 #[derive(Subcommand)]
@@ -201,7 +258,7 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> Result<(), String> {
-    let directory = runtime_directory();
+    let directory = directory::of_client();
     let or_only = |device: &Option<String>| device.clone().map_or_else(|| only_device(&directory), Ok);
     let (device, request) = match &arguments.action {
         Action::Status { device } => (or_only(device), Request::Status),
@@ -215,6 +272,17 @@ fn run(arguments: &Arguments) -> Result<(), String> {
             (Ok(device.clone()), Request::Protect { entry: entry.clone(), mode: mode.clone() })
         }
         Action::Release { device, entry } => (Ok(device.clone()), Request::Release { entry: entry.clone() }),
+        Action::Regs { device, live } => (or_only(device), Request::Regs { live: *live }),
+        Action::Policy(PolicyAction::Get { device }) => (or_only(device), Request::Policy),
+        Action::Policy(PolicyAction::Set { device, mode, entry }) => {
+            (Ok(device.clone()), Request::Protect { entry: entry.clone(), mode: mode.clone() })
+        }
+        Action::Trace(TraceAction::Start { device, file, limit }) => {
+            let file = std::path::absolute(file).map_err(|e| format!("{}: {e}", file.display()))?;
+            (Ok(device.clone()), Request::TraceStart { file, limit: limit << 20 })
+        }
+        Action::Trace(TraceAction::Stop { device }) => (or_only(device), Request::TraceStop),
+        Action::Trace(TraceAction::Status { device }) => (or_only(device), Request::Trace),
         Action::Restart { device } => (or_only(device), Request::Restart),
         Action::Model(ModelAction::Serve { name, socket, wire, sound, hand, line }) => {
             start_log();
@@ -240,6 +308,18 @@ fn run(arguments: &Arguments) -> Result<(), String> {
         Response::Faults { faults } => {
             let long = matches!(arguments.action, Action::Faults { long: true, .. });
             print!("{}", show::faults(&faults, long));
+            Ok(())
+        }
+        Response::Regs { registers } => {
+            print!("{}", show::registers(&registers));
+            Ok(())
+        }
+        Response::Policy { entries, quarantine } => {
+            print!("{}", show::policy(&entries, &quarantine));
+            Ok(())
+        }
+        Response::Trace { trace } => {
+            println!("{}", show::trace(trace.as_ref()));
             Ok(())
         }
         Response::Done => Ok(()),

@@ -106,7 +106,13 @@ fn a_device_that_has_a_daemon() {
     let directory = Directory::new();
     let mut daemon = Daemon::start(&directory, &["--endpoint", "socket"]);
     let line = refused(&directory.0, &["model:rtl8139", "--no-far-host", "--endpoint", "socket"]);
-    assert!(line.contains("another daemon") && line.contains("udrvctl status"), "{line}");
+    let holder = format!("process {}", daemon.pid());
+    assert!(line.contains("another daemon") && line.contains("udrvctl status") && line.contains(&holder), "{line}");
+    // under another name too
+    let file = directory.0.join("other.toml");
+    std::fs::write(&file, "device = \"model:rtl8139\"\n").expect("a file");
+    let line = refused(&directory.0, &["--config", file.to_str().expect("a plain name"), "--endpoint", "socket"]);
+    assert!(line.contains(&holder), "{line}");
     assert!(daemon.is_alive() && directory.socket().exists(), "the first is not disturbed");
     assert!(udrvctl(&directory, &["status"]).status.success());
 }

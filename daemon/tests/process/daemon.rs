@@ -71,7 +71,7 @@ pub(crate) struct Daemon {
     turn: Option<MutexGuard<'static, ()>>,
 }
 
-fn udrvd(directory: &Path, arguments: &[&str]) -> Command {
+pub(crate) fn udrvd(directory: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_udrvd"));
     command.arg("run").args(arguments).env("UDRV_RUNTIME_DIR", directory).env_remove("RUST_LOG");
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
@@ -81,7 +81,19 @@ fn udrvd(directory: &Path, arguments: &[&str]) -> Command {
 impl Daemon {
     /// Starts `udrvd run ARGUMENTS` without waiting for anything.
     pub(crate) fn launch(directory: &Directory, arguments: &[&str]) -> Daemon {
-        let mut child = udrvd(&directory.0, arguments).spawn().expect("udrvd starts");
+        Daemon::of(udrvd(&directory.0, arguments))
+    }
+
+    /// Starts it with something more in its environment, and waits until it runs.
+    pub(crate) fn start_with(directory: &Directory, arguments: &[&str], environment: &[(&str, &str)]) -> Daemon {
+        let mut command = udrvd(&directory.0, arguments);
+        command.envs(environment.iter().copied());
+        Daemon::of(command).until_it_runs()
+    }
+
+    /// From a command of which standard error is a pipe.
+    pub(crate) fn of(mut command: Command) -> Daemon {
+        let mut child = command.spawn().expect("udrvd starts");
         let log = Arc::<Mutex<String>>::default();
         let (lines, to) = (BufReader::new(child.stderr.take().expect("a pipe")).lines(), log.clone());
         std::thread::spawn(move || {
@@ -98,13 +110,22 @@ impl Daemon {
     pub(crate) fn start(directory: &Directory, arguments: &[&str]) -> Daemon {
         let mut all = vec!["model:rtl8139", "--no-far-host"];
         all.extend(arguments);
-        let mut daemon = Daemon::launch(directory, &all);
+        Daemon::launch(directory, &all).until_it_runs()
+    }
+
+    /// Waits for that.
+    pub(crate) fn until_it_runs(mut self) -> Daemon {
         wait_until("udrvd runs", || {
-            let ended = daemon.child.try_wait().expect("a child").is_some();
-            assert!(!ended, "udrvd ended: {}", daemon.log());
-            daemon.log().contains("running")
+            let ended = self.child.try_wait().expect("a child").is_some();
+            assert!(!ended, "udrvd ended: {}", self.log());
+            self.log().contains("running")
         });
-        daemon
+        self
+    }
+
+    /// Sends a signal.
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.child.id() as i32), signal).expect("the signal is sent");
     }
 
     /// Starts one behind a TAP. `None`, and a line that says why, where there can be none.
@@ -145,7 +166,7 @@ impl Daemon {
 
     /// Sends a signal and waits for the end.
     pub(crate) fn end(&mut self, signal: Signal) -> ExitStatus {
-        kill(Pid::from_raw(self.child.id() as i32), signal).expect("the signal is sent");
+        self.signal(signal);
         let mut status = None;
         wait_until("udrvd ends", || {
             status = self.child.try_wait().expect("a child");

@@ -1,11 +1,16 @@
 //! udrvd and udrvctl as processes: how they start, refuse, are asked, stop and die.
 
 mod bad_input;
+mod config;
 mod control;
 mod daemon;
 mod idle;
+mod journal;
 mod life;
+mod look;
+mod metrics;
 mod mouse;
+mod service;
 mod settings;
 mod sound;
 mod vfio_user;

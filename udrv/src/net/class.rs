@@ -132,6 +132,10 @@ impl<D: NetDriver> Class for Net<D> {
         ClassStatus::Net(run.net_status())
     }
 
+    fn glance(run: &mut NetDevice<D>) -> ClassStatus {
+        ClassStatus::Net(run.net_status_with(None))
+    }
+
     fn left(run: &mut NetDevice<D>) -> Result<(), DeviceError> {
         run.class.link = Link::default();
         run.class.more = false;

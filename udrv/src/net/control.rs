@@ -62,6 +62,12 @@ pub struct NetStatus {
     pub full_duplex: bool,
     /// Frames.
     pub traffic: Traffic,
+    /// Frames of the endpoint that wait until the driver has room.
+    #[serde(default)]
+    pub tx_waiting: u64,
+    /// Frames that are with the driver and its device, to be sent.
+    #[serde(default)]
+    pub tx_pending: u64,
     /// Counters of the chip and its driver; `None` if they could not be had.
     pub chip: Option<ChipCounters>,
 }
@@ -123,7 +129,11 @@ impl<D: NetDriver> NetDevice<D> {
             tx_errors: s.tx_errors,
             collisions: s.collisions,
         });
-        let Net { endpoint, permanent_mac, recorded, mtu, link, traffic, .. } = &self.class;
+        self.net_status_with(chip)
+    }
+
+    pub(super) fn net_status_with(&self, chip: Option<ChipCounters>) -> NetStatus {
+        let Net { endpoint, permanent_mac, recorded, mtu, link, traffic, outbound, .. } = &self.class;
         NetStatus {
             endpoint: endpoint.name(),
             mac: recorded.mac.to_string(),
@@ -135,6 +145,8 @@ impl<D: NetDriver> NetDevice<D> {
             link_speed: link.speed,
             full_duplex: link.full_duplex,
             traffic: *traffic,
+            tx_waiting: outbound.waiting(),
+            tx_pending: self.host.buffers.lent().into(),
             chip,
         }
     }

@@ -77,6 +77,11 @@ impl Outbound {
         self.queue.len() < BATCH && self.segments < BURST
     }
 
+    /// Frames that wait.
+    pub(crate) fn waiting(&self) -> u64 {
+        self.queue.len() as u64
+    }
+
     /// Whether nothing waits.
     pub(crate) fn is_empty(&self) -> bool {
         self.queue.is_empty()

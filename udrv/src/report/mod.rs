@@ -66,6 +66,9 @@ pub struct FaultReport {
     pub number: u64,
     /// Entry point that faulted.
     pub entry: String,
+    /// Number of the call: calls of entry points count from 1, since the device was started.
+    #[serde(default)]
+    pub transaction: u64,
     /// The driver's second version of it was running.
     pub alternate: bool,
     /// Kind of the fault, a short stable name.
@@ -173,7 +176,20 @@ impl Reports {
         }
         for r in self.list.iter().filter(|r| r.number > self.logged) {
             let (injected, rung) = (r.injected.is_some(), r.rung.name());
-            tracing::warn!(device, number = r.number, entry = r.entry, rung, injected, ns = r.to_error, "{}", r.text);
+            let (transaction, ns) = (r.transaction, r.to_error);
+            let outcome = if r.recovered { "recovered" } else { "not recovered" };
+            tracing::warn!(
+                device,
+                number = r.number,
+                entry = r.entry,
+                transaction,
+                outcome,
+                rung,
+                injected,
+                ns,
+                "{}",
+                r.text
+            );
             if r.quarantined {
                 tracing::warn!(device, entry = r.entry, "in quarantine: the same fault at the same place, repeatedly");
             }

@@ -158,6 +158,8 @@ impl<C: Class> Running<C> {
         valid: impl Fn(&T, &Host, &Ledger) -> bool,
     ) -> Result<Result<T, Error>, Failure> {
         self.host.begin(injection);
+        self.transactions += 1;
+        self.host.window.begin(self.transactions, entry);
         let protect = self.policy.protects(entry as usize);
         self.accounts.call(entry as usize, protect);
         let result = self.execute(entry, protect, offered, injection, f, valid);

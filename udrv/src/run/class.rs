@@ -70,6 +70,10 @@ pub trait Class: Sized + 'static {
     fn call_now(run: &mut Running<Self>, entry: Entry) -> Result<(), DeviceError>;
     /// For `status`; may ask the driver.
     fn status(run: &mut Running<Self>) -> ClassStatus;
+    /// The same without asking the driver, whose device is left alone.
+    fn glance(run: &mut Running<Self>) -> ClassStatus {
+        Self::status(run)
+    }
 
     /// The device was unplugged.
     fn left(run: &mut Running<Self>) -> Result<(), DeviceError>;

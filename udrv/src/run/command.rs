@@ -2,21 +2,33 @@
 
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::time::{Duration, Instant};
 
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use udrv_driver::{Entry, Injection};
 
-use super::{Class, DeviceError, Running, Status};
+use super::{Class, DeviceError, Running, Status, Tuning};
+use crate::registers::RegisterStatus;
 use crate::report::FaultReport;
 use crate::run::error::names;
 use crate::supervisor::policy::Protect;
+
+/// Commands that wait, at most: who sends more waits. Each client has one at a time.
+const WAITING: usize = 32;
 
 /// A command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Command {
     /// How is it?
     Status,
+    /// The same, with driver and device left alone.
+    Glance,
+    /// Declared registers; `live`: and what the device has in those that reading does not change.
+    Registers {
+        /// See above.
+        live: bool,
+    },
     /// Fault reports with a number above this.
     Faults(u64),
     /// Arms a fault: the next `times` calls of the entry point that reach its place.
@@ -36,6 +48,8 @@ pub enum Command {
     Release(Option<Entry>),
     /// Restarts the driver: rung 3 of the ladder.
     Restart,
+    /// Changes options from the next call on.
+    Tune(Tuning),
     /// Stop.
     Stop,
 }
@@ -46,7 +60,13 @@ impl Command {
         match self {
             Command::Inject { entry, .. } | Command::Call(entry) => Some(entry),
             Command::Protect(entry, _) | Command::Release(entry) => entry,
-            Command::Status | Command::Faults(_) | Command::Restart | Command::Stop => None,
+            Command::Status
+            | Command::Glance
+            | Command::Registers { .. }
+            | Command::Faults(_)
+            | Command::Restart
+            | Command::Tune(_)
+            | Command::Stop => None,
         }
     }
 }
@@ -54,8 +74,10 @@ impl Command {
 /// An answer.
 #[derive(Debug)]
 pub enum Answer {
-    /// To [`Command::Status`].
+    /// To [`Command::Status`] and [`Command::Glance`].
     Status(Box<Status>),
+    /// To [`Command::Registers`], by offset.
+    Registers(Vec<RegisterStatus>),
     /// To [`Command::Faults`].
     Faults(Vec<FaultReport>),
     /// Done.
@@ -67,7 +89,7 @@ pub enum Answer {
 /// Sends commands to a device's thread.
 #[derive(Clone)]
 pub struct Commander {
-    sender: Sender<(Command, Sender<Answer>)>,
+    sender: SyncSender<(Command, Sender<Answer>)>,
     wake: Arc<EventFd>,
 }
 
@@ -75,6 +97,15 @@ pub struct Commander {
 pub struct Inbox {
     receiver: Receiver<(Command, Sender<Answer>)>,
     wake: Arc<EventFd>,
+    heartbeat: Option<Heartbeat>,
+}
+
+/// A sign of life: given by the device's thread itself, at the end of a turn of its loop. Where that hangs there is none.
+pub struct Heartbeat {
+    /// How often, at least.
+    pub every: Duration,
+    /// The sign.
+    pub beat: Box<dyn Fn() + Send>,
 }
 
 /// The two ends.
@@ -84,9 +115,9 @@ pub struct Inbox {
 pub fn commands() -> Result<(Commander, Inbox), DeviceError> {
     let wake = EventFd::from_value_and_flags(0, EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)
         .map_err(|e| DeviceError::System { operation: "eventfd", source: e.into() })?;
-    let (sender, receiver) = channel();
+    let (sender, receiver) = sync_channel(WAITING);
     let wake = Arc::new(wake);
-    Ok((Commander { sender, wake: wake.clone() }, Inbox { receiver, wake }))
+    Ok((Commander { sender, wake: wake.clone() }, Inbox { receiver, wake, heartbeat: None }))
 }
 
 impl Commander {
@@ -110,9 +141,33 @@ impl Inbox {
         self.receiver.try_recv().ok()
     }
 
+    /// Has the device's thread give a sign of life.
+    #[must_use]
+    pub fn with_heartbeat(self, heartbeat: Option<Heartbeat>) -> Inbox {
+        Inbox { heartbeat, ..self }
+    }
+
+    /// Gives it, if it is due after `last`: when it was given now, and when it is due next.
+    pub(crate) fn beat(&self, last: Option<Instant>) -> Option<(Instant, Duration)> {
+        let Heartbeat { every, beat } = self.heartbeat.as_ref()?;
+        let since = last.map(|last| last.elapsed());
+        match (last, since) {
+            (Some(last), Some(since)) if since < *every => Some((last, *every - since)),
+            _ => {
+                beat();
+                Some((Instant::now(), *every))
+            }
+        }
+    }
+
     pub(crate) fn quieten(&self) {
         // nothing to read is fine
         let _ = self.wake.read();
+    }
+
+    /// There is more to be looked at in the next turn.
+    pub(crate) fn wake_again(&self) {
+        let _ = self.wake.write(1);
     }
 }
 
@@ -122,7 +177,8 @@ impl<C: Class> Running<C> {
     /// # Errors
     /// When the device was given up on the way.
     pub fn handle(&mut self, command: Command) -> Result<Answer, DeviceError> {
-        if let (Command::Call(_) | Command::Restart, Some(why)) = (&command, self.unplugged_text()) {
+        let needs_device = matches!(command, Command::Call(_) | Command::Restart | Command::Registers { live: true });
+        if let Some(why) = self.unplugged_text().filter(|_| needs_device) {
             return Ok(Answer::Refused(why));
         }
         if let Some(entry) = command.entry().filter(|entry| !C::ENTRIES.contains(entry)) {
@@ -130,6 +186,8 @@ impl<C: Class> Running<C> {
         }
         Ok(match command {
             Command::Status => Answer::Status(Box::new(self.status())),
+            Command::Registers { live } => Answer::Registers(self.host.window.registers(self.domain.ledger(), live)),
+            Command::Glance => Answer::Status(Box::new(self.glance())),
             Command::Faults(after) => Answer::Faults(self.reports.since(after)),
             Command::Inject { entry, injection, times } => {
                 if times == 0 {
@@ -169,6 +227,7 @@ impl<C: Class> Running<C> {
                 C::pump(self)?;
                 Answer::Done
             }
+            Command::Tune(tuning) => self.tune(tuning),
             Command::Stop => Answer::Done,
         })
     }

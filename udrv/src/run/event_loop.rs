@@ -13,6 +13,8 @@ use super::{Class, DeviceError, Running};
 
 /// Files of ours: the device's interrupt, and commands.
 const OURS: usize = 2;
+/// Commands that are carried out in one turn: the device is served between any more.
+const COMMANDS: usize = 2;
 
 impl<C: Class> Running<C> {
     /// Runs the device until it is told to stop.
@@ -41,8 +43,13 @@ impl<C: Class> Running<C> {
 
     fn serve(&mut self, inbox: &Inbox) -> Result<(), DeviceError> {
         let mut ticked = Instant::now();
+        let mut beaten = None;
         loop {
-            let timeout = if self.has_work() { PollTimeout::ZERO } else { self.timeout(ticked) };
+            let beat_due = inbox.beat(beaten).map(|(last, due)| {
+                beaten = Some(last);
+                due
+            });
+            let timeout = if self.has_work() { PollTimeout::ZERO } else { self.timeout(ticked, beat_due) };
             let interrupt = if self.hears_interrupts() { PollFlags::POLLIN } else { PollFlags::empty() };
             let mut ready = [false; OURS + MAX_FILES];
             let polled = {
@@ -77,7 +84,12 @@ impl<C: Class> Running<C> {
             self.reports.log(&self.name);
             if wake {
                 inbox.quieten();
-                while let Some((command, reply)) = inbox.next() {
+                for turn in 0.. {
+                    if turn == COMMANDS {
+                        inbox.wake_again();
+                        break;
+                    }
+                    let Some((command, reply)) = inbox.next() else { break };
                     let answer = self.handle(command);
                     let stop = command == Command::Stop;
                     let (answer, failed) = match answer {
@@ -101,9 +113,10 @@ impl<C: Class> Running<C> {
         }
     }
 
-    /// Time to the next tick or look, in whole milliseconds and not too short: waking early is waking twice.
-    fn timeout(&self, ticked: Instant) -> PollTimeout {
+    /// Time to the next tick, look or sign of life, in whole milliseconds and not too short: waking early is waking twice.
+    fn timeout(&self, ticked: Instant, beat: Option<Duration>) -> PollTimeout {
         let tick = self.period().saturating_sub(ticked.elapsed());
+        let tick = beat.map_or(tick, |beat| beat.min(tick));
         let look = self.next_look().map_or(tick, |next| next.saturating_sub(self.clock()));
         PollTimeout::try_from(tick.min(look).as_micros().div_ceil(1000)).unwrap_or(PollTimeout::MAX)
     }

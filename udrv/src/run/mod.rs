@@ -9,7 +9,8 @@
 //!
 //! `call.rs` runs one entry point as a transaction, `recover.rs` and `restart.rs` do what a fault calls for; `serving.rs` serves the
 //! device, with `interrupts.rs` and `device_faults.rs` to say what to do when it does wrong; `absence.rs` waits for one that
-//! was unplugged; `event_loop.rs` waits for the device, the endpoint and commands (`command.rs`); this file starts and stops.
+//! was unplugged; `event_loop.rs` waits for the device, the endpoint and commands (`command.rs`), `tuning.rs` is what of the options can be changed
+//! meanwhile; this file starts and stops.
 //!
 //! What a class has to add is [`Class`]. It owns what only it knows, in `Running::class`, and its methods on
 //! `Running<itself>` are in its own folder.
@@ -28,6 +29,7 @@ mod restart;
 mod serving;
 mod signal;
 mod status;
+mod tuning;
 
 use fgft::{Domain, DomainConfig, StateKind};
 use nix::sys::eventfd::{EfdFlags, EventFd};
@@ -36,13 +38,14 @@ use udrv_driver::{Driver, Entry, Error, Identity, Injection};
 
 pub use call::CallError;
 pub use class::Class;
-pub use command::{Answer, Command, Commander, Inbox, commands};
+pub use command::{Answer, Command, Commander, Heartbeat, Inbox, commands};
 pub use device_faults::DeviceFaults;
 pub use error::DeviceError;
 pub use interrupts::{Found, InterruptMode};
 pub use options::Options;
 pub use signal::InterruptChoice;
 pub use status::{ClassStatus, EntryStatus, QuarantineStatus, Status};
+pub use tuning::Tuning;
 
 use self::device_faults::Restores;
 use self::interrupts::Interrupts;
@@ -81,6 +84,8 @@ pub struct Running<C: Class> {
     accounts: Accounts,
     pub(crate) reports: Reports,
     restarts: u64,
+    /// Calls of entry points, transactions or not: the number of the last one.
+    transactions: u64,
     /// Times that the device was restored because it did something wrong.
     restores_done: u64,
     /// What the device did wrong.
@@ -115,8 +120,8 @@ impl<C: Class> Running<C> {
         let mut opened = opened.into();
         let name = opened.name();
         let (policy, suspects) = options.policy(C::ENTRIES)?;
-        let ladder = Ladder::new(options.ladder.clone());
-        let quarantine = Quarantine::new(options.quarantine.clone(), Entry::ALL.len());
+        let ladder = Ladder::new(options.ladder);
+        let quarantine = Quarantine::new(options.quarantine, Entry::ALL.len());
         let identity = identify::<C::Driver>(&mut opened, &name)?;
         let fit = |source| DeviceError::Fit { device: name.clone(), driver: C::Driver::NAME, source };
         let mut device = opened.fit(C::Driver::BUS).map_err(fit)?;
@@ -125,7 +130,8 @@ impl<C: Class> Running<C> {
         device.enable(false).map_err(in_bus)?;
         let pool = class.pool(&mut *device);
         let pool = pool.map_err(|source| DeviceError::Pool { device: name.clone(), source })?;
-        let window = Window::new(device, C::Driver::REGISTERS, pool.bus_range());
+        let mut window = Window::new(device, C::Driver::REGISTERS, pool.bus_range());
+        window.set_tracer(options.trace.clone());
         let kind = StateKind { name: C::Driver::NAME, version: C::Driver::STATE_VERSION };
         let images = options.generations.clamp(2, 64);
         let config = DomainConfig { deadline: options.deadline, images, ..DomainConfig::new(kind) };
@@ -151,6 +157,7 @@ impl<C: Class> Running<C> {
             accounts: Accounts::new(Entry::ALL.len()),
             reports: Reports::default(),
             restarts: 0,
+            transactions: 0,
             restores_done: 0,
             device_faults: DeviceFaults::default(),
             restores: Restores::new(),

@@ -1,6 +1,7 @@
 //! How a device is run.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use udrv_driver::Entry;
@@ -13,6 +14,7 @@ use crate::supervisor::ladder::LadderConfig;
 use crate::supervisor::policy::{Policy, Protect};
 use crate::supervisor::quarantine::QuarantineConfig;
 use crate::supervisor::suspects::Suspects;
+use crate::trace::Tracer;
 
 /// How a device is run.
 #[derive(Debug, Clone)]
@@ -36,6 +38,8 @@ pub struct Options {
     /// While nothing happens the device is looked at this often: for links that do not tell and interrupts that were
     /// lost. An idle device wakes no oftener.
     pub look: Duration,
+    /// Register accesses are shown to it.
+    pub trace: Option<Arc<Tracer>>,
     /// The time that it runs by.
     pub clock: Clock,
     /// Of network devices.
@@ -56,6 +60,7 @@ impl Default for Options {
             deadline: Duration::from_millis(5),
             interrupts: InterruptChoice::default(),
             look: Duration::from_secs(4),
+            trace: None,
             clock: Clock::default(),
             net: NetOptions::default(),
             sound: SoundOptions::default(),

@@ -104,6 +104,7 @@ impl<C: Class> Running<C> {
         let raw = if let Failure::Fault(fault) = failure { Some(Arc::new(fault)) } else { None };
         let report = FaultReport {
             entry: entry.name().to_owned(),
+            transaction: self.transactions,
             kind,
             text,
             injected: injection.filter(|_| fired_at.is_some()).map(|i| injected(i.fault, i.point)),

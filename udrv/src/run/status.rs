@@ -125,6 +125,16 @@ impl Status {
 impl<C: Class> Running<C> {
     pub(crate) fn status(&mut self) -> Status {
         let class = C::status(self);
+        self.status_around(class)
+    }
+
+    /// The same with the device left alone.
+    pub(crate) fn glance(&mut self) -> Status {
+        let class = C::glance(self);
+        self.status_around(class)
+    }
+
+    fn status_around(&self, class: ClassStatus) -> Status {
         let accesses = self.host.window.accesses();
         let uptime = self.host.now();
         Status {

@@ -58,7 +58,7 @@ impl FromStr for Recovery {
 }
 
 /// When the next rung is taken.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LadderConfig {
     /// Which ladder.
     pub recovery: Recovery,
@@ -113,6 +113,11 @@ impl Ladder {
     #[must_use]
     pub fn new(config: LadderConfig) -> Ladder {
         Ladder { config, in_a_row: 0, restarts: Rate::default() }
+    }
+
+    /// Goes by other numbers from now on. What was counted stays counted.
+    pub fn set_config(&mut self, config: LadderConfig) {
+        self.config = config;
     }
 
     /// A call worked: what faulted before is over.

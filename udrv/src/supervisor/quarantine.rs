@@ -10,7 +10,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 /// When an entry point is put aside.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QuarantineConfig {
     /// The same fault at the same place this often within [`QuarantineConfig::window`]; 0: never.
     pub faults: u32,
@@ -94,6 +94,11 @@ impl Quarantine {
     pub fn new(config: QuarantineConfig, entries: usize) -> Quarantine {
         let records = (0..entries).map(|_| Record::default()).collect();
         Quarantine { config, versions: vec![Version::First; entries], records }
+    }
+
+    /// Goes by other numbers from now on. What is in quarantine stays there for the time that it was given.
+    pub fn set_config(&mut self, config: QuarantineConfig) {
+        self.config = config;
     }
 
     /// What to call for `entry`. `now` is asked only for one in quarantine, which is released when its time is over.

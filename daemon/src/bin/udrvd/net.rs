@@ -26,7 +26,7 @@ pub(crate) struct NetArguments {
     #[arg(long, value_name = "NAME", conflicts_with_all = ["tap", "endpoint"], requires = "neighbour")]
     tun: Option<String>,
     /// With --tun: the Ethernet address of who is at the other end of the cable, or of the router there.
-    #[arg(long, value_name = "ADDRESS", value_parser = station, requires = "tun")]
+    #[arg(long, value_name = "ADDRESS", value_parser = station, requires = "tun", conflicts_with_all = ["tap", "endpoint"])]
     neighbour: Option<MacAddress>,
     /// What stands in for the network interface: a TAP interface by default.
     #[arg(long, value_enum)]

@@ -1,0 +1,67 @@
+//! What the service manager is told. Without one (`NOTIFY_SOCKET`) nobody is.
+
+use std::io;
+use std::os::unix::net::UnixListener;
+use std::time::Duration;
+
+use listenfd::ListenFd;
+use sd_notify::NotifyState;
+use udrv::run::Heartbeat;
+
+/// How long starting may take from each such message on.
+const LONGER: Duration = Duration::from_secs(180);
+
+/// What the control socket is called among those that a `.socket` unit hands over (`FileDescriptorName=`).
+const CONTROL: &str = "control";
+
+/// The control socket that a `.socket` unit has made, if one has.
+///
+/// # Errors
+/// There is one of that name, and it is no listening Unix socket.
+pub(crate) fn control_socket() -> Result<Option<UnixListener>, String> {
+    // they are taken out of the environment with the descriptors
+    let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
+    let mut handed = ListenFd::from_env();
+    let Some(place) = names.split(':').position(|name| name == CONTROL).filter(|place| *place < handed.len()) else {
+        return Ok(None);
+    };
+    let wrong = |error: io::Error| {
+        format!("the socket '{CONTROL}' of the .socket unit cannot be used: {error}; ListenStream= makes one")
+    };
+    handed.take_unix_listener(place).map_err(wrong)
+}
+
+fn tell(states: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(states) {
+        tracing::warn!(%error, "the service manager cannot be told");
+    }
+}
+
+/// The device works.
+pub(crate) fn ready(status: &str) {
+    tell(&[NotifyState::Ready, NotifyState::Status(status)]);
+}
+
+/// It may take long until the device is there.
+pub(crate) fn waiting(status: &str) {
+    tell(&[NotifyState::ExtendTimeoutUsec(LONGER.as_micros() as u32), NotifyState::Status(status)]);
+}
+
+/// The configuration is being read again: [`ready`] ends that.
+pub(crate) fn reloading() {
+    match NotifyState::monotonic_usec_now() {
+        Ok(now) => tell(&[NotifyState::Reloading, now]),
+        Err(error) => tracing::warn!(%error, "no monotonic clock"),
+    }
+}
+
+/// The device is being stopped.
+pub(crate) fn stopping() {
+    tell(&[NotifyState::Stopping]);
+}
+
+/// The sign of life that the service manager wants (`WatchdogSec=`), twice as often as it must be.
+pub(crate) fn heartbeat() -> Option<Heartbeat> {
+    let every = sd_notify::watchdog_enabled()? / 2;
+    Some(Heartbeat { every, beat: Box::new(|| tell(&[NotifyState::Watchdog])) })
+}

@@ -1,0 +1,294 @@
+//! The control socket: threads that read requests, ask the device's thread, write answers.
+//!
+//! ```text
+//!   clients ──> accept (slots.rs) ──> a thread each: converse.rs ──request.rs──> pace.rs ──command──> device's thread
+//! ```
+//!
+//! Who may connect is said by the socket's mode; who may change something by the peer's credentials (`peer.rs`). A client that says
+//! nothing, too much or nonsense loses its connection, and one that asks without end is slowed down: the device's thread never waits
+//! for a client, and all of them together get a small part of its time.
+
+mod converse;
+mod pace;
+mod peer;
+mod request;
+mod slots;
+
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use nix::unistd::{Gid, Group};
+use udrv::run::Commander;
+
+use self::converse::{answer, converse, error};
+use self::pace::Pace;
+use self::peer::Peer;
+use self::slots::{CLIENTS, Slots};
+use crate::protocol::socket_path;
+use crate::trace::Trace;
+
+/// A client that is silent for so long is gone.
+const SILENCE: Duration = Duration::from_secs(30);
+/// Until the next client, after one could not be had: where there are no descriptors left there will be none at once.
+const AFTER_ERROR: Duration = Duration::from_millis(100);
+/// The group that may look, where there is one of this name.
+const READERS: &str = "udrv";
+
+/// Why there can be no control socket.
+#[derive(Debug, thiserror::Error)]
+pub enum ControlError {
+    /// Somebody answers there.
+    #[error("another daemon answers at {0} already; udrvctl status shows it")]
+    Taken(PathBuf),
+    /// The directory or the socket cannot be made.
+    #[error("control socket {path}: {source}; set UDRV_RUNTIME_DIR to a directory that you may write")]
+    Io {
+        /// Where.
+        path: PathBuf,
+        /// errno.
+        #[source]
+        source: io::Error,
+    },
+    /// A group that is named does not exist.
+    #[error("there is no group '{0}': groupadd --system {0} makes it")]
+    NoGroup(String),
+}
+
+/// Who may use it, beside root and the daemon's own user.
+#[derive(Debug, Clone, Default)]
+pub struct Access {
+    /// The group whose members may look. `None`: `udrv`, if there is one.
+    pub readers: Option<String>,
+    /// The group whose members may change something too. `None`: nobody.
+    pub changers: Option<String>,
+}
+
+impl Access {
+    /// The group that may look.
+    ///
+    /// # Errors
+    /// [`ControlError::NoGroup`].
+    pub fn reading_group(&self) -> Result<Option<Gid>, ControlError> {
+        match &self.readers {
+            Some(name) => group(name).map(Some),
+            None => Ok(Group::from_name(READERS).ok().flatten().map(|group| group.gid)),
+        }
+    }
+}
+
+/// A socket at `path` for its own user and a group, in the place of one that nobody serves any more.
+///
+/// # Errors
+/// errno.
+pub fn listen_at(path: &Path, readers: Option<Gid>) -> io::Result<UnixListener> {
+    // made under another name and renamed when its mode is right: nobody gets in before
+    let fresh = path.with_extension("new");
+    remove(&fresh)?;
+    let listener = UnixListener::bind(&fresh)?;
+    let owned = readers.is_some_and(|readers| {
+        let owned = nix::unistd::chown(&fresh, None, Some(readers));
+        owned.inspect_err(|error| tracing::info!(%error, "{} is for its own user alone", path.display())).is_ok()
+    });
+    let mode = if owned { 0o660 } else { 0o600 };
+    std::fs::set_permissions(&fresh, PermissionsExt::from_mode(mode))?;
+    std::fs::rename(&fresh, path)?;
+    Ok(listener)
+}
+
+/// A control socket. Files that it has made are removed on drop.
+pub struct ControlSocket {
+    listener: UnixListener,
+    files: Vec<PathBuf>,
+    changers: Option<Gid>,
+}
+
+impl ControlSocket {
+    /// Makes the socket `name` for `device`: mode 0660 where there is a group to read, else 0600. A socket that nobody serves is
+    /// replaced. The device's own name leads to it.
+    ///
+    /// # Errors
+    /// [`ControlError`].
+    pub fn bind(directory: &Path, name: &str, device: &str, access: &Access) -> Result<ControlSocket, ControlError> {
+        let path = socket_path(directory, name);
+        let io = |source| ControlError::Io { path: path.clone(), source };
+        std::fs::DirBuilder::new().recursive(true).mode(0o755).create(directory).map_err(io)?;
+        if UnixStream::connect(&path).is_ok() {
+            return Err(ControlError::Taken(path));
+        }
+        let changers = access.changers.as_deref().map(group).transpose()?;
+        let readers = access.reading_group()?;
+        let listener = listen_at(&path, readers).map_err(io)?;
+        let mut socket = ControlSocket { listener, files: vec![path], changers };
+        if name != device {
+            socket.also_as(directory, device)?;
+        }
+        Ok(socket)
+    }
+
+    /// Takes a socket that the service manager has made: its mode and its group are those of the unit.
+    ///
+    /// # Errors
+    /// [`ControlError`].
+    pub fn adopt(
+        listener: UnixListener,
+        directory: &Path,
+        device: &str,
+        access: &Access,
+    ) -> Result<ControlSocket, ControlError> {
+        let changers = access.changers.as_deref().map(group).transpose()?;
+        let io = |source| ControlError::Io { path: directory.to_owned(), source };
+        listener.set_nonblocking(false).map_err(io)?; // NonBlocking= of the unit
+        let address = listener.local_addr().ok();
+        let path = address.as_ref().and_then(|address| address.as_pathname()).map(Path::to_owned);
+        let mut socket = ControlSocket { listener, files: Vec::new(), changers };
+        let in_place = |path: &PathBuf| path.parent() == Some(directory) && *path != socket_path(directory, device);
+        if let Some(path) = path.filter(in_place) {
+            socket.link(directory, device, &path)?;
+        }
+        Ok(socket)
+    }
+
+    /// The device's name leads to the socket too.
+    fn also_as(&mut self, directory: &Path, device: &str) -> Result<(), ControlError> {
+        let path = self.files[0].clone();
+        self.link(directory, device, &path)
+    }
+
+    fn link(&mut self, directory: &Path, device: &str, to: &Path) -> Result<(), ControlError> {
+        let link = socket_path(directory, device);
+        let io = |source| ControlError::Io { path: link.clone(), source };
+        if UnixStream::connect(&link).is_ok() {
+            return Err(ControlError::Taken(link));
+        }
+        remove(&link).map_err(io)?;
+        std::os::unix::fs::symlink(to.file_name().unwrap_or(to.as_os_str()), &link).map_err(io)?;
+        self.files.push(link);
+        Ok(())
+    }
+
+    /// Serves clients on threads of their own, until the process ends.
+    ///
+    /// # Errors
+    /// No thread.
+    pub fn serve(&self, commander: Commander, trace: Arc<Trace>) -> io::Result<()> {
+        let (listener, changers) = (self.listener.try_clone()?, self.changers);
+        std::thread::Builder::new()
+            .name("control".into())
+            .spawn(move || accept(&listener, changers, &commander, &trace))?;
+        Ok(())
+    }
+}
+
+impl Drop for ControlSocket {
+    fn drop(&mut self) {
+        for file in &self.files {
+            let _ = std::fs::remove_file(file);
+        }
+    }
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+fn group(name: &str) -> Result<Gid, ControlError> {
+    let found = Group::from_name(name).ok().flatten();
+    found.map(|group| group.gid).ok_or_else(|| ControlError::NoGroup(name.to_owned()))
+}
+
+fn accept(listener: &UnixListener, changers: Option<Gid>, commander: &Commander, trace: &Arc<Trace>) {
+    let (slots, pace) = (Slots::default(), Arc::new(Pace::default()));
+    for stream in listener.incoming() {
+        let accepted = stream.and_then(|stream| Ok((Peer::of(&stream, changers)?, stream)));
+        let (peer, stream) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                tracing::warn!(%error, "control socket");
+                std::thread::sleep(AFTER_ERROR);
+                continue;
+            }
+        };
+        let Some(slot) = slots.take(peer.may_change) else {
+            tracing::warn!("too many control clients; one was turned away");
+            // a line fits into any socket's buffer; if it does not, nobody waits for it
+            let _ = stream.set_nonblocking(true);
+            let _ = answer(&stream, &error(format!("too many clients: {CLIENTS} are connected already")));
+            continue;
+        };
+        let (commander, pace, trace) = (commander.clone(), pace.clone(), trace.clone());
+        let spawned = std::thread::Builder::new().name("control-client".into()).spawn(move || {
+            let _slot = slot;
+            if let Err(error) = serve_client(&stream, &peer, &pace, &trace, &commander) {
+                tracing::debug!(%error, "control client");
+            }
+        });
+        if let Err(error) = spawned {
+            tracing::warn!(%error, "control client");
+        }
+    }
+}
+
+fn serve_client(stream: &UnixStream, peer: &Peer, pace: &Pace, trace: &Trace, commander: &Commander) -> io::Result<()> {
+    stream.set_read_timeout(Some(SILENCE))?;
+    stream.set_write_timeout(Some(SILENCE))?;
+    converse(stream, stream, peer, trace, |command, cost| {
+        pace.wait(cost);
+        commander.ask(command)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_socket_is_private_replaces_a_dead_one_and_respects_a_living_one() {
+        let directory = tempfile::tempdir().unwrap();
+        let directory = directory.path();
+        let bind = || ControlSocket::bind(directory, "card", "model:x", &Access::default());
+        let first = bind().unwrap();
+        let (path, link) = (socket_path(directory, "card"), socket_path(directory, "model:x"));
+        let mode = std::fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+        let there_is_a_group = Group::from_name(READERS).is_ok_and(|group| group.is_some());
+        assert_eq!(mode, if there_is_a_group { 0o660 } else { 0o600 });
+        assert!(UnixStream::connect(&link).is_ok(), "by the device's name");
+        assert!(matches!(bind(), Err(ControlError::Taken(_))));
+        drop(first);
+        assert!(!path.exists() && !link.is_symlink());
+        // a file left by a daemon that was killed
+        drop(UnixListener::bind(&path).unwrap());
+        assert!(path.exists());
+        drop(bind().unwrap());
+    }
+
+    #[test]
+    fn a_group_that_does_not_exist_is_told() {
+        let directory = tempfile::tempdir().unwrap();
+        for access in [
+            Access { readers: Some("no-such-group".into()), changers: None },
+            Access { readers: None, changers: Some("no-such-group".into()) },
+        ] {
+            let error = ControlSocket::bind(directory.path(), "x", "x", &access).map(drop).unwrap_err().to_string();
+            assert!(error.contains("no group 'no-such-group'"), "{error}");
+        }
+        assert!(std::fs::read_dir(directory.path()).unwrap().next().is_none());
+    }
+
+    #[test]
+    fn a_socket_of_the_service_manager_is_not_ours_to_remove() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("card.sock");
+        let listener = UnixListener::bind(&path).unwrap();
+        let adopted = ControlSocket::adopt(listener, directory.path(), "model:x", &Access::default()).unwrap();
+        assert!(UnixStream::connect(socket_path(directory.path(), "model:x")).is_ok());
+        drop(adopted);
+        assert!(path.exists() && !socket_path(directory.path(), "model:x").is_symlink());
+    }
+}
