@@ -24,7 +24,7 @@
 //! | entry point | what it sends | an abort sends |
 //! |---|---|---|
 //! | `interrupt` | nothing | nothing: the bytes that it has taken are given again |
-//! | `poll` | READ DATA | nothing: the movement of that one packet is lost |
+//! | `poll` | READ DATA; ID where that is not answered | nothing: the movement of that one packet is lost |
 //! | `enable`, `disable` | REPORTING | REPORTING as it was, if it was sent |
 //! | `set_rate`, `set_resolution`, `set_scaling` | REPORTING off, the setting, REPORTING on; nothing if nothing changes | what of these was sent, as it was, last first |
 //! | `reconnect` | all it takes to know a mouse, its settings, REPORTING | `restore` |
@@ -207,11 +207,10 @@ impl InputDriver for PsMouse {
             End::New => return Err(Error::Nonsense { register: DATA.offset(), value: regs::BAT_PASSED.into() }),
             End::Empty | End::Broken => {}
         }
-        let register = protocol.packet();
-        let answer = cx.regs.read(register)?;
+        let answer = ask(cx, protocol)?;
         cx.point(Point::Middle);
         // and so is what has come before the command was there
-        let nonsense = Error::Nonsense { register: register.offset(), value: answer };
+        let nonsense = Error::Nonsense { register: protocol.packet().offset(), value: answer };
         match stream::take(cx, protocol, BETWEEN - 1, true)?.1 {
             End::Empty => stream::give_up(cx)?,
             // begun behind the answer
@@ -260,6 +259,19 @@ impl InputDriver for PsMouse {
         cx.point(Point::End);
         Ok(())
     }
+}
+
+/// READ DATA. A mouse that was reset and was not heard to say so answers with less than it should: that is nonsense of it, and no
+/// refusal, for `restore` mends it.
+fn ask(cx: &Cx<'_, State>, protocol: Protocol) -> Result<u32, Error> {
+    let answer = cx.regs.read(protocol.packet());
+    if answer == Err(Error::Bus) {
+        let now = cx.regs.read(regs::ID)?;
+        if now != protocol.id().into() {
+            return Err(Error::Nonsense { register: regs::ID.offset(), value: now });
+        }
+    }
+    answer
 }
 
 /// `enable` and `disable`.

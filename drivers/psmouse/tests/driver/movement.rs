@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use model_psmouse::{Action, Button, Script, Variant};
 use psmouse::PsMouse;
-use udrv_driver::{Buttons, Error, InputDriver, Report};
+use psmouse::regs::data;
+use udrv_driver::{Buttons, Cx, Error, InputDriver, InputEvents, Report};
 
 use crate::mouse::{
     Fake, VARIANTS, bench, buttons, enabled, interrupt, interrupts, leave, pass, play, probed, serve, settings, sum,
 };
+use crate::scripted::{Port, byte, probed as probed_by};
 
 const fn ms(milliseconds: u64) -> Duration {
     Duration::from_millis(milliseconds)
@@ -170,7 +172,30 @@ fn a_poll_is_told_behind_what_came_before() {
         let one = |right| [(Buttons::LEFT, right), (Buttons::NONE, 0)];
         let wanted: Vec<_> = (1..=5).flat_map(one).chain([(Buttons::NONE, 0)]).collect();
         assert_eq!(told, wanted, "{variant:?}");
-        assert_eq!(interrupt(&mut fake), Ok(udrv_driver::InputEvents::NONE));
+        assert_eq!(interrupt(&mut fake), Ok(InputEvents::NONE));
+    }
+}
+
+/// What comes while the command is under way is older than the answer, and what comes behind it is newer.
+#[test]
+fn a_poll_is_told_in_its_place() {
+    let packet = |buttons: u8, x: u8| [byte(8 | buttons, 10), byte(x, 1), byte(0, 1)];
+    for begun in 0..3 {
+        let (script, mut state) = probed_by(0);
+        script.borrow_mut().data = packet(1, 1).into();
+        let mut newer = packet(2, 3);
+        newer[0] |= data::BROKEN;
+        let behind = [&packet(5, 2)[..], &packet(4, 9)[..begun], &newer[..], &packet(3, 4)[..]].concat();
+        script.borrow_mut().behind = behind.into();
+        script.borrow_mut().packet = 0x00_1408;
+        let port = Port(&script);
+        let mut cx = Cx::new(&mut state, &port, None);
+        assert_eq!(PsMouse::poll(&mut cx), Ok(()));
+        let told = || -> Vec<_> { script.borrow().reports.iter().map(|report| (report.buttons.0, report.x)).collect() };
+        assert_eq!(told(), [(1, 1), (5, 2), (0, 20)]);
+        assert_eq!(PsMouse::interrupt(&mut cx), Ok(InputEvents::DATA));
+        assert_eq!(told()[3..], [(2, 3), (3, 4)]);
+        assert_eq!(script.borrow().dropped, begun as u64);
     }
 }
 

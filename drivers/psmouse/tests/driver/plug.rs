@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use model_psmouse::{Action, Button, Script, Variant};
-use psmouse::{PsMouse, State};
-use udrv_driver::{Buttons, Cx, Driver, InputDriver, InputEvents, InputInterrupt};
+use psmouse::{PsMouse, State, regs};
+use udrv_driver::{Buttons, Cx, Driver, Error, InputDriver, InputEvents, InputInterrupt};
 
 use crate::mouse::{Fake, VARIANTS, bench, buttons, enabled, interrupts, leave, pass, play, probed, settings, sum};
 use crate::scripted::{Port, byte, probed as scripted};
@@ -87,6 +87,26 @@ fn restore_brings_back_one_that_was_reset_unheard() {
         assert_eq!(settings(&mut fake), before, "{variant:?}");
         assert_eq!(bench(&mut fake).counters().resets(), 1, "that of probe");
     }
+}
+
+/// And one that says nothing of it, if packets have become shorter: a poll notices.
+#[test]
+fn a_poll_knows_one_that_speaks_otherwise() {
+    for (variant, knows) in [(Variant::Ps2, false), (Variant::IntelliMouse, true), (Variant::Explorer, true)] {
+        let mut fake = enabled(variant);
+        set(&mut fake);
+        let before = settings(&mut fake);
+        fake.chip().command(regs::RESET);
+        let wanted = Err(Error::Nonsense { register: regs::ID.offset(), value: 0 });
+        assert_eq!(fake.call(PsMouse::poll), if knows { wanted } else { Ok(()) }, "{variant:?}");
+        assert_eq!(fake.restore(), Ok(()));
+        assert_eq!(settings(&mut fake), before, "{variant:?}");
+        assert_eq!(fake.call(PsMouse::poll), Ok(()));
+    }
+    // one that does as it was told, and refuses just this
+    let mut fake = enabled(Variant::Explorer);
+    fake.chip().bus.fails_after = Some(1);
+    assert_eq!(fake.call(PsMouse::poll), Err(Error::Bus));
 }
 
 /// Nobody is there in the middle of it.

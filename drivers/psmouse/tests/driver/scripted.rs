@@ -20,6 +20,8 @@ pub(crate) struct Script {
     pub(crate) statuses: VecDeque<u32>,
     pub(crate) reset: u32,
     pub(crate) packet: u32,
+    /// What DATA says behind an answer of that.
+    pub(crate) behind: VecDeque<u32>,
     pub(crate) reports: Vec<Report>,
     pub(crate) dropped: u64,
     /// Registers that were written, by name, and values.
@@ -47,7 +49,11 @@ impl Services for Port<'_> {
                     "RESPONSE" => script.reset,
                     "ID" => script.ids.pop_front().expect("an id"),
                     "STATUS" => script.statuses.pop_front().expect("a status"),
-                    "PACKET3" | "PACKET4" => script.packet,
+                    "PACKET3" | "PACKET4" => {
+                        let behind = std::mem::take(&mut script.behind);
+                        script.data.extend(behind);
+                        script.packet
+                    }
                     name => panic!("{name} is not read"),
                 };
                 return Ok(value.into());
