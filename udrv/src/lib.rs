@@ -30,6 +30,7 @@ pub mod dma;
 pub mod endpoint;
 mod gate;
 pub mod host;
+pub mod input;
 pub mod iova;
 pub mod ledger;
 mod marks;

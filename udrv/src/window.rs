@@ -387,6 +387,12 @@ impl Window {
         !self.again.is_empty() || self.carry.iter().any(|bits| *bits != 0)
     }
 
+    /// How much of what failed calls took out of queues waits to be given again.
+    #[must_use]
+    pub fn left_over(&self) -> usize {
+        self.again.len()
+    }
+
     /// Compares the device with the shadow; the first register that differs, in words.
     pub fn verify(&mut self, ledger: &Ledger) -> Result<(), String> {
         for index in 0..self.registers.len() {

@@ -1,6 +1,7 @@
 //! A card of plain registers: each does what its kind says, and nothing else. For drivers that are only tests, and for
 //! the register window itself.
 
+use std::collections::VecDeque;
 use std::os::fd::BorrowedFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -33,6 +34,8 @@ pub struct Inside {
     pub gone: bool,
     /// DMA mappings in force.
     pub mappings: usize,
+    /// What comes out of registers of kind `Fifo` before what is in `values`, in order.
+    pub queue: VecDeque<u32>,
     /// Frames that were sent, in order: see [`BareCard::sending`].
     pub sent: Vec<Vec<u8>>,
 }
@@ -128,6 +131,11 @@ impl PciFunction for BareCard {
         inside.reads += 1;
         if inside.gone {
             return Ok(width.all_ones());
+        }
+        if kind == Kind::Fifo
+            && let Some(value) = inside.queue.pop_front()
+        {
+            return Ok(value);
         }
         let value = &mut inside.values[offset as usize];
         Ok(width.all_ones()

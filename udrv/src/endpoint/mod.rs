@@ -4,11 +4,12 @@
 //! `/dev/net/tun`. All are non-blocking: poll [`NetEndpoint::as_fd`], then take frames until [`Received::Empty`].
 //! What can normally happen to a frame is an outcome, not an error: [`Sent`] and [`Received`] say which.
 //!
-//! Not here: sound and input endpoints; copies between a ring and an endpoint, which is
+//! Not here: endpoints of sound ([`sound`]) and input ([`input`]); copies between a ring and an endpoint, which is
 //! why both directions also work straight on a [`DmaRegion`].
 
 mod error;
 mod if_ioctl;
+pub mod input;
 mod interface;
 mod neighbours;
 mod socket;

@@ -6,6 +6,7 @@ use udrv_driver::{Driver, Entry};
 
 use super::{ClassStatus, DeviceError, Found, Running};
 use crate::device::Device;
+use crate::input::InputSetting;
 use crate::ledger::Ledger;
 use crate::pool::{Pool, PoolError};
 use crate::report::FaultReport;
@@ -68,6 +69,11 @@ pub trait Class: Sized + 'static {
 
     /// Calls an entry point with the values in force, by command.
     fn call_now(run: &mut Running<Self>, entry: Entry) -> Result<(), DeviceError>;
+    /// Changes a setting, by command: what came of it. `None`: it has no such settings.
+    fn set(run: &mut Running<Self>, setting: InputSetting) -> Option<Result<InputSetting, DeviceError>> {
+        let _ = (run, setting);
+        None
+    }
     /// For `status`; may ask the driver.
     fn status(run: &mut Running<Self>) -> ClassStatus;
     /// The same without asking the driver, whose device is left alone.

@@ -9,6 +9,7 @@ use nix::sys::eventfd::{EfdFlags, EventFd};
 use udrv_driver::{Entry, Injection};
 
 use super::{Class, DeviceError, Running, Status, Tuning};
+use crate::input::InputSetting;
 use crate::registers::RegisterStatus;
 use crate::report::FaultReport;
 use crate::run::error::names;
@@ -46,6 +47,8 @@ pub enum Command {
     Protect(Option<Entry>, Protect),
     /// Lets an entry point out of quarantine, or all.
     Release(Option<Entry>),
+    /// Changes a setting of an input device.
+    Set(InputSetting),
     /// Restarts the driver: rung 3 of the ladder.
     Restart,
     /// Changes options from the next call on.
@@ -64,6 +67,7 @@ impl Command {
             | Command::Glance
             | Command::Registers { .. }
             | Command::Faults(_)
+            | Command::Set(_)
             | Command::Restart
             | Command::Tune(_)
             | Command::Stop => None,
@@ -80,6 +84,8 @@ pub enum Answer {
     Registers(Vec<RegisterStatus>),
     /// To [`Command::Faults`].
     Faults(Vec<FaultReport>),
+    /// To [`Command::Set`]: what came of it.
+    Set(InputSetting),
     /// Done.
     Done,
     /// Why not.
@@ -222,6 +228,15 @@ impl<C: Class> Running<C> {
                     _ => Answer::Done,
                 }
             }
+            Command::Set(setting) => match C::set(self, setting) {
+                None => Answer::Refused(format!("{} has no such setting: it is no input device", self.name)),
+                Some(set) => match self.noted(set) {
+                    Ok(setting) => Answer::Set(setting),
+                    Err(error @ DeviceError::GaveUp { .. }) => return Err(error),
+                    Err(error) if self.was_unplugged(&error) => return Err(error),
+                    Err(error) => Answer::Refused(error.to_string()),
+                },
+            },
             Command::Restart => {
                 self.restart_now()?;
                 C::pump(self)?;

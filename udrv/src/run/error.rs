@@ -6,6 +6,7 @@ use udrv_driver::Entry;
 use super::CallError;
 use crate::device::{DeviceId, FitError};
 use crate::endpoint::EndpointError;
+use crate::endpoint::input::InputEndpointError;
 use crate::endpoint::sound::SoundEndpointError;
 use crate::net::FeatureError;
 use crate::pool::PoolError;
@@ -58,6 +59,25 @@ pub enum DeviceError {
         /// The device's name.
         device: String,
     },
+    /// Nothing answers at the other end.
+    #[error(
+        "{device}: nobody answers there: is a device plugged in? A laptop's touchpad may be switched off in the firmware's settings"
+    )]
+    Nobody {
+        /// The device's name.
+        device: String,
+    },
+    /// Something else is plugged in.
+    #[error(
+        "{device}: what is plugged in there is no device for the driver {driver}, a keyboard perhaps: plug in one that is, or name \
+         another port"
+    )]
+    Foreign {
+        /// The device's name.
+        device: String,
+        /// The driver.
+        driver: &'static str,
+    },
     /// The bus failed.
     #[error("{device}: {source}")]
     Bus {
@@ -85,6 +105,9 @@ pub enum DeviceError {
     /// Where the sound goes to or comes from failed.
     #[error(transparent)]
     Sound(#[from] SoundEndpointError),
+    /// Where reports go to failed.
+    #[error(transparent)]
+    Input(#[from] InputEndpointError),
     /// A policy for an entry point that the driver does not have.
     #[error("the driver has no entry point {entry}; it has {}", names(known))]
     NoSuchEntry {

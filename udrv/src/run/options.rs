@@ -8,6 +8,7 @@ use udrv_driver::Entry;
 
 use super::{DeviceError, InterruptChoice};
 use crate::clock::Clock;
+use crate::input::InputOptions;
 use crate::net::NetOptions;
 use crate::sound::SoundOptions;
 use crate::supervisor::ladder::LadderConfig;
@@ -46,6 +47,8 @@ pub struct Options {
     pub net: NetOptions,
     /// Of sound devices.
     pub sound: SoundOptions,
+    /// Of input devices.
+    pub input: InputOptions,
 }
 
 impl Default for Options {
@@ -64,6 +67,7 @@ impl Default for Options {
             clock: Clock::default(),
             net: NetOptions::default(),
             sound: SoundOptions::default(),
+            input: InputOptions::default(),
         }
     }
 }

@@ -19,7 +19,7 @@ const ATTEMPTS: u32 = 3;
 /// Entry points without which there is no device, or no way to bring it back: putting them aside is no recovery.
 fn is_essential(entry: Entry) -> bool {
     use Entry::*;
-    matches!(entry, Probe | Open | Stop | TxTimeout | Quiesce | Restore)
+    matches!(entry, Probe | Open | Stop | TxTimeout | Enable | Disable | Reconnect | Quiesce | Restore)
 }
 
 /// How a failed call has left things when memory and registers were put back.

@@ -163,6 +163,11 @@ impl<C: Class> Running<C> {
         self.class.has_more() || self.signal.is_left() && self.interrupts.is_open()
     }
 
+    /// Causes may be left in the device, or are not.
+    pub(crate) fn leave_causes(&mut self, left: bool) {
+        self.signal.leaves(left);
+    }
+
     /// Logs how work is noticed, when that has changed.
     fn tell_mode(&mut self) {
         let mode = self.interrupt_mode();

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use udrv_driver::{Driver, Entry};
 
 use super::{Class, DeviceFaults, InterruptMode, Running};
+use crate::input::InputStatus;
 use crate::net::NetStatus;
 use crate::sound::SoundStatus;
 use crate::supervisor::accounting::{EntryCounters, Reliability};
@@ -92,6 +93,8 @@ pub enum ClassStatus {
     Net(NetStatus),
     /// Sound.
     Sound(SoundStatus),
+    /// Input.
+    Input(InputStatus),
 }
 
 impl Status {
@@ -104,7 +107,7 @@ impl Status {
     pub fn net(&self) -> &NetStatus {
         match &self.class {
             ClassStatus::Net(net) => net,
-            ClassStatus::Sound(_) => panic!("{} is no network device", self.device),
+            _ => panic!("{} is no network device", self.device),
         }
     }
 
@@ -117,7 +120,20 @@ impl Status {
     pub fn sound(&self) -> &SoundStatus {
         match &self.class {
             ClassStatus::Sound(sound) => sound,
-            ClassStatus::Net(_) => panic!("{} is no sound device", self.device),
+            _ => panic!("{} is no sound device", self.device),
+        }
+    }
+
+    /// Of an input device.
+    ///
+    /// # Panics
+    /// It is none.
+    #[must_use]
+    #[track_caller]
+    pub fn input(&self) -> &InputStatus {
+        match &self.class {
+            ClassStatus::Input(input) => input,
+            _ => panic!("{} is no input device", self.device),
         }
     }
 }

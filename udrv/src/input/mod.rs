@@ -1,0 +1,184 @@
+//! The input class: an input driver between its device and an endpoint.
+//!
+//! ```text
+//!   endpoint <──what has changed── reports <──staged, on commit── [driver] <──byte by byte── device
+//! ```
+//!
+//! What a call hands up leaves when it commits. What it took from the device and did not bring to its end is given again to the
+//! next, so a fault in `interrupt` loses nothing and doubles nothing. Recovery that must speak with the device breaks into what it
+//! sends; that is counted, and afterwards the device is asked which buttons are down ([`InputDriver::poll`]).
+//!
+//! `buttons.rs` knows what the endpoint was told; `reports.rs` moves reports to it; `care.rs` has what is done when the device is out
+//! of step, new or silent; `control.rs` makes calls by command, changes settings and tells the status; `class.rs` is what of that a
+//! device that runs (`crate::run`) calls; this file starts.
+
+mod buttons;
+mod care;
+mod class;
+mod control;
+mod reports;
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use udrv_driver::{Entry, Error, InputDriver, InputInfo};
+
+pub use control::InputStatus;
+pub use reports::InputCounters;
+
+use self::buttons::Told;
+use crate::device::Opened;
+use crate::endpoint::input::{InputEndpoint, InputEndpointError};
+use crate::run::{CallError, DeviceError, Options, Running};
+
+/// How an input device is set. What is `None` is left as the driver usually sets it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct InputOptions {
+    /// Reports a second, at most.
+    pub rate: Option<u32>,
+    /// Counts an inch.
+    pub resolution: Option<u32>,
+    /// Fast movements count double.
+    pub double: Option<bool>,
+}
+
+/// One setting of an input device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "setting", content = "value", rename_all = "kebab-case")]
+pub enum InputSetting {
+    /// See [`InputOptions::rate`].
+    Rate(u32),
+    /// See [`InputOptions::resolution`].
+    Resolution(u32),
+    /// See [`InputOptions::double`].
+    Double(bool),
+}
+
+impl fmt::Display for InputSetting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            InputSetting::Rate(rate) => write!(f, "rate {rate}"),
+            InputSetting::Resolution(dpi) => write!(f, "resolution {dpi}"),
+            InputSetting::Double(double) => write!(f, "double {double}"),
+        }
+    }
+}
+
+impl InputOptions {
+    /// What is asked for, one after the other.
+    fn settings(self) -> impl Iterator<Item = InputSetting> {
+        let InputOptions { rate, resolution, double } = self;
+        let all = [rate.map(InputSetting::Rate), resolution.map(InputSetting::Resolution)];
+        all.into_iter().chain([double.map(InputSetting::Double)]).flatten()
+    }
+
+    /// Notes what is asked for.
+    fn note(&mut self, setting: InputSetting) {
+        match setting {
+            InputSetting::Rate(rate) => self.rate = Some(rate),
+            InputSetting::Resolution(dpi) => self.resolution = Some(dpi),
+            InputSetting::Double(double) => self.double = Some(double),
+        }
+    }
+}
+
+/// An input device that runs.
+pub type InputDevice<D> = Running<Input<D>>;
+
+/// What only the input class knows of a device.
+pub struct Input<D: InputDriver> {
+    endpoint: Box<dyn InputEndpoint>,
+    /// What it was shown as.
+    shown: Option<InputInfo>,
+    /// Why it takes no more.
+    broken: Option<InputEndpointError>,
+    told: Told,
+    /// What it is to be set to, as it was asked for and not as it came of it: after a restart the same is asked for.
+    wanted: InputOptions,
+    enabled: bool,
+    counters: InputCounters,
+    /// It is to be asked which buttons are down.
+    asks: bool,
+    /// It may be another than the endpoint shows.
+    shows: bool,
+    presence: Presence,
+    /// `interrupt` is in quarantine.
+    asleep: bool,
+    /// It was restarted since this was reset.
+    restarted: bool,
+    /// When it was heard last.
+    heard: Duration,
+    driver: PhantomData<D>,
+}
+
+/// Whether somebody is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Presence {
+    /// The device.
+    Here,
+    /// Nobody answers. Who is plugged in says so.
+    Silent,
+    /// Something that is no such device.
+    Foreign,
+}
+
+impl<D: InputDriver> InputDevice<D> {
+    /// Takes the device into operation before `endpoint`. On error it is as quiet as it was found.
+    ///
+    /// # Errors
+    /// [`DeviceError`].
+    pub fn start(
+        opened: impl Into<Opened>,
+        endpoint: Box<dyn InputEndpoint>,
+        options: Options,
+    ) -> Result<Self, DeviceError> {
+        Running::new(opened, options, |_, options| {
+            Ok(Input {
+                endpoint,
+                shown: None,
+                broken: None,
+                told: Told::default(),
+                wanted: options.input,
+                enabled: false,
+                counters: InputCounters::default(),
+                asks: false,
+                shows: false,
+                presence: Presence::Here,
+                asleep: false,
+                restarted: false,
+                heard: Duration::ZERO,
+                driver: PhantomData,
+            })
+        })
+    }
+
+    /// Probe, interrupts, settings, and the device is shown; then it reports.
+    fn set_up(&mut self) -> Result<(), DeviceError> {
+        let probed = self.entry(Entry::Probe, |cx| D::probe(cx));
+        probed.map_err(|error| self.nobody(error))?;
+        self.connect()?;
+        for setting in self.class.wanted.settings() {
+            self.tell(setting)?;
+        }
+        self.show()?;
+        self.entry(Entry::Enable, |cx| D::enable(cx))?;
+        (self.class.enabled, self.class.asks) = (true, true);
+        self.settle()?;
+        tracing::info!(device = %self.name, driver = D::NAME, endpoint = %self.class.endpoint.name(), "running");
+        Ok(())
+    }
+
+    /// `error` of `probe`, in the words for what is the matter as a rule.
+    fn nobody(&self, error: DeviceError) -> DeviceError {
+        let device = self.name.clone();
+        match &error {
+            DeviceError::Entry { source: CallError::Driver(Error::NotThisDevice), .. } => {
+                DeviceError::Foreign { device, driver: D::NAME }
+            }
+            DeviceError::Entry { source: CallError::Driver(Error::Gone), .. } => DeviceError::Nobody { device },
+            _ => error,
+        }
+    }
+}
