@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::{Duration, Instant};
 
+use model_psmouse::PsMouseHandle;
 use model_wire::{FarHost, FarHostConfig, WireConfig};
 use udrv::device::{DeviceId, Opened};
 use udrv::usb::libusb::{self, Arrivals, LibusbDevice, OpenOptions, ParseUsbNameError, UsbName, UsbSysfs};
@@ -106,6 +107,8 @@ pub struct OpenDevice {
     pub id: DeviceId,
     /// The host at the other end of a model's wire.
     pub far_host: Option<FarHost>,
+    /// The bench of a mouse in software.
+    pub mouse: Option<PsMouseHandle>,
 }
 
 impl DeviceName {
@@ -137,19 +140,26 @@ impl DeviceName {
     /// # Errors
     /// [`DeviceOpenError`].
     pub fn open(&self, far_host: bool) -> Result<OpenDevice, DeviceOpenError> {
+        let mut mouse = None;
         let (mut opened, far_host): (Opened, _) = match self {
             DeviceName::Pci(address) => (Box::new(VfioFunction::open(*address)?).into(), None),
             DeviceName::Usb(name) => (open_usb(name)?, None),
             DeviceName::VfioUser(path) => (Box::new(VfioUserFunction::open(path)?).into(), None),
-            DeviceName::Model(model) => {
-                let (card, port) = model.build(WireConfig::default());
-                let port = port.filter(|_| far_host);
-                let host = port.map(|port| FarHost::start(port, FarHostConfig::default())).transpose();
-                (card.opened(), host.map_err(DeviceOpenError::FarHost)?)
-            }
+            DeviceName::Model(model) => match model.build_port() {
+                Some((card, bench)) => {
+                    mouse = Some(bench);
+                    (card.opened(), None)
+                }
+                None => {
+                    let (card, port) = model.build(WireConfig::default());
+                    let port = port.filter(|_| far_host);
+                    let host = port.map(|port| FarHost::start(port, FarHostConfig::default())).transpose();
+                    (card.opened(), host.map_err(DeviceOpenError::FarHost)?)
+                }
+            },
         };
         let id = opened.id()?.ok_or(BusError::Gone { operation: "reading its id" })?;
-        Ok(OpenDevice { opened, id, far_host })
+        Ok(OpenDevice { opened, id, far_host, mouse })
     }
 }
 

@@ -2,11 +2,13 @@
 
 use udrv::device::{DeviceId, Opened};
 use udrv::endpoint::NetEndpoint;
+use udrv::endpoint::input::InputEndpoint;
 use udrv::endpoint::sound::SoundEndpoint;
+use udrv::input::InputDevice;
 use udrv::net::NetDevice;
 use udrv::run::{DeviceError, Inbox, Options};
 use udrv::sound::SoundDevice;
-use udrv_driver::{Bus, NetDriver, SoundDriver};
+use udrv_driver::{Bus, InputDriver, NetDriver, SoundDriver};
 
 /// A driver, and how to run it.
 pub struct Driver {
@@ -26,6 +28,8 @@ pub enum Class {
     Net(Start<dyn NetEndpoint>),
     /// Sound.
     Sound(Start<dyn SoundEndpoint>),
+    /// Input.
+    Input(Start<dyn InputEndpoint>),
 }
 
 /// Starts a device behind an endpoint.
@@ -36,6 +40,7 @@ pub const DRIVERS: &[Driver] = &[
     net::<e1000::E1000>(),
     sound::<ens1371::Ens1371>(),
     net::<pegasus::Pegasus>(),
+    input::<psmouse::PsMouse>(),
     net::<r8169::R8169>(),
     net::<rtl8139::Rtl8139>(),
 ];
@@ -71,6 +76,23 @@ const fn sound<D: SoundDriver>() -> Driver {
     }
 }
 
+const fn input<D: InputDriver>() -> Driver {
+    Driver {
+        name: D::NAME,
+        ids: D::IDS,
+        bus: D::BUS,
+        class: Class::Input(|opened, endpoint, options| {
+            InputDevice::<D>::start(opened, endpoint, options).map(|device| Box::new(device) as Box<dyn Running>)
+        }),
+    }
+}
+
+impl<D: InputDriver> Running for InputDevice<D> {
+    fn run(self: Box<Self>, inbox: &Inbox) -> Result<(), DeviceError> {
+        InputDevice::run(*self, inbox)
+    }
+}
+
 impl<D: NetDriver> Running for NetDevice<D> {
     fn run(self: Box<Self>, inbox: &Inbox) -> Result<(), DeviceError> {
         NetDevice::run(*self, inbox)
@@ -87,7 +109,12 @@ impl<D: SoundDriver> Running for SoundDevice<D> {
 #[must_use]
 pub fn for_id(id: DeviceId) -> Option<&'static Driver> {
     let same_bus = |driver: &&Driver| {
-        matches!((id, driver.bus), (DeviceId::Pci(_), Bus::Pci { .. }) | (DeviceId::Usb(_), Bus::Usb { .. }))
+        matches!(
+            (id, driver.bus),
+            (DeviceId::Pci(_), Bus::Pci { .. })
+                | (DeviceId::Usb(_), Bus::Usb { .. })
+                | (DeviceId::Serio(_), Bus::Serio { .. })
+        )
     };
     DRIVERS.iter().filter(same_bus).find(|driver| driver.ids.contains(&id.numbers()))
 }

@@ -31,7 +31,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const LOOK: Duration = Duration::from_millis(1);
 
 /// The socket, served by a thread until it is dropped.
-pub(crate) struct Hand {
+pub struct Hand {
     stop: Stopper,
     client: Arc<Mutex<Client>>,
     thread: Option<JoinHandle<()>>,
@@ -45,7 +45,11 @@ struct Client {
 }
 
 impl Hand {
-    pub(crate) fn start(path: &Path, mouse: PsMouseHandle) -> Result<Hand, ServeError> {
+    /// Listens at `path`, which must not exist.
+    ///
+    /// # Errors
+    /// No socket there, or no thread.
+    pub fn start(path: &Path, mouse: PsMouseHandle) -> Result<Hand, ServeError> {
         let socket = Socket::bind(path)?;
         let (stop, client) = (socket.stopper(), Arc::new(Mutex::new(Client::default())));
         let shared = client.clone();

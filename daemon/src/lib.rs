@@ -13,7 +13,7 @@ pub mod control;
 pub mod device;
 pub mod directory;
 pub mod drivers;
-mod hand;
+pub mod hand;
 pub mod jacks;
 mod line;
 pub mod lock;

@@ -10,10 +10,10 @@ use model_card::{Chip, Model as Function, Nic};
 use model_ens1371::{Clock, Ens1371, Jacks};
 use model_pcips2::{PciPs2Model, Socket};
 use model_pegasus::PegasusModel;
-use model_psmouse::{PsMouseHandle, PsMouseModel};
+use model_psmouse::{PsMouseHandle, PsMouseModel, PsMousePort};
 use model_wire::{FarPort, NicPort, Wire, WireConfig};
 use udrv::device::Opened;
-use udrv_bus::{BusError, PciFunction, UsbDevice};
+use udrv_bus::{BusError, PciFunction, SerioPort, UsbDevice};
 
 /// A family of chips, and how to build a card with one.
 pub struct Family {
@@ -30,8 +30,8 @@ enum Build {
     Wired(fn(Option<usize>, NicPort) -> Card),
     /// For sound: with something at its jacks, at a pace in percent of real time.
     Sound(fn(Option<usize>, Jacks, u32) -> Card),
-    /// A mouse: the end of its line, and the bench with the hand on it.
-    Mouse(fn(Option<usize>) -> (PsMouseModel, PsMouseHandle)),
+    /// A mouse.
+    Mouse(fn(Option<usize>) -> model_psmouse::Config),
 }
 
 /// All of them.
@@ -81,6 +81,8 @@ pub enum Card {
     Pci(Box<dyn PciFunction>, Open<dyn PciFunction>),
     /// On USB.
     Usb(Box<dyn UsbDevice>, Open<dyn UsbDevice>),
+    /// At a serio port, which stays when it is unplugged.
+    Serio(Box<dyn SerioPort>),
 }
 
 impl Card {
@@ -90,6 +92,7 @@ impl Card {
         match self {
             Card::Pci(function, _) => Opened::Pci(function),
             Card::Usb(device, reopen) => Opened::Usb { device, reopen: Some(reopen) },
+            Card::Serio(port) => Opened::Serio { port, reopen: None },
         }
     }
 }
@@ -123,7 +126,7 @@ const PSMOUSE: Family = Family {
     variants: || model_psmouse::VARIANTS.iter().map(|(name, _)| *name).collect(),
     build: Build::Mouse(|variant| {
         let variant = variant.map(|number| model_psmouse::VARIANTS[number].1).unwrap_or_default();
-        PsMouseModel::new(model_psmouse::Config::of(variant))
+        model_psmouse::Config::of(variant)
     }),
 };
 
@@ -168,7 +171,7 @@ impl Model {
     }
 
     /// Builds a card. One for a network is at a wire, and the port is the other end of that, for whoever shall be there; to
-    /// a sound card nothing is connected, and nobody moves a mouse.
+    /// a sound card nothing is connected. A mouse is at a port, and nobody moves it.
     #[must_use]
     pub fn build(&self, wire: WireConfig) -> (Card, Option<FarPort>) {
         match self.family.build {
@@ -177,7 +180,7 @@ impl Model {
                 (build(self.variant, near), Some(far))
             }
             Build::Sound(build) => (build(self.variant, Jacks::default(), REAL_TIME), None),
-            Build::Mouse(build) => (at_a_controller(build(self.variant).0), None),
+            Build::Mouse(build) => (Card::Serio(Box::new(self.port(build(self.variant)).0)), None),
         }
     }
 
@@ -187,6 +190,24 @@ impl Model {
         match self.family.build {
             Build::Wired(_) | Build::Mouse(_) => None,
             Build::Sound(build) => Some(build(self.variant, jacks, pace)),
+        }
+    }
+
+    fn port(&self, config: model_psmouse::Config) -> (PsMousePort, PsMouseHandle) {
+        PsMousePort::new(format!("model:{self}"), config)
+    }
+
+    /// Builds a mouse at a port of its own, and the bench with the hand on it; `None`: it is none.
+    #[must_use]
+    pub fn build_port(&self) -> Option<(Card, PsMouseHandle)> {
+        let (port, hand) = self.port(self.mouse()?);
+        Some((Card::Serio(Box::new(port)), hand))
+    }
+
+    fn mouse(&self) -> Option<model_psmouse::Config> {
+        match self.family.build {
+            Build::Wired(_) | Build::Sound(_) => None,
+            Build::Mouse(build) => Some(build(self.variant)),
         }
     }
 
@@ -201,10 +222,7 @@ impl Model {
     /// Builds a mouse: the end of its line, and the bench with the hand on it; `None`: it is none.
     #[must_use]
     pub fn build_line(&self) -> Option<(PsMouseModel, PsMouseHandle)> {
-        match self.family.build {
-            Build::Wired(_) | Build::Sound(_) => None,
-            Build::Mouse(build) => Some(build(self.variant)),
-        }
+        self.mouse().map(PsMouseModel::new)
     }
 }
 
@@ -272,10 +290,7 @@ mod tests {
             assert_eq!(model.to_string().parse(), Ok(*model));
             assert_eq!(all.iter().filter(|other| other.to_string() == model.to_string()).count(), 1, "{model:?} twice");
             let id = model.build(WireConfig::default()).0.opened().id().expect("it is there").expect("it answers");
-            let driver = drivers::for_id(id).map(|driver| driver.name);
-            // drivers are for networks so far
-            let has_none = model.is_for_sound() || model.is_mouse();
-            assert!(driver == Some(model.family()) || has_none && driver.is_none(), "{id}: {driver:?}");
+            assert_eq!(drivers::for_id(id).map(|driver| driver.name), Some(model.family()), "{id}");
         }
     }
 

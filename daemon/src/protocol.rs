@@ -83,6 +83,13 @@ pub enum Request {
         #[serde(default)]
         entry: Option<String>,
     },
+    /// Change a setting of an input device.
+    Set {
+        /// `rate`, `resolution` or `scaling`.
+        setting: String,
+        /// Reports a second; counts an inch; `1:1` or `2:1`.
+        value: String,
+    },
     /// Restart the driver within the daemon.
     Restart,
 }
@@ -99,6 +106,7 @@ impl Request {
             | Request::Call { .. }
             | Request::Protect { .. }
             | Request::Release { .. }
+            | Request::Set { .. }
             | Request::Restart
             | Request::TraceStart { .. }
             | Request::TraceStop => true,
@@ -136,6 +144,13 @@ pub enum Response {
     Trace {
         /// The trace that is being written, or the last one. `None`: there was none.
         trace: Option<TraceStatus>,
+    },
+    /// To `set`: what came of it.
+    Set {
+        /// As it was named.
+        setting: String,
+        /// The nearest that the device has.
+        value: String,
     },
     /// Done.
     Done,

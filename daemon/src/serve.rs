@@ -203,6 +203,8 @@ fn serve_wired(model: &Model, socket: &Path, far_end: &FarEnd) -> Result<(), Ser
             waiting.end();
             Ok(served?)
         }
+        // mice are served elsewhere
+        Card::Serio(_) => Err(ServeModelError::OnlyHand { name: model.to_string() }),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt::{self, Write};
 
+use udrv::input::InputStatus;
 use udrv::net::NetStatus;
 use udrv::registers::RegisterStatus;
 use udrv::report::FaultReport;
@@ -62,6 +63,7 @@ fn write_status(out: &mut String, s: &Status) -> fmt::Result {
     match &s.class {
         ClassStatus::Net(net) => write_net(out, net, s.unplugged)?,
         ClassStatus::Sound(sound) => write_sound(out, sound)?,
+        ClassStatus::Input(input) => write_input(out, input, s.unplugged)?,
     }
     let protection = match s.entries.iter().filter(|(_, e)| !e.protected).count() {
         0 => "all entry points".to_owned(),
@@ -152,6 +154,36 @@ fn write_sound(out: &mut String, sound: &SoundStatus) -> fmt::Result {
     }
     let controls: Vec<String> = sound.controls.iter().map(|c| format!("{} {:?}", c.name, c.values)).collect();
     writeln!(out, "controls    {}", controls.join(", "))
+}
+
+fn write_input(out: &mut String, input: &InputStatus, unplugged: bool) -> fmt::Result {
+    let wheel = match (input.wheel, input.pan) {
+        (false, _) => "",
+        (true, false) => ", wheel",
+        (true, true) => ", wheel that tilts",
+    };
+    let there = match input.present {
+        true => "",
+        false if unplugged => "; unplugged: goes on by itself when it is plugged in again",
+        false => "; not there, or another device is in its place",
+    };
+    writeln!(out, "input       {}", input.endpoint)?;
+    writeln!(out, "is          {}, {}: {}{wheel}{there}", input.name, input.protocol, input.buttons.join(", "))?;
+    let scaling = if input.double { "2:1" } else { "1:1" };
+    let silent = if input.enabled { "" } else { ", silent" };
+    writeln!(
+        out,
+        "settings    {} reports a second, {} counts an inch, scaling {scaling}{silent}",
+        input.rate, input.resolution
+    )?;
+    let down = if input.down.is_empty() { "none".to_owned() } else { input.down.join(", ") };
+    writeln!(out, "down        {down}")?;
+    let c = input.counters;
+    writeln!(
+        out,
+        "reports     {}, {} events; {} bytes dropped, {} times out of step, {} reconnects, {} polls, {} breaks, let go {} times",
+        c.reports, c.events, c.bytes_dropped, c.out_of_step, c.reconnects, c.polls, c.breaks, c.let_go
+    )
 }
 
 fn entries(out: &mut String, s: &Status) -> fmt::Result {

@@ -95,6 +95,15 @@ enum Action {
     /// Register accesses in a file.
     #[command(subcommand)]
     Trace(TraceAction),
+    /// Change a setting of a mouse, from now on and after each restart of its driver: the nearest that it has is taken.
+    Set {
+        /// The device.
+        device: String,
+        /// rate (reports a second, at most), resolution (counts an inch) or scaling.
+        setting: String,
+        /// A number; of scaling 1:1 or 2:1 (fast movements count double).
+        value: String,
+    },
     /// Call an entry point now, with the values in force.
     Call {
         /// The device.
@@ -283,6 +292,9 @@ fn run(arguments: &Arguments) -> Result<(), String> {
         }
         Action::Trace(TraceAction::Stop { device }) => (or_only(device), Request::TraceStop),
         Action::Trace(TraceAction::Status { device }) => (or_only(device), Request::Trace),
+        Action::Set { device, setting, value } => {
+            (Ok(device.clone()), Request::Set { setting: setting.clone(), value: value.clone() })
+        }
         Action::Restart { device } => (or_only(device), Request::Restart),
         Action::Model(ModelAction::Serve { name, socket, wire, sound, hand, line }) => {
             start_log();
@@ -320,6 +332,10 @@ fn run(arguments: &Arguments) -> Result<(), String> {
         }
         Response::Trace { trace } => {
             println!("{}", show::trace(trace.as_ref()));
+            Ok(())
+        }
+        Response::Set { setting, value } => {
+            println!("{setting} {value}");
             Ok(())
         }
         Response::Done => Ok(()),

@@ -88,6 +88,7 @@ fn respond(line: &[u8], peer: &Peer, trace: &Trace, ask: &mut impl FnMut(Command
             faults.iter_mut().for_each(explain);
             Response::Faults { faults }
         }
+        Some(Answer::Set(set)) => Response::Set { setting: set.name().to_owned(), value: set.value() },
         Some(Answer::Done) => Response::Done,
         Some(Answer::Refused(message)) => error(message),
         None => error("the device has stopped".to_owned()),

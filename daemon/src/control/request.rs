@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use serde::Deserialize;
+use udrv::input::InputSetting;
 use udrv::run::Command;
 use udrv::supervisor::policy::Protect;
 use udrv_driver::{Entry, InjectedFault, Injection, Point};
@@ -58,6 +59,7 @@ pub(super) fn doing(request: Request) -> Result<Doing, String> {
             Command::Protect(name.as_deref().map(entry).transpose()?, mode.parse::<Protect>()?)
         }
         Request::Release { entry: name } => Command::Release(name.as_deref().map(entry).transpose()?),
+        Request::Set { setting, value } => Command::Set(InputSetting::parse(&setting, &value)?),
         Request::Restart => Command::Restart,
         Request::Regs { live } => Command::Registers { live },
         Request::Policy => return Ok(Doing::Policy),
@@ -91,6 +93,8 @@ mod tests {
             (br#"{"version":1,"command":"protect","mode":"mostly"}"#, "suspicious"),
             (br#"{"version":1,"command":"release","entry":"jail"}"#, "set_rx_mode"),
             (br#"{"version":1,"command":"inject","entry":"poll","fault":"x","point":"end","times":1}"#, "null-write"),
+            (br#"{"version":1,"command":"set","setting":"colour","value":"7"}"#, "rate, resolution and scaling"),
+            (br#"{"version":1,"command":"set","setting":"scaling","value":"3"}"#, "1:1 or 2:1"),
             (b"\xff\xfe", "not a request"),
             (b"", "not a request"),
         ] {

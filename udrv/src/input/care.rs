@@ -91,12 +91,29 @@ impl<D: InputDriver> InputDevice<D> {
         self.class.asks = false;
         match asked {
             Ok(()) => {
-                self.class.presence = Presence::Here;
+                (self.class.presence, self.class.mended) = (Presence::Here, false);
+                Ok(())
+            }
+            // reports are to be taken first
+            Err(DeviceError::Entry { source: CallError::Driver(Error::Busy), .. }) => {
+                self.class.asks = true;
                 Ok(())
             }
             Err(error) => {
                 self.class.let_go();
-                self.bear(error)
+                let talks = matches!(
+                    &error,
+                    DeviceError::Entry {
+                        source: CallError::Driver(Error::Nonsense { .. } | Error::Timeout { .. }),
+                        ..
+                    }
+                );
+                self.bear(error)?;
+                // it understands what it is asked, and may be set otherwise than the state has it
+                if talks && !std::mem::replace(&mut self.class.mended, true) {
+                    self.restore_once(Entry::Poll);
+                }
+                Ok(())
             }
         }
     }

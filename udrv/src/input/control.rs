@@ -63,6 +63,8 @@ impl<D: InputDriver> InputDevice<D> {
         }
         self.class.counters.breaks += 1;
         let told = self.tell(setting);
+        // it has broken into what came, and a button may have gone up in that
+        self.class.asks = true;
         match &told {
             Ok(_) => self.class.wanted.note(setting),
             Err(error) if self.was_unplugged(error) => self.class.wanted.note(setting),
@@ -88,8 +90,11 @@ impl<D: InputDriver> InputDevice<D> {
     }
 
     pub(super) fn call_with_values_in_force(&mut self, entry: Entry) -> Result<(), DeviceError> {
-        let counted = matches!(entry, Entry::Interrupt | Entry::Poll | Entry::Reconnect | Entry::Restore);
-        self.class.counters.breaks += u64::from(!counted);
+        // the others see to that themselves
+        if !matches!(entry, Entry::Interrupt | Entry::Poll | Entry::Reconnect | Entry::Restore) {
+            self.class.counters.breaks += 1;
+            self.class.asks = true;
+        }
         match entry {
             Entry::Enable => self.must(entry, |cx| D::enable(cx))?,
             Entry::Disable => {

@@ -9,7 +9,7 @@
 //! sends; that is counted, and afterwards the device is asked which buttons are down ([`InputDriver::poll`]).
 //!
 //! `buttons.rs` knows what the endpoint was told; `reports.rs` moves reports to it; `care.rs` has what is done when the device is out
-//! of step, new or silent; `control.rs` makes calls by command, changes settings and tells the status; `class.rs` is what of that a
+//! of step, new or silent; `setting.rs` has what it can be set to; `control.rs` makes calls by command, changes settings and tells the status; `class.rs` is what of that a
 //! device that runs (`crate::run`) calls; this file starts.
 
 mod buttons;
@@ -17,72 +17,21 @@ mod care;
 mod class;
 mod control;
 mod reports;
+mod setting;
 
-use std::fmt;
 use std::marker::PhantomData;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
 use udrv_driver::{Entry, Error, InputDriver, InputInfo};
 
 pub use control::InputStatus;
 pub use reports::InputCounters;
+pub use setting::{InputOptions, InputSetting};
 
 use self::buttons::Told;
 use crate::device::Opened;
 use crate::endpoint::input::{InputEndpoint, InputEndpointError};
 use crate::run::{CallError, DeviceError, Options, Running};
-
-/// How an input device is set. What is `None` is left as the driver usually sets it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct InputOptions {
-    /// Reports a second, at most.
-    pub rate: Option<u32>,
-    /// Counts an inch.
-    pub resolution: Option<u32>,
-    /// Fast movements count double.
-    pub double: Option<bool>,
-}
-
-/// One setting of an input device.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "setting", content = "value", rename_all = "kebab-case")]
-pub enum InputSetting {
-    /// See [`InputOptions::rate`].
-    Rate(u32),
-    /// See [`InputOptions::resolution`].
-    Resolution(u32),
-    /// See [`InputOptions::double`].
-    Double(bool),
-}
-
-impl fmt::Display for InputSetting {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            InputSetting::Rate(rate) => write!(f, "rate {rate}"),
-            InputSetting::Resolution(dpi) => write!(f, "resolution {dpi}"),
-            InputSetting::Double(double) => write!(f, "double {double}"),
-        }
-    }
-}
-
-impl InputOptions {
-    /// What is asked for, one after the other.
-    fn settings(self) -> impl Iterator<Item = InputSetting> {
-        let InputOptions { rate, resolution, double } = self;
-        let all = [rate.map(InputSetting::Rate), resolution.map(InputSetting::Resolution)];
-        all.into_iter().chain([double.map(InputSetting::Double)]).flatten()
-    }
-
-    /// Notes what is asked for.
-    fn note(&mut self, setting: InputSetting) {
-        match setting {
-            InputSetting::Rate(rate) => self.rate = Some(rate),
-            InputSetting::Resolution(dpi) => self.resolution = Some(dpi),
-            InputSetting::Double(double) => self.double = Some(double),
-        }
-    }
-}
 
 /// An input device that runs.
 pub type InputDevice<D> = Running<Input<D>>;
@@ -104,6 +53,8 @@ pub struct Input<D: InputDriver> {
     /// It may be another than the endpoint shows.
     shows: bool,
     presence: Presence,
+    /// It was restored because it did not answer to the point, and has not done so since.
+    mended: bool,
     /// `interrupt` is in quarantine.
     asleep: bool,
     /// It was restarted since this was reset.
@@ -146,6 +97,7 @@ impl<D: InputDriver> InputDevice<D> {
                 asks: false,
                 shows: false,
                 presence: Presence::Here,
+                mended: false,
                 asleep: false,
                 restarted: false,
                 heard: Duration::ZERO,

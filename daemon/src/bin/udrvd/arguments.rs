@@ -13,6 +13,7 @@ use udrv_daemon::device::DeviceName;
 use udrv_daemon::metrics::Place;
 use udrv_driver::Entry;
 
+use crate::input::InputArguments;
 use crate::net::NetArguments;
 use crate::sound::SoundArguments;
 
@@ -75,6 +76,8 @@ pub(crate) struct Run {
     pub(crate) net: NetArguments,
     #[command(flatten)]
     pub(crate) sound: SoundArguments,
+    #[command(flatten)]
+    pub(crate) input: InputArguments,
 }
 
 /// Who may look at the daemon, and where.
@@ -174,6 +177,7 @@ impl Run {
             interrupts: self.interrupts,
             net: self.net.options(),
             sound: self.sound.options(),
+            input: self.input.options(),
             ..Options::default()
         };
         for ProtectArgument { entry, mode } in &self.protect {

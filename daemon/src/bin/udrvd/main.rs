@@ -5,6 +5,7 @@ mod arguments;
 mod config;
 #[cfg(test)]
 mod config_tests;
+mod input;
 mod log;
 mod net;
 mod service;
@@ -105,6 +106,7 @@ fn drive(run: &Run, words: Vec<OsString>, matches: ArgMatches) -> Result<(), Box
         metrics.serve(commander.clone())?;
     }
     control.serve(commander, trace)?;
+    let _hand = run.input.hand(device.mouse, &name)?;
     // a socket's other end is kept open as long as the device runs
     let _peer;
     let running = match driver.class {
@@ -114,6 +116,7 @@ fn drive(run: &Run, words: Vec<OsString>, matches: ArgMatches) -> Result<(), Box
             start(device.opened, endpoint, options)?
         }
         Class::Sound(start) => start(device.opened, run.sound.endpoint()?, options)?,
+        Class::Input(start) => start(device.opened, run.input.endpoint()?, options)?,
     };
     service::ready(&status);
     let ran = running.run(&inbox);
@@ -140,9 +143,16 @@ fn control(run: &Run, directory: &Path, device: &str) -> Result<ControlSocket, B
 
 /// Options of another class of devices are a mistake.
 fn refuse_options(run: &Run, driver: &Driver, name: &str) -> Result<(), String> {
-    let (given, other, it) = match driver.class {
-        Class::Net(_) => (run.sound.given(), "sound cards", "a network card"),
-        Class::Sound(_) => (run.net.given(), "network cards", "a sound card"),
+    let [net, sound, input] = [
+        (run.net.given(), "network cards", "a network card"),
+        (run.sound.given(), "sound cards", "a sound card"),
+        (run.input.given(), "mice", "a mouse"),
+    ];
+    let ((_, _, it), others) = match driver.class {
+        Class::Net(_) => (net, [sound, input]),
+        Class::Sound(_) => (sound, [net, input]),
+        Class::Input(_) => (input, [net, sound]),
     };
-    given.map_or(Ok(()), |option| Err(format!("{option} is for {other}, and {name} is {it}: leave it out")))
+    let given = others.into_iter().find_map(|(given, other, _)| given.map(|option| (option, other)));
+    given.map_or(Ok(()), |(option, other)| Err(format!("{option} is for {other}, and {name} is {it}: leave it out")))
 }
