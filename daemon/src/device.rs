@@ -1,18 +1,20 @@
-//! From what a person typed to a bus: `pci:0000:00:04.0` over VFIO, `usb:1-2` or `usb:07a6:8511` over libusb,
-//! `vfio-user:/run/card.sock` in another process, `model:rtl8139` in this one.
+//! From what a person typed to a bus: `pci:0000:00:04.0` over VFIO, `usb:1-2` or `usb:07a6:8511` over libusb, `serio:serio1` over
+//! serio_raw, `vfio-user:/run/card.sock` and `serio-line:/run/mouse.sock` in another process, `model:rtl8139` in this one.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::{Duration, Instant};
 
 use model_psmouse::PsMouseHandle;
 use model_wire::{FarHost, FarHostConfig, WireConfig};
 use udrv::device::{DeviceId, Opened};
+use udrv::serio::raw::{self, ParseSerioNameError, RawSerioPort, SerioName};
+use udrv::serio::socket::{ConnectError, SocketPort};
 use udrv::usb::libusb::{self, Arrivals, LibusbDevice, OpenOptions, ParseUsbNameError, UsbName, UsbSysfs};
 use udrv::vfio::{OpenError, VfioFunction};
 use udrv::vfio_user::{self, VfioUserFunction};
-use udrv_bus::{BusError, ParseAddressError, PciAddress, UsbDevice, UsbId};
+use udrv_bus::{BusError, ParseAddressError, PciAddress, SerioPort, UsbDevice, UsbId};
 
 use crate::models::{Model, ParseModelError};
 
@@ -23,6 +25,10 @@ pub enum DeviceName {
     Pci(PciAddress),
     /// A USB device.
     Usb(UsbName),
+    /// A PS/2 device at a serio port of this machine.
+    Serio(SerioName),
+    /// One whose line is served at an absolute path.
+    SerioLine(PathBuf),
     /// What a vfio-user server shows at an absolute path.
     VfioUser(PathBuf),
     /// A model in this process.
@@ -35,18 +41,27 @@ pub enum ParseDeviceError {
     /// No known prefix.
     #[error(
         "'{0}' names no device: expected pci:ADDRESS (pci:0000:00:04.0), usb:PORT or usb:VENDOR:PRODUCT (usb:1-2, \
-         usb:07a6:8511), vfio-user:SOCKET (vfio-user:/run/card.sock) or model:NAME (model:rtl8139)"
+         usb:07a6:8511), serio:PORT (serio:serio1), vfio-user:SOCKET (vfio-user:/run/card.sock), serio-line:SOCKET or model:NAME \
+         (model:rtl8139)"
     )]
     Prefix(String),
     /// Not an absolute path.
-    #[error("'{0}' is not the path of a vfio-user socket: expected vfio-user:/PATH, from the root")]
-    Path(String),
+    #[error("'{path}' is not the path of a socket: expected {kind}:/PATH, from the root")]
+    Path {
+        /// `vfio-user` or `serio-line`.
+        kind: &'static str,
+        /// What was typed.
+        path: String,
+    },
     /// Not an address.
     #[error(transparent)]
     Address(#[from] ParseAddressError),
     /// No name of a USB device.
     #[error(transparent)]
     Usb(#[from] ParseUsbNameError),
+    /// No name of a serio port.
+    #[error(transparent)]
+    Serio(#[from] ParseSerioNameError),
     /// No such model.
     #[error(transparent)]
     Model(#[from] ParseModelError),
@@ -59,13 +74,18 @@ impl FromStr for DeviceName {
             Some(("pci", address)) => Ok(DeviceName::Pci(address.parse()?)),
             Some(("usb", _)) => Ok(DeviceName::Usb(text.parse()?)),
             Some(("model", name)) => Ok(DeviceName::Model(name.parse()?)),
-            Some(("vfio-user", path)) if path.starts_with('/') && path.len() > 1 => {
-                Ok(DeviceName::VfioUser(path.into()))
-            }
-            Some(("vfio-user", path)) => Err(ParseDeviceError::Path(path.to_owned())),
+            Some(("serio", _)) => Ok(DeviceName::Serio(text.parse()?)),
+            Some(("serio-line", path)) => Ok(DeviceName::SerioLine(from_the_root("serio-line", path)?)),
+            Some(("vfio-user", path)) => Ok(DeviceName::VfioUser(from_the_root("vfio-user", path)?)),
             _ => Err(ParseDeviceError::Prefix(text.to_owned())),
         }
     }
+}
+
+/// The path of a socket of this kind.
+fn from_the_root(kind: &'static str, path: &str) -> Result<PathBuf, ParseDeviceError> {
+    let is_one = path.starts_with('/') && path.len() > 1;
+    if is_one { Ok(path.into()) } else { Err(ParseDeviceError::Path { kind, path: path.to_owned() }) }
 }
 
 impl fmt::Display for DeviceName {
@@ -73,6 +93,8 @@ impl fmt::Display for DeviceName {
         match self {
             DeviceName::Pci(address) => write!(f, "pci:{address}"),
             DeviceName::Usb(name) => name.fmt(f),
+            DeviceName::Serio(name) => name.fmt(f),
+            DeviceName::SerioLine(path) => write!(f, "serio-line:{}", path.display()),
             DeviceName::VfioUser(path) => write!(f, "vfio-user:{}", path.display()),
             DeviceName::Model(model) => write!(f, "model:{model}"),
         }
@@ -88,6 +110,12 @@ pub enum DeviceOpenError {
     /// The USB device is not to be had.
     #[error(transparent)]
     Usb(#[from] libusb::OpenError),
+    /// The serio port is not to be had.
+    #[error(transparent)]
+    Serio(#[from] raw::OpenError),
+    /// Nobody serves the line.
+    #[error(transparent)]
+    SerioLine(#[from] ConnectError),
     /// There is no vfio-user server, or it serves nothing that could be driven.
     #[error(transparent)]
     VfioUser(#[from] vfio_user::OpenError),
@@ -144,6 +172,8 @@ impl DeviceName {
         let (mut opened, far_host): (Opened, _) = match self {
             DeviceName::Pci(address) => (Box::new(VfioFunction::open(*address)?).into(), None),
             DeviceName::Usb(name) => (open_usb(name)?, None),
+            DeviceName::Serio(name) => (open_serio(name)?, None),
+            DeviceName::SerioLine(path) => (connect_line(path)?, None),
             DeviceName::VfioUser(path) => (Box::new(VfioUserFunction::open(path)?).into(), None),
             DeviceName::Model(model) => match model.build_port() {
                 Some((card, bench)) => {
@@ -161,6 +191,23 @@ impl DeviceName {
         let id = opened.id()?.ok_or(BusError::Gone { operation: "reading its id" })?;
         Ok(OpenDevice { opened, id, far_host, mouse })
     }
+}
+
+/// Opens a serio port, and has it opened again by the same name when it has left and is back.
+fn open_serio(name: &SerioName) -> Result<Opened, raw::OpenError> {
+    let open = |name: &SerioName| RawSerioPort::open(name, raw::OpenOptions::default());
+    let port = Box::new(open(name)?);
+    let name = name.clone();
+    let reopen = move || -> Result<Box<dyn SerioPort>, BusError> { Ok(Box::new(open(&name)?)) };
+    Ok(Opened::Serio { port, reopen: Some(Box::new(reopen)) })
+}
+
+/// Connects to a line that is served, and again when who serves it has gone.
+fn connect_line(path: &Path) -> Result<Opened, ConnectError> {
+    let port = Box::new(SocketPort::connect(path)?);
+    let path = path.to_owned();
+    let reopen = move || -> Result<Box<dyn SerioPort>, BusError> { Ok(Box::new(SocketPort::connect(&path)?)) };
+    Ok(Opened::Serio { port, reopen: Some(Box::new(reopen)) })
 }
 
 /// Opens a USB device, and has it opened by the same name when it comes back. Another one in its place is let alone: opening it
@@ -209,6 +256,10 @@ mod tests {
     fn names_are_read_and_wrong_ones_explained() {
         let models = MODELS.iter().flat_map(Family::models).map(|model| format!("model:{model}"));
         for good in models
+            .chain(
+                ["serio:serio1", "serio:01:00", "serio:i8042 AUX port", "serio-line:/run/mouse.sock"]
+                    .map(str::to_owned),
+            )
             .chain(["pci:0000:00:04.0", "usb:1-2.1", "usb:07a6:8511", "vfio-user:/run/a:b.sock"].map(str::to_owned))
         {
             assert_eq!(good.parse::<DeviceName>().unwrap().to_string(), good);
@@ -226,6 +277,9 @@ mod tests {
             "vfio-user:",
             "vfio-user:/",
             "vfio-user:card.sock",
+            "serio:",
+            "serio-line:",
+            "serio-line:mouse.sock",
             "0000:00:04.0",
         ] {
             let message = bad.parse::<DeviceName>().unwrap_err().to_string();

@@ -3,10 +3,9 @@
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread::JoinHandle;
 
-use udrv::net::NetDevice;
 use udrv::report::FaultReport;
-use udrv::run::{Answer, Command, Commander, DeviceError, Status, commands};
-use udrv_driver::{Entry, InjectedFault, Injection, NetDriver, Point};
+use udrv::run::{Answer, Class, Command, Commander, DeviceError, Status, commands};
+use udrv_driver::{Entry, InjectedFault, Injection, Point};
 
 use crate::{PATIENCE, wait_until};
 
@@ -24,7 +23,10 @@ impl Running {
     ///
     /// # Panics
     /// When there are no threads.
-    pub fn new<D: NetDriver + Send + 'static>(device: NetDevice<D>) -> Result<Running, DeviceError> {
+    pub fn new<C: Class>(device: udrv::run::Running<C>) -> Result<Running, DeviceError>
+    where
+        udrv::run::Running<C>: Send,
+    {
         let (commander, inbox) = commands()?;
         let thread = std::thread::Builder::new().name("device".into()).spawn(move || device.run(&inbox));
         Ok(Running { commander, thread: Some(thread.expect("a thread")) })

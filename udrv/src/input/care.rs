@@ -111,10 +111,18 @@ impl<D: InputDriver> InputDevice<D> {
                 self.bear(error)?;
                 // it understands what it is asked, and may be set otherwise than the state has it
                 if talks && !std::mem::replace(&mut self.class.mended, true) {
-                    self.restore_once(Entry::Poll);
+                    self.mend();
                 }
                 Ok(())
             }
+        }
+    }
+
+    /// Restores the device, which moves or may not. One that was restored by half is restored again from time to time.
+    pub(super) fn mend(&mut self) {
+        self.class.half_set = !self.restore_once(Entry::Poll);
+        if self.class.half_set {
+            tracing::warn!(device = %self.name, "it is to be restored again");
         }
     }
 

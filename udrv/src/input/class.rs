@@ -66,7 +66,7 @@ impl<D: InputDriver> Class for Input<D> {
 
     fn restored(run: &mut InputDevice<D>) {
         run.class.counters.breaks += 1;
-        run.class.asks = true;
+        (run.class.asks, run.class.half_set) = (true, false);
     }
 
     fn come_back(_: &mut InputDevice<D>, _: &Ledger) {}
@@ -91,7 +91,7 @@ impl<D: InputDriver> Class for Input<D> {
             run.within_rung(Entry::Enable, ATTEMPTS, nested, |cx| D::enable(cx))?;
             (run.class.shows, run.class.asks) = (true, true);
         }
-        run.class.presence = Presence::Here;
+        (run.class.presence, run.class.half_set) = (Presence::Here, false);
         Ok(())
     }
 
@@ -117,6 +117,7 @@ impl<D: InputDriver> Class for Input<D> {
         match run.class.presence {
             // it may have come back without a word
             Presence::Silent => run.reconnect()?,
+            Presence::Here if run.class.half_set => run.mend(),
             Presence::Here if run.class.told.down() != Buttons::NONE && now >= run.class.heard + HELD => {
                 run.class.heard = now;
                 run.class.asks = true;
@@ -127,7 +128,7 @@ impl<D: InputDriver> Class for Input<D> {
     }
 
     fn period(&self, look: Duration) -> Duration {
-        if self.told.down() == Buttons::NONE { look } else { look.min(HELD) }
+        if self.told.down() == Buttons::NONE && !self.half_set { look } else { look.min(HELD) }
     }
 
     fn has_more(&self) -> bool {

@@ -66,6 +66,8 @@ impl<D: InputDriver> InputDevice<D> {
         // it has broken into what came, and a button may have gone up in that
         self.class.asks = true;
         match &told {
+            // one that does not take commands is spared more of them: it would be taken for gone, and it may move
+            Err(DeviceError::Entry { source: CallError::Driver(Error::Bus), .. }) => self.class.asks = false,
             Ok(_) => self.class.wanted.note(setting),
             Err(error) if self.was_unplugged(error) => self.class.wanted.note(setting),
             // it may have taken it all the same
@@ -170,5 +172,5 @@ impl<D: InputDriver> InputDevice<D> {
 
 /// Whether it is the device that did wrong, and not the request.
 const fn wrong(error: Error) -> bool {
-    matches!(error, Error::Bus | Error::Gone | Error::Timeout { .. } | Error::Nonsense { .. })
+    matches!(error, Error::Timeout { .. } | Error::Nonsense { .. })
 }

@@ -55,6 +55,8 @@ pub struct Input<D: InputDriver> {
     presence: Presence,
     /// It was restored because it did not answer to the point, and has not done so since.
     mended: bool,
+    /// It was restored by half, and what is missing is not known.
+    half_set: bool,
     /// `interrupt` is in quarantine.
     asleep: bool,
     /// It was restarted since this was reset.
@@ -98,6 +100,7 @@ impl<D: InputDriver> InputDevice<D> {
                 shows: false,
                 presence: Presence::Here,
                 mended: false,
+                half_set: false,
                 asleep: false,
                 restarted: false,
                 heard: Duration::ZERO,

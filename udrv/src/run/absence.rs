@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use udrv_bus::BusError;
-use udrv_driver::{Entry, Error};
+use udrv_driver::{Driver, Entry, Error};
 
 use super::device_faults::Restores;
 use super::{CallError, Class, DeviceError, Running};
@@ -25,6 +25,8 @@ pub(crate) struct Away {
     /// Why it is not to be had though it seems to be there, and how often that was found in a row.
     error: String,
     found: u32,
+    /// Something else is in its place.
+    foreign: bool,
 }
 
 impl Away {
@@ -69,7 +71,8 @@ impl<C: Class> Running<C> {
     pub(crate) fn leave(&mut self) -> Result<(), DeviceError> {
         tracing::warn!(device = %self.name, "unplugged; waiting until it is plugged in again");
         self.failed = None;
-        self.away = Some(Away { due: self.clock() + self.look_period(), error: String::new(), found: 0 });
+        let due = self.clock() + self.look_period();
+        self.away = Some(Away { due, error: String::new(), found: 0, foreign: false });
         self.signal.leaves(false);
         C::left(self)
     }
@@ -109,10 +112,18 @@ impl<C: Class> Running<C> {
                 return Ok(false);
             }
         }
-        tracing::info!(device = %self.name, "plugged in again");
+        let told = self.away.as_ref().is_some_and(|away| away.foreign);
+        if !told {
+            tracing::info!(device = %self.name, "plugged in again");
+        }
+        self.refused = None;
         if let Err(why) = self.try_restart(&mut Vec::new()) {
             if self.is_unplugged() {
                 return Ok(false); // again
+            }
+            if self.refused == Some(Error::NotThisDevice) {
+                self.is_another(now, told);
+                return Ok(false);
             }
             tracing::warn!(device = %self.name, why, "restart failed");
             if !self.restart_for(Entry::Probe) {
@@ -130,13 +141,28 @@ impl<C: Class> Running<C> {
     }
 }
 
+impl<C: Class> Running<C> {
+    /// What was plugged in is no device for the driver. It is asked now and then: the right one need not announce itself.
+    fn is_another(&mut self, now: Duration, told: bool) {
+        if !told {
+            tracing::warn!(
+                device = %self.name,
+                "what is plugged in now is no device for the driver {}: plug in the one that was there",
+                C::Driver::NAME
+            );
+        }
+        let due = now + self.options.look;
+        self.away = Some(Away { due, error: String::new(), found: 0, foreign: true });
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn what_stays_in_the_way_is_told_once() {
-        let mut away = Away { due: Duration::ZERO, error: String::new(), found: 0 };
+        let mut away = Away { due: Duration::ZERO, error: String::new(), found: 0, foreign: false };
         let (rights, other) = (BusError::Unsupported("opening it"), BusError::Unsupported("opening another one"));
         let told: Vec<bool> = (0..10).map(|_| away.note(&rights)).collect();
         assert_eq!(told.iter().filter(|told| **told).count(), 1);

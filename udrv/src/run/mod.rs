@@ -101,6 +101,8 @@ pub struct Running<C: Class> {
     /// It was unplugged, and is looked for.
     away: Option<absence::Away>,
     pub(crate) failed: Option<String>,
+    /// What a call within a rung has refused with last.
+    refused: Option<Error>,
     /// Why the last restart did not work.
     not_restarted: String,
     stopped: bool,
@@ -166,6 +168,7 @@ impl<C: Class> Running<C> {
             told_mode: InterruptMode::Line,
             away: None,
             failed: None,
+            refused: None,
             not_restarted: String::new(),
             stopped: false,
         };

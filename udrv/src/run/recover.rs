@@ -224,7 +224,10 @@ impl<C: Class> Running<C> {
             let injection = self.take_armed(entry);
             match self.attempt(entry, &[], injection, f, |_, _, _| true) {
                 Ok(Ok(value)) => return Ok(value),
-                Ok(Err(error)) => last = format!("{entry}: {error}"),
+                Ok(Err(error)) => {
+                    self.refused = Some(error);
+                    last = format!("{entry}: {error}");
+                }
                 Err(failure) => {
                     let (report, _) = self.put_back(entry, injection, failure);
                     last = format!("{entry}: {}", report.text);

@@ -134,6 +134,8 @@ impl Line {
                 None => return Ok(0),
             },
         };
+        // whoever speaks is there, whatever it says to commands
+        self.silences = 0;
         let (SerioByte { value, at }, broken) = next;
         let most = u128::from(data::MOST_PAUSE);
         let pause = self.taken_at.replace(at).map_or(most, |last| at.saturating_sub(last).as_millis().min(most));

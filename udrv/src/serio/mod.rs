@@ -10,6 +10,7 @@
 //! | `commands.rs` | whether the commands that a driver declares can be registers |
 //! | `line.rs` | answers and data told apart, deadlines, a device that has left |
 //! | `raw/` | serio_raw in the kernel |
+//! | `socket.rs` | a line whose other end is a process |
 //! | `controller.rs` | all of it as a [`crate::device::Device`] |
 
 mod commands;
@@ -20,5 +21,6 @@ mod line;
 #[cfg(test)]
 mod mouse_tests;
 pub mod raw;
+pub mod socket;
 
 pub use commands::CommandError;

@@ -38,8 +38,9 @@ pub(crate) enum Action {
 
 #[derive(clap::Args)]
 pub(crate) struct Run {
-    /// pci:ADDRESS (bound to vfio-pci), usb:PORT or usb:VENDOR:PRODUCT (usb:1-2, usb:07a6:8511), vfio-user:SOCKET (a server's), or
-    /// model:NAME (model:rtl8139, model:r8169-rtl8168b).
+    /// pci:ADDRESS (bound to vfio-pci), usb:PORT or usb:VENDOR:PRODUCT (usb:1-2, usb:07a6:8511), serio:PORT (serio:serio1),
+    /// vfio-user:SOCKET (a server's), serio-line:SOCKET (a mouse's, as it is served), or model:NAME (model:rtl8139,
+    /// model:r8169-rtl8168b).
     pub(crate) device: DeviceName,
     /// Read options from this file too: TOML, a key is an option without its dashes, and `device`. What the command line says
     /// counts. SIGHUP has it read again.

@@ -228,13 +228,13 @@ fn a_restart_replays_what_was_asked_for() {
 }
 
 #[test]
-fn a_setting_that_the_device_refuses_is_put_back_and_what_moves_goes_on() {
+fn a_setting_that_the_device_refuses_is_not_asked_for_again_and_what_moves_goes_on() {
     let mut rig = Rig::new(quick());
     let _ = rig.commands();
     rig.plug_in(who::MOUSE | who::REFUSES);
     let answer = rig.tell(Command::Set(InputSetting::Rate(40))).expect("goes on");
     assert!(matches!(&answer, Answer::Refused(why) if why.contains("set_rate")), "{answer:?}");
-    assert_eq!((rig.register(RATE), rig.input().rate), (100, 100), "tried once more with what was");
+    assert_eq!(rig.input().rate, 100, "as far as is known");
     assert!(rig.commands().is_empty(), "and it was not restored");
     rig.report(NONE, 1, 1).expect("goes on");
     assert_eq!(rig.screen.picture().at, (1, 1));

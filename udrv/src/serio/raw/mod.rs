@@ -20,7 +20,7 @@ mod binding;
 mod error;
 mod name;
 mod port;
-mod stream;
+pub(super) mod stream;
 mod sysfs;
 
 pub use error::OpenError;

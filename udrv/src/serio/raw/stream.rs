@@ -28,7 +28,7 @@ const MOST_PATIENCE: Duration = Duration::from_secs(3600);
 
 /// See the module's text. Stops on drop.
 #[derive(Debug)]
-pub(super) struct Stream {
+pub(in crate::serio) struct Stream {
     node: Arc<OwnedFd>,
     shared: Arc<Shared>,
     stop: Arc<EventFd>,
@@ -53,7 +53,7 @@ struct State {
 
 impl Stream {
     /// Over an open node, which must not block.
-    pub(super) fn start(node: OwnedFd) -> io::Result<Stream> {
+    pub(in crate::serio) fn start(node: OwnedFd) -> io::Result<Stream> {
         let node = Arc::new(node);
         let stop = Arc::new(EventFd::from_flags(EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC)?);
         let shared = Arc::new(Shared { start: Instant::now(), state: Mutex::default(), changed: Condvar::new() });
@@ -65,11 +65,11 @@ impl Stream {
         Ok(Stream { node, shared, stop, thread: Some(thread) })
     }
 
-    pub(super) fn now(&self) -> Duration {
+    pub(in crate::serio) fn now(&self) -> Duration {
         self.shared.start.elapsed()
     }
 
-    pub(super) fn write(&self, byte: u8) -> Result<(), BusError> {
+    pub(in crate::serio) fn write(&self, byte: u8) -> Result<(), BusError> {
         if self.shared.state().gone {
             return Err(BusError::Gone { operation: "writing to it" });
         }
@@ -77,13 +77,13 @@ impl Stream {
         match write(&*self.node, &[byte]) {
             Ok(1) => Ok(()),
             Ok(got) => Err(BusError::Short { operation: operation(), expected: 1, got }),
-            Err(Errno::ENODEV) => Err(BusError::Gone { operation: "writing to it" }),
+            Err(Errno::ENODEV | Errno::EPIPE | Errno::ECONNRESET) => Err(BusError::Gone { operation: "writing to it" }),
             Err(error) => Err(BusError::Io { operation: operation(), source: error.into() }),
         }
     }
 
     /// The oldest byte; if there is none, one that comes in time.
-    pub(super) fn read(&self, patience: Duration) -> Result<Option<SerioByte>, BusError> {
+    pub(in crate::serio) fn read(&self, patience: Duration) -> Result<Option<SerioByte>, BusError> {
         let end = Instant::now() + patience.min(MOST_PATIENCE);
         let mut state = self.shared.state();
         loop {
@@ -101,7 +101,7 @@ impl Stream {
         }
     }
 
-    pub(super) fn announce(&self, event: Option<BorrowedFd<'_>>) -> Result<(), BusError> {
+    pub(in crate::serio) fn announce(&self, event: Option<BorrowedFd<'_>>) -> Result<(), BusError> {
         let kept = event.map(|event| event.try_clone_to_owned()).transpose();
         let kept = kept.map_err(|source| BusError::Io { operation: "dup of an eventfd".to_owned(), source })?;
         let mut state = self.shared.state();
