@@ -26,7 +26,8 @@ fn text_that_is_no_pci_address() {
 
 #[test]
 fn a_name_that_is_no_device() {
-    expect(&["serio:0"], &["serio:0", "usb:07a6:8511", "model:rtl8139"]);
+    expect(&["scsi:0"], &["scsi:0", "usb:07a6:8511", "serio:serio1", "model:rtl8139"]);
+    expect(&["serio-line:mouse"], &["serio-line:/PATH"]);
     expect(&["usb:1-1x"], &["1-1x", "usb:07a6:8511"]);
 }
 

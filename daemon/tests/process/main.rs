@@ -6,6 +6,7 @@ mod control;
 mod daemon;
 mod idle;
 mod journal;
+mod input;
 mod life;
 mod look;
 mod metrics;

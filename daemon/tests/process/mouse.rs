@@ -14,16 +14,16 @@ use crate::daemon::{Directory, udrvctl, wait_until};
 use crate::vfio_user::Server;
 
 /// The hand's socket.
-struct Hand {
+pub(crate) struct Hand {
     lines: BufReader<UnixStream>,
 }
 
 impl Hand {
-    fn reach(path: &Path) -> Hand {
+    pub(crate) fn reach(path: &Path) -> Hand {
         Hand { lines: BufReader::new(UnixStream::connect(path).expect("it listens")) }
     }
 
-    fn say(&mut self, line: &str) -> String {
+    pub(crate) fn say(&mut self, line: &str) -> String {
         self.lines.get_mut().write_all(format!("{line}\n").as_bytes()).expect("it listens");
         let mut answer = String::new();
         self.lines.read_line(&mut answer).expect("it answers");
@@ -87,9 +87,9 @@ fn a_hand_is_for_mice_and_mice_have_nothing_else() {
     std::fs::write(&there, "kept").expect("a file");
     let there = there.to_str().expect("text");
     for (model, options, why) in [
-        ("rtl8139", &["--hand", hand][..], "is no mouse: --hand is for mice"),
+        ("rtl8139", &["--hand", hand][..], "is no mouse: --hand and --line are for mice"),
         ("ens1371", &["--hand", hand], "is no mouse"),
-        ("psmouse", &["--line-rate", "100"], "is a mouse: of the options it has --hand alone"),
+        ("psmouse", &["--line-rate", "100"], "is a mouse: of the options it has --hand and --line alone"),
         ("psmouse", &["--pace", "50"], "is a mouse"),
         ("psmouse", &["--hand", there], there),
         ("psmouse", &["--hand", "/no/such/folder/hand"], "/no/such/folder/hand"),

@@ -31,7 +31,7 @@ impl Server {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("udrvctl starts");
         let mut line = String::new();
         BufReader::new(child.stdout.take().expect("a pipe")).read_line(&mut line).expect("a line");
-        for word in [&format!("model:{model}"), &format!("vfio-user:{}", socket.display())] {
+        for word in [&format!("model:{model}"), &format!(":{}", socket.display())] {
             assert!(line.contains(word), "{line}");
         }
         (Server { child, socket }, line)

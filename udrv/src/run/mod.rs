@@ -1,7 +1,7 @@
 //! A device that runs, whatever its class: entry points as transactions, the ladder, interrupts, commands.
 //!
 //! ```text
-//!   net/, sound/ (a Class) ──call──> run/ ──> transact.rs ──> [driver]
+//!   net/, sound/, input/ ────call──> run/ ──> transact.rs ──> [driver]
 //!        ^                            │
 //!        └── what to do with work, ───┘ recover, restart, serve, wait
 //!            what to replay
