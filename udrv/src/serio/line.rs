@@ -201,16 +201,13 @@ impl Line {
         let end = sent.saturating_add(patience);
         for _ in 0..MOST_KEPT {
             let Some(byte) = self.read_until(end)? else { break };
-            let in_time = byte.at <= end;
-            if in_time && byte.at >= sent && matches!(byte.value, ACK | RESEND | ERROR) {
+            // one that came before is data, though it is read only now
+            if byte.at >= sent && matches!(byte.value, ACK | RESEND | ERROR) {
                 self.broken = true;
                 return Ok(Some(byte.value));
             }
             data.push(byte.value);
             self.keep(byte);
-            if !in_time {
-                break;
-            }
         }
         self.broken = true;
         Ok(None)

@@ -369,21 +369,3 @@ fn a_port_that_goes_is_found_out_after_its_last_bytes() {
     assert!(matches!(port.read(LONG), Err(BusError::Gone { .. })));
     assert!(matches!(port.write(0xf4), Err(BusError::Gone { .. })));
 }
-
-#[test]
-fn of_more_than_is_kept_the_newest_are_dropped() {
-    let machine = Machine::new();
-    let mut port = machine.open("serio:serio1").unwrap();
-    let event = EventFd::from_flags(EfdFlags::empty()).unwrap();
-    port.announce(Some(event.as_fd())).unwrap();
-    let many: Vec<u8> = (0..4096 + 64_u32).map(|n| (n % 251) as u8).collect();
-    for piece in many.chunks(64) {
-        machine.mouse().write_all(piece).unwrap();
-        event.read().unwrap(); // waits until some of it has come; the rest does before the next piece
-    }
-    let heard: Vec<u8> =
-        std::iter::from_fn(|| port.read(Duration::from_millis(200)).unwrap()).map(|b| b.value).collect();
-    assert_eq!(heard, many[..4096]);
-    machine.mouse().write_all(&[9]).unwrap();
-    assert_eq!(port.read(LONG).unwrap().map(|byte| byte.value), Some(9), "and then there is room again");
-}

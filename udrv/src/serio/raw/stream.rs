@@ -194,3 +194,69 @@ impl State {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+
+    const LONG: Duration = Duration::from_secs(10);
+
+    fn stream() -> (Stream, UnixStream) {
+        let (node, device) = UnixStream::pair().unwrap();
+        node.set_nonblocking(true).unwrap();
+        (Stream::start(node.into()).unwrap(), device)
+    }
+
+    #[test]
+    fn of_more_than_is_kept_the_newest_are_dropped() {
+        let (stream, mut device) = stream();
+        let many: Vec<u8> = (0..5000_u32).map(|n| (n % 251) as u8).collect();
+        device.write_all(&many).unwrap();
+        let (all, since) = (many.len() as u64, Instant::now());
+        let come = || {
+            let state = stream.shared.state();
+            state.come.len() as u64 + state.dropped
+        };
+        while come() < all {
+            assert!(since.elapsed() < LONG);
+            std::thread::yield_now();
+        }
+        let heard: Vec<u8> =
+            std::iter::from_fn(|| stream.read(Duration::ZERO).unwrap()).map(|byte| byte.value).collect();
+        assert_eq!(heard, many[..MOST_KEPT]);
+        device.write_all(&[9]).unwrap();
+        assert_eq!(stream.read(LONG).unwrap().map(|byte| byte.value), Some(9), "and then there is room again");
+    }
+
+    #[test]
+    fn its_times_do_not_go_back_and_are_those_at_which_bytes_came() {
+        let (stream, mut device) = stream();
+        let mut last = Duration::ZERO;
+        for value in 0..200 {
+            let before = stream.now();
+            device.write_all(&[value]).unwrap();
+            let byte = stream.read(LONG).unwrap().unwrap();
+            assert_eq!(byte.value, value);
+            assert!(byte.at >= before.max(last) && byte.at <= stream.now());
+            last = byte.at;
+        }
+    }
+
+    #[test]
+    fn whoever_waits_for_one_that_goes_is_told_and_so_is_who_only_listens() {
+        let (stream, device) = stream();
+        let event = EventFd::from_flags(EfdFlags::empty()).unwrap();
+        stream.announce(Some(event.as_fd())).unwrap();
+        let patience = Duration::MAX;
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| stream.read(patience));
+            drop(device);
+            assert!(matches!(waiting.join().unwrap(), Err(BusError::Gone { .. })));
+        });
+        assert_eq!(event.read().unwrap(), 1);
+        assert!(matches!(stream.write(0xf4), Err(BusError::Gone { .. })));
+    }
+}
