@@ -59,14 +59,44 @@ pub fn of_client() -> PathBuf {
     if foreign { system } else { own }
 }
 
-/// Makes it, if it is not there. It must be this user's, or root's.
+/// Makes it, if it is not there. One that nobody has chosen must be this user's, or root's: where it is is known to everybody.
 ///
 /// # Errors
 /// [`DirectoryError`].
 pub fn prepare(path: &Path) -> Result<(), DirectoryError> {
+    prepare_chosen(path, std::env::var_os("UDRV_RUNTIME_DIR").is_some())
+}
+
+fn prepare_chosen(path: &Path, chosen: bool) -> Result<(), DirectoryError> {
     let io = |source| DirectoryError::Io { path: path.to_owned(), source };
     std::fs::DirBuilder::new().recursive(true).mode(0o755).create(path).map_err(io)?;
-    let owner = std::fs::metadata(path).map_err(io)?.uid();
+    // of the link, if it is one
+    let owner = std::fs::symlink_metadata(path).map_err(io)?.uid();
     let is_ours = Uid::from_raw(owner).is_root() || owner == geteuid().as_raw();
-    if is_ours { Ok(()) } else { Err(DirectoryError::Foreign { path: path.to_owned(), owner }) }
+    if is_ours || chosen { Ok(()) } else { Err(DirectoryError::Foreign { path: path.to_owned(), owner }) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn somebody_elses_is_refused_unless_it_was_chosen() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a/b");
+        prepare_chosen(&path, false).unwrap();
+        prepare_chosen(&path, false).unwrap();
+        let file = directory.path().join("file");
+        std::fs::write(&file, "").unwrap();
+        let error = prepare_chosen(&file.join("x"), false).unwrap_err().to_string();
+        assert!(error.contains("Not a directory") && error.contains("UDRV_RUNTIME_DIR"), "{error}");
+        if !geteuid().is_root() {
+            println!("skipped: only root can give a directory away");
+            return;
+        }
+        nix::unistd::chown(&path, Some(Uid::from_raw(65_534)), None).unwrap();
+        let error = prepare_chosen(&path, false).unwrap_err().to_string();
+        assert!(error.contains("belongs to user 65534"), "{error}");
+        prepare_chosen(&path, true).unwrap();
+    }
 }

@@ -98,8 +98,6 @@ fn respond(line: &[u8], peer: &Peer, trace: &Trace, ask: &mut impl FnMut(Command
 /// What a request costs the device's thread.
 fn cost(request: &Request) -> u32 {
     match request {
-        // some hundred reports are copied
-        Request::Faults { .. } => 4,
         // some hundred registers are read, each a system call perhaps
         Request::Regs { live: true } => 100,
         _ => 1,

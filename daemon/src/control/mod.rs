@@ -22,7 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use nix::unistd::{Gid, Group};
-use udrv::run::Commander;
+use udrv::run::{Answer, Commander};
 
 use self::converse::{answer, converse, error};
 use self::pace::Pace;
@@ -33,6 +33,8 @@ use crate::trace::Trace;
 
 /// A client that is silent for so long is gone.
 const SILENCE: Duration = Duration::from_secs(30);
+/// Fault reports that are copied in the time of a cheap request.
+const REPORTS: u32 = 16;
 /// Until the next client, after one could not be had: where there are no descriptors left there will be none at once.
 const AFTER_ERROR: Duration = Duration::from_millis(100);
 /// The group that may look, where there is one of this name.
@@ -240,7 +242,11 @@ fn serve_client(stream: &UnixStream, peer: &Peer, pace: &Pace, trace: &Trace, co
     stream.set_write_timeout(Some(SILENCE))?;
     converse(stream, stream, peer, trace, |command, cost| {
         pace.wait(cost);
-        commander.ask(command)
+        let answer = commander.ask(command);
+        if let Some(Answer::Faults(reports)) = &answer {
+            pace.owe(reports.len() as u32 / REPORTS);
+        }
+        answer
     })
 }
 

@@ -26,6 +26,11 @@ impl Pace {
         }
     }
 
+    /// A request has cost so much more than was known before: who comes next waits for it.
+    pub(super) fn owe(&self, cost: u32) {
+        self.take(cost, Instant::now());
+    }
+
     fn take(&self, cost: u32, now: Instant) -> Duration {
         let mut bucket = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (tokens, since) = *bucket;

@@ -8,6 +8,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
+use udrv::input::InputStatus;
 use udrv::net::NetStatus;
 use udrv::run::{ClassStatus, Status};
 use udrv::sound::SoundStatus;
@@ -26,6 +27,9 @@ pub(super) fn of(status: &Status) -> String {
     }
     if let ClassStatus::Sound(sound) = &status.class {
         page.sound(sound);
+    }
+    if let ClassStatus::Input(input) = &status.class {
+        page.input(input);
     }
     let mut text = String::new();
     // writing to a string does not fail
@@ -153,6 +157,15 @@ impl Page {
         self.gauge("link_up", "There is a link", net.link_up.into());
         self.gauge("link_megabits", "Its speed in Mbit/s, while there is one", net.link_speed.into());
         self.gauge("mtu_bytes", "MTU of the interface", net.mtu.into());
+    }
+
+    fn input(&mut self, input: &InputStatus) {
+        let c = &input.counters;
+        self.counter("input_reports", "Reports of the device that were handed up", c.reports);
+        self.counter("input_events", "Those that changed something, and what else applications were told", c.events);
+        self.counter("input_bytes_dropped", "Bytes of the device that were of no use", c.bytes_dropped);
+        self.counter("input_out_of_step", "Times that the device was out of step", c.out_of_step);
+        self.counter("input_reconnects", "Times that it was reset or plugged in, and set up again", c.reconnects);
     }
 
     fn sound(&mut self, sound: &SoundStatus) {

@@ -146,6 +146,18 @@ fn a_trace_has_each_access_of_a_call_and_what_puts_it_back() {
     }
 }
 
+/// Also what is done to stop the device.
+#[test]
+fn a_trace_is_whole_when_the_daemon_ends() {
+    let directory = Directory::new();
+    let mut daemon = Daemon::start(&directory, &["--endpoint", "socket"]);
+    let file = directory.0.join("trace.pcap");
+    told(&directory, &["trace", "start", "model:rtl8139", file.to_str().expect("a plain name")]);
+    assert_eq!(daemon.end(nix::sys::signal::Signal::SIGTERM).code(), Some(0));
+    let packets = packets(&std::fs::read(&file).expect("the file"));
+    assert!(packets.iter().any(|p| p.entry == "quiesce" && p.write), "{packets:?}");
+}
+
 #[test]
 fn a_trace_ends_when_its_file_is_full() {
     let directory = Directory::new();

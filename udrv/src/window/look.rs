@@ -26,7 +26,7 @@ impl Window {
         let count = self.registers.len();
         let one = |index: usize| {
             let register = self.registers[index];
-            let readable = live && !matches!(register.kind, Kind::ReadClears | Kind::WriteOnly);
+            let readable = live && changes_nothing(register.kind);
             RegisterStatus {
                 name: register.to_string(),
                 offset: register.offset,
@@ -48,5 +48,14 @@ impl Window {
         let ((transaction, entry), width) = (self.call, width.bytes() as u8);
         let (at, undo) = (SystemTime::now(), self.undoing);
         tracer.note(Access { at, transaction, entry, write, undo, register: name, element, offset, width, value });
+    }
+}
+
+/// Whether reading a register of this kind leaves the device as it was.
+fn changes_nothing(kind: Kind) -> bool {
+    match kind {
+        Kind::Config | Kind::DmaAddress | Kind::ReadOnly | Kind::WriteOneClears => true,
+        Kind::Doorbell | Kind::Tail | Kind::Command => true,
+        Kind::ReadClears | Kind::Fifo | Kind::WriteOnly => false,
     }
 }

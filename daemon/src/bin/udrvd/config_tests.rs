@@ -119,7 +119,7 @@ fn each_mistake_is_told_with_its_place_and_what_was_expected() {
     }
     let message = wrong("mtu = 1500\n");
     assert!(message.starts_with("F: ") && message.to_lowercase().contains("<device>"), "{message}");
-    let message = wrong("device = \"serio:0\"\n");
+    let message = wrong("device = \"scsi:0\"\n");
     assert!(message.starts_with("F:1:10: ") && message.contains("model:rtl8139"), "{message}");
     // the first one, as they stand there
     assert!(wrong("zz = 1\naa = 1\n").starts_with("F:1:1: "), "the first in the file");

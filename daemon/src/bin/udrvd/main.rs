@@ -105,7 +105,7 @@ fn drive(run: &Run, words: Vec<OsString>, matches: ArgMatches) -> Result<(), Box
     if let Some(metrics) = &metrics {
         metrics.serve(commander.clone())?;
     }
-    control.serve(commander, trace)?;
+    control.serve(commander, trace.clone())?;
     let _hand = run.input.hand(device.mouse, &name)?;
     // a socket's other end is kept open as long as the device runs
     let _peer;
@@ -121,6 +121,7 @@ fn drive(run: &Run, words: Vec<OsString>, matches: ArgMatches) -> Result<(), Box
     service::ready(&status);
     let ran = running.run(&inbox);
     service::stopping();
+    trace.stop();
     ran?;
     tracing::info!(device = name, "stopped");
     Ok(())
