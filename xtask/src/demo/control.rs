@@ -103,13 +103,14 @@ impl Control {
     }
 
     /// Injects a fault, makes the call if it is one by call, and waits for its report and for work (`then`, in words) that goes
-    /// through after it. `before`: faults so far.
+    /// through after it; `meanwhile` is done at each look. `before`: faults so far.
     pub(super) fn strike(
         &mut self,
         injection: &Injection,
         before: u64,
         then: &str,
         patience: Duration,
+        mut meanwhile: impl FnMut() -> Result<()>,
     ) -> Result<Report> {
         self.inject(injection, 1)?;
         if injection.by_call {
@@ -117,6 +118,7 @@ impl Control {
         }
         let what = || format!("the report of the fault, and {then} after it");
         wait::until(what, patience, || {
+            meanwhile()?;
             let reports = self.faults(before)?;
             let (injected, others): (Vec<Report>, Vec<Report>) = reports.into_iter().partition(|r| r.is_of(injection));
             if let Some(other) = others.first() {

@@ -60,8 +60,18 @@ impl Hand {
         Ok(())
     }
 
+    /// Moves it a little, to and fro, behind all that it does: for who waits for a report. On a machine that lets mouse or udrvd wait
+    /// for long a leg may be over in a single one.
+    pub(super) fn fidget(&mut self) -> Result<()> {
+        self.does("move 2 2 30").and_then(|()| self.does("move -2 -2 30"))
+    }
+
     /// Marks the end of a leg.
     pub(super) fn mark(&mut self) -> Result<()> {
+        // of a leg in which the mouse counted more coarsely for a while less than a count may be left: it comes with the next
+        for line in ["move 1 1 20", "move -1 -1 20"] {
+            self.does(line)?;
+        }
         let rest = format!("move 0 0 {REST_MS}");
         for line in [&rest, &format!("press {MARK}"), &rest, &format!("release {MARK}"), &rest] {
             self.does(line)?;
@@ -69,11 +79,21 @@ impl Hand {
         Ok(())
     }
 
+    /// Times that the mouse was reset, and whether it reports.
+    pub(super) fn state(&mut self) -> Result<(u64, bool)> {
+        let resets = value(&self.say("counters")?, "resets")?;
+        Ok((resets, self.say("settings")?.contains("enabled yes")))
+    }
+
     /// Bytes that the mouse has been sent.
     pub(super) fn bytes_to_mouse(&mut self) -> Result<u64> {
-        let counters = self.say("counters")?;
-        let mut words = counters.split_whitespace();
-        let value = words.by_ref().find(|word| *word == "from-host").and_then(|_| words.next()?.parse().ok());
-        value.ok_or_else(|| Error::Wrong(format!("the hand's counters are not understood: {counters}")))
+        value(&self.say("counters")?, "from-host")
     }
+}
+
+/// The number behind a name.
+fn value(counters: &str, name: &str) -> Result<u64> {
+    let mut words = counters.split_whitespace();
+    let value = words.by_ref().find(|word| *word == name).and_then(|_| words.next()?.parse().ok());
+    value.ok_or_else(|| Error::Wrong(format!("the hand's counters are not understood: {counters}")))
 }

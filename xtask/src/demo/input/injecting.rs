@@ -20,6 +20,9 @@ use super::{
 /// How long a fault may take to be reached, and the mouse to report after it; and a leg to be walked.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// A leg is over by then.
+const FIDGET: Duration = Duration::from_millis(300);
+
 /// Nothing of a status is looked at that is the class's own.
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct Any {}
@@ -65,11 +68,25 @@ pub(super) fn inject(plan: &[Injection], legs: &[Leg], mut party: Party<'_>) -> 
     done
 }
 
+/// Has the hand fidget now and then, for as long as it is waited for.
+fn fidget(hand: &mut Hand) -> impl FnMut() -> Result<()> {
+    let mut last = Instant::now();
+    move || {
+        if last.elapsed() < FIDGET {
+            return Ok(());
+        }
+        last = Instant::now();
+        hand.fidget()
+    }
+}
+
 /// Waits for so many reports more.
-pub(super) fn let_walk(record: &mut Record, reports: u64) -> Result<()> {
+pub(super) fn let_walk(hand: &mut Hand, record: &mut Record, reports: u64) -> Result<()> {
     let goal = record.reports() + reports;
     let what = || format!("{reports} reports of the mouse");
+    let mut fidget = fidget(hand);
     wait::until(what, PATIENCE, || {
+        fidget()?;
         record.follow()?;
         Ok((record.reports() >= goal).then_some(()))
     })
@@ -89,8 +106,9 @@ fn one(injection: &Injection, leg: &Leg, party: &mut Party<'_>) -> Result<(Fault
     let before: Status = party.control.status()?;
     let bytes = party.hand.bytes_to_mouse()?;
     party.hand.walk(leg)?;
-    let_walk(party.record, injection.after)?;
-    let report = party.control.strike(injection, before.faults, "a report", PATIENCE)?;
+    let_walk(party.hand, party.record, injection.after)?;
+    let fidget = fidget(party.hand);
+    let report = party.control.strike(injection, before.faults, "a report", PATIENCE, fidget)?;
     let bytes = party.hand.bytes_to_mouse()? - bytes;
     let struck = party.record.place();
     let seen = end_of_leg(party.hand, party.record)?;

@@ -45,7 +45,7 @@ pub(super) fn try_all(mouse: &Mouse<'_>, hand: &mut Hand, legs: &[Leg]) -> Resul
         }
         let began = record.place();
         hand.walk(leg)?;
-        let_walk(&mut record, BEFORE)?;
+        let_walk(hand, &mut record, BEFORE)?;
         let injection = Injection { entry: "interrupt", fault, point: "middle", by_call: false, after: 0 };
         // the mouse may reach it before the answer is written, and then there is none
         let mut armed = Some(control.inject(&injection, 1));
@@ -62,8 +62,12 @@ pub(super) fn try_all(mouse: &Mouse<'_>, hand: &mut Hand, legs: &[Leg]) -> Resul
         died.struck.extend(died.points.last());
         // one that lives on has memory that is not as it was
         daemon.kill();
+        let (resets, _) = hand.state()?;
         (daemon, record) = start(&format!("-after-{fault}"))?;
         control = daemon.connect(HANGS)?;
+        // what marks the end of the leg must not come before
+        let what = || "reports of the mouse for another udrvd".to_owned();
+        wait::until(what, PATIENCE, || Ok(matches!(hand.state()?, (now, true) if now > resets).then_some(())))?;
         let seen = end_of_leg(hand, &mut record)?;
         let missing = (0..2).map(|axis| (leg.by[axis] - walked[axis] - seen.by[axis]).unsigned_abs()).sum();
         let silent_ms = ended.elapsed().as_secs_f64() * 1e3;

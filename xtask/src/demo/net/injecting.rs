@@ -66,7 +66,7 @@ fn one(injection: &Injection, control: &mut Control, streams: &Streams, epoch: I
     )?;
 
     let before: Status = control.status()?;
-    let report = control.strike(injection, before.faults, "a frame", PATIENCE)?;
+    let report = control.strike(injection, before.faults, "a frame", PATIENCE, || Ok(()))?;
     let after: Status = control.status()?;
     let elapsed = epoch.elapsed();
     done.canary_intact &= after.canary_intact;

@@ -110,7 +110,7 @@ fn one(injection: &Injection, control: &mut Control, waiting: Waiting, done: &mu
     let (before, beginning) = played(control, injection.after)?;
     charge_xruns(done, before.class.stream()?.xruns);
     let waited = waiting.until_now();
-    let report = control.strike(injection, before.faults, "a period", PATIENCE)?;
+    let report = control.strike(injection, before.faults, "a period", PATIENCE, || Ok(()))?;
     let after: Status = control.status()?;
     let waited = waiting.until_now().saturating_sub(waited);
     done.canary_intact &= after.canary_intact;
