@@ -11,8 +11,7 @@ use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use evdev::uinput::VirtualDevice;
-use evdev::{AttributeSet, BusType, EventType, InputId, KeyCode, PropType, RelativeAxisCode, SynchronizationCode};
+use evdev::{BusType, EventType, KeyCode, PropType, RelativeAxisCode, SynchronizationCode};
 use udrv_driver::Buttons;
 use zerocopy::{Immutable, IntoBytes};
 
@@ -22,8 +21,8 @@ use super::{Frame, InputEndpoint, InputEndpointError, KEPT, NAMES, Pointer, Show
 const NODE: &str = "/dev/uinput";
 /// Where they are to be seen.
 const SYSFS: &str = "/sys/devices/virtual/input";
-/// The longest name, bytes: `UINPUT_MAX_NAME_SIZE` without its NUL, and without a last one that the library keeps free.
-const LONGEST_NAME: usize = 78;
+/// The longest name, bytes: `UINPUT_MAX_NAME_SIZE` without its NUL.
+const LONGEST_NAME: usize = 79;
 /// Vendor of PS/2 devices, and which of them it is, as Linux's psmouse counts its protocols: bare, with a wheel, with five buttons.
 const VENDOR: u16 = 2;
 /// See [`VENDOR`].
@@ -106,18 +105,19 @@ impl Shape {
         }
     }
 
-    fn make(&self) -> io::Result<OwnedFd> {
-        let phys = CString::new(self.phys.as_str())?;
-        let device = VirtualDevice::builder()?
-            .name(&self.name)
-            .input_id(InputId::new(BusType::BUS_I8042, VENDOR, self.product(), 0))
-            .with_phys(&phys)?
-            .with_keys(&self.key_codes().collect::<AttributeSet<_>>())?
-            .with_relative_axes(&self.axis_codes().collect::<AttributeSet<_>>())?
-            .with_properties(&AttributeSet::from_iter([PropType::POINTER]))?
-            .build()?;
-        // the device is there for as long as one of the two is open
-        device.as_fd().try_clone_to_owned()
+    fn make(&self) -> io::Result<File> {
+        let file = File::options().read(true).write(true).open(NODE)?;
+        let (name, phys) = (CString::new(self.name.as_str())?, CString::new(self.phys.as_str())?);
+        let making = sys::Making {
+            name: &name,
+            phys: &phys,
+            id: [BusType::BUS_I8042.0, VENDOR, self.product(), 0],
+            keys: &mut self.keys().into_iter(),
+            axes: &mut self.axes().into_iter(),
+            properties: &mut self.properties().into_iter(),
+        };
+        sys::make(&file, making)?;
+        Ok(file)
     }
 }
 
@@ -188,11 +188,11 @@ impl InputEndpoint for Uinput {
             self.device = Some(device);
             return Ok(Shown::Adopted);
         }
-        let fd = shape.make().map_err(refused)?;
-        let sysname = sys::sysname(fd.as_fd());
+        let file = shape.make().map_err(refused)?;
+        let sysname = sys::sysname(file.as_fd());
         let sysname = sysname
             .map_err(|source| InputEndpointError::System { operation: "asking for the device's name", source })?;
-        self.device = Some(Device { file: fd.into(), shape, shown_as: event_node(&sysname) });
+        self.device = Some(Device { file, shape, shown_as: event_node(&sysname) });
         Ok(Shown::New)
     }
 
@@ -265,7 +265,7 @@ fn check_name(name: &str) -> Result<(), InputEndpointError> {
     let wrong = |why| Err(InputEndpointError::BadName { name: name.to_owned(), why });
     match name {
         "" => wrong("it is empty"),
-        name if name.len() > LONGEST_NAME => wrong("it is longer than 78 bytes"),
+        name if name.len() > LONGEST_NAME => wrong("it is longer than 79 bytes"),
         name if name.chars().any(char::is_control) => wrong("it has control characters in it"),
         _ => Ok(()),
     }
@@ -341,11 +341,11 @@ mod tests {
 
     #[test]
     fn what_cannot_be_a_name_is_refused_with_a_way_out() {
-        for name in ["", &"x".repeat(79), "a\nb", "a\0b"] {
+        for name in ["", &"x".repeat(80), "a\nb", "a\0b"] {
             let error = Uinput::open(Some(name.to_owned()), None).expect_err(name).to_string();
             assert!(error.contains("--uinput NAME"), "{error}");
         }
-        assert!(check_name(&"x".repeat(78)).is_ok());
+        assert!(check_name(&"x".repeat(79)).is_ok());
         let long = Shape::of(Some(&"ä".repeat(60)), &Pointer { driver: "t", device: "d", info: info() });
         assert!(long.name.len() <= LONGEST_NAME);
     }
