@@ -1,0 +1,127 @@
+//! `bind` and `unbind`: the same plan, shown, and carried out.
+
+use serde_json::json;
+use udrv_daemon::system::System;
+use udrv_daemon::system::address::Address;
+use udrv_daemon::system::bind::{BindError, Change, Options, Plan};
+
+use crate::exit::{Exit, Failure};
+use crate::output::{print, print_json};
+
+/// Give a device to user space: a PCI function to vfio-pci, a PS/2 port to serio_raw. If it fails, all is as it was.
+///
+/// A card that holds the default route or an address is refused, and so is a device that no driver here drives.
+#[derive(Debug, clap::Args)]
+pub(crate) struct BindArgs {
+    #[command(flatten)]
+    common: Common,
+    /// Take it although it carries something, or no driver here drives it.
+    #[arg(long)]
+    force: bool,
+}
+
+/// Give a device back to the kernel's driver. Refused while a process has it open.
+#[derive(Debug, clap::Args)]
+pub(crate) struct UnbindArgs {
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Debug, clap::Args)]
+struct Common {
+    /// The device, as `udrvctl list` shows it.
+    device: Address,
+    /// For the next starts of the machine too: written to, or taken out of, /etc/driverctl.d, for driverctl.
+    #[arg(long)]
+    persist: bool,
+    /// Show what would be done, and do nothing.
+    #[arg(long)]
+    dry_run: bool,
+}
+
+impl BindArgs {
+    pub(crate) fn run(&self, json: bool) -> Result<Exit, Failure> {
+        let options = Options { persist: self.common.persist, force: self.force };
+        let system = System::default();
+        let plan = system.plan_bind(&self.common.device, options)?;
+        self.common.run(&system, plan, json)
+    }
+}
+
+impl UnbindArgs {
+    pub(crate) fn run(&self, json: bool) -> Result<Exit, Failure> {
+        let system = System::default();
+        let options = Options { persist: self.common.persist, force: false };
+        let plan = system.plan_unbind(&self.common.device, options)?;
+        self.common.run(&system, plan, json)
+    }
+}
+
+impl Common {
+    fn run(&self, system: &System, plan: Plan, json: bool) -> Result<Exit, Failure> {
+        if !json {
+            print(&group(&plan))?;
+        }
+        let (steps, members) = (plan.steps.iter().map(ToString::to_string).collect::<Vec<_>>(), plan.group.clone());
+        if self.dry_run && plan.refusals.is_empty() {
+            match json {
+                true => print_json(&json!({
+                    "device": plan.device, "was": plan.was, "driver": null, "dry_run": true, "steps": steps,
+                    "group": members, "warnings": plan.warnings,
+                }))?,
+                false => print(&listed(&steps, &plan.warnings))?,
+            }
+            return Ok(Exit::Done);
+        }
+        let change = system.carry_out(plan)?;
+        match json {
+            true => print_json(&json!({
+                "device": change.device, "was": change.was, "driver": change.driver, "dry_run": false, "steps": steps,
+                "group": members, "warnings": change.warnings,
+            }))?,
+            false => print(&told(&change))?,
+        }
+        Ok(Exit::Done)
+    }
+}
+
+/// The whole group, before anything is done.
+fn group(plan: &Plan) -> String {
+    let Some(group) = &plan.group else { return String::new() };
+    let mark = |device: &str| if device == plan.device { "  <-" } else { "" };
+    let members = group.members.iter().map(|member| format!("  {member}{}\n", mark(&member.device)));
+    format!("IOMMU group {}:\n{}", group.number, members.collect::<String>())
+}
+
+fn listed(steps: &[String], warnings: &[String]) -> String {
+    let steps = match steps {
+        [] => "nothing to do\n".to_owned(),
+        steps => format!("would do:\n{}", steps.iter().map(|step| format!("  {step}\n")).collect::<String>()),
+    };
+    steps + &warned(warnings)
+}
+
+fn told(change: &Change) -> String {
+    let name = |driver: &Option<String>| driver.clone().unwrap_or_else(|| "no driver".to_owned());
+    let (was, now) = (name(&change.was), name(&change.driver));
+    let line = if was == now { format!("with {now} already") } else { format!("with {now} now, was with {was}") };
+    format!("{}: {line}\n{}", change.device, warned(&change.warnings))
+}
+
+fn warned(warnings: &[String]) -> String {
+    warnings.iter().map(|warning| format!("warning: {warning}\n")).collect()
+}
+
+impl From<BindError> for Failure {
+    fn from(error: BindError) -> Failure {
+        let exit = match &error {
+            BindError::NoDevice(_) => Exit::NoDevice,
+            BindError::NotForThis(_) => Exit::Usage,
+            BindError::Refused(_) => Exit::Refused,
+            BindError::NoPermission(_) => Exit::NoPermission,
+            BindError::NotPossible(_) | BindError::Undone { .. } => Exit::Failed,
+            BindError::LeftChanged { .. } => Exit::LeftChanged,
+        };
+        Failure::new(exit, error.to_string())
+    }
+}
