@@ -1,8 +1,8 @@
 //! What sysfs and `/dev/vfio` say about a function before anything is opened.
 //!
 //! Reads only. The root is injectable so that every diagnosis is tested on a tree in a temporary folder. Binding a
-//! driver is not done here: it needs root, and whoever runs the daemon should see it done (the errors give the
-//! commands, `udrvctl bind` runs them).
+//! driver is not done here: it needs root, and whoever runs the daemon should see it done (the errors name `udrvctl
+//! bind`, which does it).
 
 use std::fmt;
 use std::fs;

@@ -38,6 +38,7 @@ mod process;
 mod qemu;
 mod served;
 pub(crate) mod sound;
+pub(crate) mod tool;
 mod tools;
 mod vhci;
 
@@ -50,6 +51,8 @@ use std::{
 };
 
 use clap::Subcommand;
+
+use crate::cargo;
 
 use self::{error::Doing, initramfs::Initramfs, packages::Cache, qemu::Run, tools::Tools};
 pub(crate) use self::{
@@ -93,6 +96,7 @@ enum Scenario {
     Aloop(aloop::Args),
     Ens1371(sound::Args),
     Psmouse(input::Args),
+    Udrvctl(tool::Args),
     #[command(flatten)]
     Nic(nic::Scenario),
 }
@@ -107,6 +111,7 @@ pub(crate) fn main(args: Args) -> ExitCode {
         Scenario::Aloop(args) => aloop::run(&args),
         Scenario::Ens1371(args) => sound::run(&args),
         Scenario::Psmouse(args) => input::run(&args),
+        Scenario::Udrvctl(args) => tool::run(&args),
         Scenario::Nic(scenario) => nic::run(&scenario),
     };
     match code {
@@ -195,6 +200,22 @@ impl Guest {
         self.program_at(host_path, &format!("{}/{name}", initramfs::PROGRAMS))
     }
 
+    /// Puts udrvctl into it, built for release.
+    ///
+    /// # Errors
+    /// It cannot be built.
+    pub(crate) fn udrvctl(self) -> Result<Self> {
+        // with the judge, as other scenarios have it: another set of packages is another set of features, built anew
+        let built = cargo::release_programs(&["udrv-daemon", "udrv-judge"], &["udrvctl"]).map_err(|failure| {
+            Error::Program {
+                program: "the build of udrvctl".to_owned(),
+                status: failure.to_string(),
+                stderr: String::new(),
+            }
+        })?;
+        Ok(built.into_iter().fold(self, Guest::program))
+    }
+
     /// Puts a program of the host, with its libraries, at a path in the guest. Any other file will do too.
     pub(crate) fn program_at(mut self, host_path: impl Into<PathBuf>, guest_path: &str) -> Self {
         self.programs.push((host_path.into(), guest_path.to_owned()));
@@ -269,7 +290,8 @@ impl Guest {
         self
     }
 
-    /// Gives the machine an IOMMU and loads what VFIO needs for PCI devices. Bind them with `bind_vfio` of `lib.sh`.
+    /// Gives the machine an IOMMU and loads what VFIO needs for PCI devices. Bind them with `bind_vfio` of `lib.sh`, which
+    /// calls udrvctl.
     pub(crate) fn vfio(self) -> Self {
         // The second one no symbol asks for: the kernel would have modprobe load it, and there is none in the guest.
         self.iommu().module("vfio-pci").module("vfio_iommu_type1")

@@ -36,7 +36,7 @@ impl System {
         }
         if needs.serio || !needs.only {
             checks.extend(self.check_module("serio_raw", "serio-raw", needs.serio, "a PS/2 mouse"));
-            checks.push(self.check_module_and_node("uinput", "uinput", "dev/uinput", needs.serio, "a mouse's events"));
+            checks.push(self.check_module_and_node("uinput", "uinput", "dev/uinput", needs.serio, "an input device"));
         }
         checks
     }
