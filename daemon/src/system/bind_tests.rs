@@ -234,6 +234,10 @@ fn what_is_not_there_or_cannot_be_is_told_apart() {
     tree.kernel.denied.borrow_mut().push("driver_override");
     let error = bind(&tree, DEVICE, Options::default()).unwrap_err();
     assert!(matches!(&error, BindError::NoPermission(_)) && error.to_string().contains("sudo"), "{error}");
+    tree.kernel.denied.borrow_mut().clear();
+    tree.write("etc/driverctl.d/pci-0000:00:09.0", "vfio-pci\n");
+    tree.kernel.denied.borrow_mut().push("etc/driverctl.d");
+    assert!(matches!(bind(&tree, DEVICE, PERSIST), Err(BindError::NoPermission(_))));
     assert!(tree.kernel.log.borrow().is_empty());
 }
 

@@ -86,6 +86,27 @@ fn a_machine_that_is_ready_has_nothing_to_mend() {
     assert_eq!(of_device, 7);
 }
 
+/// The page has every check by its name.
+#[test]
+fn the_checks_are_in_the_docs() {
+    const PAGE: &str = include_str!("../../../docs/udrvctl.md");
+    let tree = ready();
+    tree.pci(NIC, "10ec:8139", 0x02_0000, Some("8139cp"), Some(7));
+    tree.write("sys/bus/pci/devices/0000:00:04.0/net/eth0/ifindex", "2\n");
+    tree.address("eth0", "192.0.2.1");
+    tree.write("sys/kernel/iommu_groups/7/reserved_regions", "0x7b800000 0x7b80ffff direct\n");
+    tree.write("sys/module/vfio/parameters/enable_unsafe_noiommu_mode", "Y\n");
+    tree.write("sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts", "Y\n");
+    let reports = [
+        tree.system().doctor(None, &tree.path("run")).unwrap(),
+        Tree::new().system().doctor(None, &tree.path("run")).unwrap(),
+        doctor(&ready(), DEVICE),
+    ];
+    for check in reports.iter().flat_map(|report| &report.checks) {
+        assert!(PAGE.contains(&format!("`{}`", check.check)), "{} is not in docs/udrvctl.md", check.check);
+    }
+}
+
 #[test]
 fn each_fault_of_the_machine_is_found_with_its_mend() {
     use Verdict::{Failure, Ok, Warning};

@@ -1,6 +1,9 @@
 //! `bind` and `unbind`: the same plan, shown, and carried out.
 
+use std::sync::Arc;
+
 use serde_json::json;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use udrv_daemon::system::System;
 use udrv_daemon::system::address::Address;
 use udrv_daemon::system::bind::{BindError, Change, Options, Plan};
@@ -72,6 +75,11 @@ impl Common {
                 false => print(&listed(&steps, &plan.warnings))?,
             }
             return Ok(Exit::Done);
+        }
+        // half-way the device is nobody's: the steps take milliseconds, and Ctrl-C waits for them
+        for signal in [SIGINT, SIGTERM, SIGHUP] {
+            let kept = signal_hook::flag::register(signal, Arc::default());
+            kept.map_err(|error| Failure::failed(format!("signal {signal} cannot be kept: {error}")))?;
         }
         let change = system.carry_out(plan)?;
         match json {

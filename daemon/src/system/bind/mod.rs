@@ -44,7 +44,7 @@ pub enum BindError {
     #[error("{0}")]
     Refused(String),
     /// The files of sysfs are root's.
-    #[error("{0} cannot be written: only root changes which driver has a device; use sudo")]
+    #[error("{} cannot be written: only root changes which driver has a device; use sudo", .0.display())]
     NoPermission(PathBuf),
     /// The machine lacks something. Nothing was changed.
     #[error("{0}")]
@@ -136,6 +136,18 @@ pub enum Step {
     },
 }
 
+impl Step {
+    /// The file or folder that has to be open to us for it, if it is there yet: `driver/unbind` comes and goes, and is as the
+    /// device's other files.
+    fn touches(&self) -> Option<&Path> {
+        match self {
+            Step::Write { file, .. } => Some(file.as_path()).filter(|file| file.exists()),
+            Step::Save { file, .. } | Step::Forget { file } => file.ancestors().skip(1).find(|folder| folder.exists()),
+            Step::Load(_) | Step::LoadFor { .. } => None,
+        }
+    }
+}
+
 /// The step as a person would type it.
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -213,12 +225,9 @@ impl System {
         if !plan.refusals.is_empty() {
             return Err(BindError::Refused(format!("{}: {}", plan.device, plan.refusals.join("; "))));
         }
-        let writes = plan.steps.iter().find_map(|step| match step {
-            Step::Write { file, .. } => Some(file),
-            _ => None,
-        });
-        if let Some(file) = writes.filter(|file| !self.kernel.may_use(file)) {
-            return Err(BindError::NoPermission(file.clone()));
+        let touched = plan.steps.iter().filter_map(Step::touches);
+        if let Some(file) = touched.into_iter().find(|file| !self.kernel.may_use(file)) {
+            return Err(BindError::NoPermission(file.to_owned()));
         }
         let before = self.state(&plan.address);
         let done = plan.steps.iter().try_for_each(|step| self.take(step, &plan.address));
