@@ -18,7 +18,7 @@
 //! ```
 //!
 //! Scripts run under busybox's sh with the helpers of `lib.sh`. This is not a distribution: no systemd, no udev, and
-//! no module is loaded on demand: name each.
+//! no module is loaded on demand: name each. [`Guest::systemd`] is one, and takes ten seconds longer to boot.
 
 pub(crate) mod aloop;
 pub(crate) mod cards;
@@ -39,6 +39,7 @@ mod qemu;
 mod served;
 pub(crate) mod sound;
 pub(crate) mod tool;
+pub(crate) mod systemd;
 mod tools;
 mod vhci;
 
@@ -55,6 +56,7 @@ use clap::Subcommand;
 use crate::cargo;
 
 use self::{error::Doing, initramfs::Initramfs, packages::Cache, qemu::Run, tools::Tools};
+use self::{error::Doing, initramfs::Initramfs, kernel::Unpacked, packages::Cache, qemu::Run, tools::Tools};
 pub(crate) use self::{
     error::{Error, Result},
     kernel::Kernel,
@@ -97,6 +99,7 @@ enum Scenario {
     Ens1371(sound::Args),
     Psmouse(input::Args),
     Udrvctl(tool::Args),
+    Systemd(systemd::Args),
     #[command(flatten)]
     Nic(nic::Scenario),
 }
@@ -112,6 +115,7 @@ pub(crate) fn main(args: Args) -> ExitCode {
         Scenario::Ens1371(args) => sound::run(&args),
         Scenario::Psmouse(args) => input::run(&args),
         Scenario::Udrvctl(args) => tool::run(&args),
+        Scenario::Systemd(args) => systemd::run(&args),
         Scenario::Nic(scenario) => nic::run(&scenario),
     };
     match code {
@@ -142,6 +146,7 @@ pub(crate) struct Guest {
     echo: bool,
     newer_qemu: bool,
     alsa: bool,
+    systemd: bool,
     memory: u32,
     processors: u32,
     timeout: Duration,
@@ -167,6 +172,7 @@ impl Guest {
             echo: false,
             newer_qemu: false,
             alsa: false,
+            systemd: false,
             memory: 256,
             processors: 1,
             timeout: Duration::from_secs(60),
@@ -272,6 +278,13 @@ impl Guest {
         self
     }
 
+    /// Boots a Debian with systemd, udev and networkd instead of the bare root. Its modules are loaded when something asks for them;
+    /// a program finds Debian's libraries; the script runs as a service, under dash with Debian's programs.
+    pub(crate) fn systemd(mut self) -> Self {
+        self.systemd = true;
+        self
+    }
+
     /// Adds arguments to QEMU's command line.
     pub(crate) fn qemu<S: Into<OsString>>(mut self, arguments: impl IntoIterator<Item = S>) -> Self {
         self.arguments.extend(arguments.into_iter().map(Into::into));
@@ -333,7 +346,7 @@ impl Guest {
     /// # Errors
     /// If something is missing on the host, or the guest does not come to the end of its script in time. A script that
     /// fails is no error but an outcome.
-    pub(crate) fn run(self) -> Result<Outcome> {
+    pub(crate) fn run(mut self) -> Result<Outcome> {
         let target = workspace().join("target");
         let cache = Cache::new(target.join("guest-cache"));
         let tools = Tools::provide(&cache)?;
@@ -341,21 +354,15 @@ impl Guest {
         let kernel = self.kernel.provide(&cache, &tools)?;
         let (folder, _lock) = run_folder(&target.join("guest"), &self.scenario)?;
 
-        let mut root = Initramfs::new(&tools)?;
-        root.modules(&kernel.modules(self.modules.iter().map(String::as_str), &tools)?, &self.parameters);
-        root.modules_at_hand(&kernel.modules(self.modules_at_hand.iter().map(String::as_str), &tools)?);
-        for (host_path, guest_path) in &self.programs {
-            root.program(host_path, guest_path)?;
-        }
-        for (path, mode, bytes) in &self.files {
-            root.file(path, *mode, bytes);
-        }
-        if self.alsa {
-            root.alsa(&Tools::provide_alsa(&cache)?)?;
-        }
-        root.script(&self.script);
         let initramfs = folder.join("initramfs.cpio");
-        fs::write(&initramfs, root.finish()).doing(|| format!("write {}", initramfs.display()))?;
+        let archive = if self.systemd {
+            let image = systemd::root::provide(&cache)?;
+            self = self.qemu(systemd::root::drive(&image));
+            self.over_systemd(&tools, &kernel)?
+        } else {
+            self.bare(&cache, &tools, &kernel)?
+        };
+        fs::write(&initramfs, archive).doing(|| format!("write {}", initramfs.display()))?;
 
         let run = Run {
             tools: &qemu,
@@ -376,6 +383,37 @@ impl Guest {
         run.run()?;
         let seconds = start.elapsed().as_secs_f64();
         Outcome::collect(&tools, run.console, &run.results, folder.join("results"), seconds)
+    }
+
+    /// The bare root, as an archive.
+    fn bare(&self, cache: &Cache, tools: &Tools, kernel: &Unpacked) -> Result<Vec<u8>> {
+        let mut root = Initramfs::new(tools)?;
+        root.modules(&kernel.modules(self.modules.iter().map(String::as_str), tools)?, &self.parameters);
+        root.modules_at_hand(&kernel.modules(self.modules_at_hand.iter().map(String::as_str), tools)?);
+        for (host_path, guest_path) in &self.programs {
+            root.program(host_path, guest_path)?;
+        }
+        for (path, mode, bytes) in &self.files {
+            root.file(path, *mode, bytes);
+        }
+        if self.alsa {
+            root.alsa(&Tools::provide_alsa(cache)?)?;
+        }
+        root.script(&self.script);
+        Ok(root.finish())
+    }
+
+    /// What is laid over the root with systemd, as an archive.
+    fn over_systemd(&self, tools: &Tools, kernel: &Unpacked) -> Result<Vec<u8>> {
+        let mut over = systemd::root::Overlay::new(tools, kernel, &self.modules)?;
+        for (host_path, guest_path) in &self.programs {
+            over.program(host_path, guest_path)?;
+        }
+        for (path, mode, bytes) in &self.files {
+            over.file(path, *mode, bytes);
+        }
+        over.file("/guest/script", 0o755, self.script.as_bytes());
+        Ok(over.finish())
     }
 }
 
