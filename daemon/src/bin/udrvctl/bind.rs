@@ -1,9 +1,12 @@
 //! `bind` and `unbind`: the same plan, shown, and carried out.
 
+use std::fmt::Display;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::json;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use udrv_daemon::device::DeviceName;
 use udrv_daemon::system::System;
 use udrv_daemon::system::address::Address;
 use udrv_daemon::system::bind::{BindError, Change, Options, Plan};
@@ -16,6 +19,12 @@ use crate::output::{print, print_json};
 /// A card that holds the default route or an address is refused, and so is a device that no driver here drives.
 #[derive(Debug, clap::Args)]
 pub(crate) struct BindArgs {
+    /// The device, as `udrvctl list` shows it.
+    #[arg(required_unless_present = "config")]
+    device: Option<Address>,
+    /// The device that this file of udrvd names; nothing is done if that is one which needs no binding.
+    #[arg(long, value_name = "FILE", conflicts_with = "device")]
+    config: Option<PathBuf>,
     #[command(flatten)]
     common: Common,
     /// Take it although it carries something, or no driver here drives it.
@@ -26,14 +35,14 @@ pub(crate) struct BindArgs {
 /// Give a device back to the kernel's driver. Refused while a process has it open.
 #[derive(Debug, clap::Args)]
 pub(crate) struct UnbindArgs {
+    /// The device, as `udrvctl list` shows it.
+    device: Address,
     #[command(flatten)]
     common: Common,
 }
 
 #[derive(Debug, clap::Args)]
 struct Common {
-    /// The device, as `udrvctl list` shows it.
-    device: Address,
     /// For the next starts of the machine too: written to, or taken out of, /etc/driverctl.d, for driverctl.
     #[arg(long)]
     persist: bool,
@@ -46,8 +55,45 @@ impl BindArgs {
     pub(crate) fn run(&self, json: bool) -> Result<Exit, Failure> {
         let options = Options { persist: self.common.persist, force: self.force };
         let system = System::default();
-        let plan = system.plan_bind(&self.common.device, options)?;
+        let device = match (&self.device, &self.config) {
+            (Some(device), _) => device.clone(),
+            (None, Some(file)) => match named_in(file)? {
+                Bound::At(device) => device,
+                Bound::Nowhere(device) => {
+                    match json {
+                        true => print_json(&json!({ "device": device, "steps": [] }))?,
+                        false => print(&format!("{device}: needs no binding\n"))?,
+                    }
+                    return Ok(Exit::Done);
+                }
+            },
+            (None, None) => return Err(Failure::new(Exit::Usage, "no device was named")),
+        };
+        let plan = system.plan_bind(&device, options)?;
         self.common.run(&system, plan, json)
+    }
+}
+
+/// What a file's device is to `bind`.
+#[derive(Debug, PartialEq, Eq)]
+enum Bound {
+    /// It has a kernel driver that must let go.
+    At(Address),
+    /// udrvd takes it itself, or it is no device of this machine.
+    Nowhere(String),
+}
+
+/// The device that a file of udrvd names. Its other keys are udrvd's to judge.
+fn named_in(file: &Path) -> Result<Bound, Failure> {
+    let wrong = |exit, why: &dyn Display| Failure::new(exit, format!("{}: {why}", file.display()));
+    let text = std::fs::read_to_string(file).map_err(|error| wrong(Exit::Failed, &error))?;
+    let table: toml::Table = toml::from_str(&text).map_err(|error| wrong(Exit::Usage, &error.message()))?;
+    let device = table.get("device").and_then(toml::Value::as_str);
+    let device = device.ok_or_else(|| wrong(Exit::Usage, &"there is no key 'device' with a text"))?;
+    let name: DeviceName = device.parse().map_err(|error| wrong(Exit::Usage, &error))?;
+    match device.parse() {
+        Ok(address @ (Address::Pci(_) | Address::Serio(_))) => Ok(Bound::At(address)),
+        Ok(Address::Usb(_)) | Err(_) => Ok(Bound::Nowhere(name.to_string())),
     }
 }
 
@@ -55,7 +101,7 @@ impl UnbindArgs {
     pub(crate) fn run(&self, json: bool) -> Result<Exit, Failure> {
         let system = System::default();
         let options = Options { persist: self.common.persist, force: false };
-        let plan = system.plan_unbind(&self.common.device, options)?;
+        let plan = system.plan_unbind(&self.device, options)?;
         self.common.run(&system, plan, json)
     }
 }
@@ -131,5 +177,40 @@ impl From<BindError> for Failure {
             BindError::LeftChanged { .. } => Exit::LeftChanged,
         };
         Failure::new(exit, error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(text: &str) -> Result<Bound, Failure> {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), text).unwrap();
+        named_in(file.path())
+    }
+
+    #[test]
+    fn a_file_names_what_is_bound() {
+        let pci = named("tap = \"x\"\ndevice = 'pci:0000:03:00.0'\n").unwrap();
+        assert_eq!(pci, Bound::At("pci:0000:03:00.0".parse().unwrap()));
+        assert_eq!(named("device = \"serio:serio1\"").unwrap(), Bound::At("serio:serio1".parse().unwrap()));
+        for nowhere in ["usb:1-2", "model:rtl8139", "vfio-user:/run/x"] {
+            assert_eq!(named(&format!("device = \"{nowhere}\"")).unwrap(), Bound::Nowhere(nowhere.to_owned()));
+        }
+    }
+
+    #[test]
+    fn a_file_that_names_none_is_refused() {
+        for (text, why) in [
+            ("tap = \"x\"", "no key 'device'"),
+            ("device = 3", "no key 'device'"),
+            ("device = \"pci:nonsense\"", "nonsense"),
+            ("device = ", ""),
+        ] {
+            let failure = named(text).unwrap_err();
+            assert!(failure.exit == Exit::Usage && failure.message.contains(why), "{text}: {failure:?}");
+        }
+        assert_eq!(named_in(Path::new("/no/such/file")).unwrap_err().exit, Exit::Failed);
     }
 }
