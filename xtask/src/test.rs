@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use crate::{
     cargo::cargo,
     check, demo,
-    guest::{Kernel, Which, aloop, input, nic, oracle, sound, tool},
+    guest::{Kernel, Which, aloop, input, nic, oracle, sound, systemd, tool},
     steps::{self, Done, Failure, Step, program},
     stress,
 };
@@ -46,6 +46,8 @@ const STEPS: &[Step] = &[
     Step::guest("udrvctl", tool::step),
     Step::guest("aloop", aloop::step),
     Step::guest("ens1371", sound::step),
+    // the package under a real systemd
+    Step::long("systemd", systemd::step),
     Step::guest("psmouse", input::step),
     // our models under Linux's own drivers
     Step::guest("oracle", || oracle::step(Which::Usual)),

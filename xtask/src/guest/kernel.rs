@@ -84,7 +84,10 @@ impl Unpacked {
             let path = folder.join(name);
             Ok((name, fs::read(&path).doing(|| format!("read {}", path.display()))?))
         };
-        ["modules.order", "modules.builtin", "modules.builtin.modinfo", "modules.softdep"].into_iter().map(read).collect()
+        ["modules.order", "modules.builtin", "modules.builtin.modinfo", "modules.softdep"]
+            .into_iter()
+            .map(read)
+            .collect()
     }
 
     /// The contents of the module files to load for `wanted`, in order, each with its module's name.

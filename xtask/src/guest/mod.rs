@@ -38,8 +38,8 @@ mod process;
 mod qemu;
 mod served;
 pub(crate) mod sound;
-pub(crate) mod tool;
 pub(crate) mod systemd;
+pub(crate) mod tool;
 mod tools;
 mod vhci;
 
@@ -55,7 +55,6 @@ use clap::Subcommand;
 
 use crate::cargo;
 
-use self::{error::Doing, initramfs::Initramfs, packages::Cache, qemu::Run, tools::Tools};
 use self::{error::Doing, initramfs::Initramfs, kernel::Unpacked, packages::Cache, qemu::Run, tools::Tools};
 pub(crate) use self::{
     error::{Error, Result},

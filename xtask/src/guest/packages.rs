@@ -279,7 +279,8 @@ mod tests {
     fn a_tree_is_fetched_anew_when_it_was_made_for_other_packages_or_changed() {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path();
-        let tree = |packages| Tree { name: "t", suite: Suite::Machine, packages, closure: Closure::Everything, recipe: "" };
+        let tree =
+            |packages| Tree { name: "t", suite: Suite::Machine, packages, closure: Closure::Everything, recipe: "" };
         write(&root.join(WANTED), &tree(&["a", "b"]).wanted()).unwrap();
         let sums = process::run(Command::new("sha256sum").arg(WANTED).current_dir(root)).unwrap();
         assert!(!is_whole(root, &tree(&["a", "b"])), "it was never finished");

@@ -33,13 +33,8 @@ const NEWER_QEMU: Tree = Tree {
 };
 
 /// ALSA's programs, and what its library reads. A tree of its own: few scenarios need it.
-const ALSA: Tree = Tree {
-    name: "alsa",
-    suite: Suite::Machine,
-    packages: &["alsa-utils"],
-    closure: Closure::Everything,
-    recipe: "",
-};
+const ALSA: Tree =
+    Tree { name: "alsa", suite: Suite::Machine, packages: &["alsa-utils"], closure: Closure::Everything, recipe: "" };
 
 /// What makes a file system of a folder.
 const SQUASHFS: Tree = Tree {

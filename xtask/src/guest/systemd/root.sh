@@ -19,6 +19,8 @@ done
 # base-passwd, libc-bin, base-files
 cp "$root/usr/share/base-passwd/passwd.master" "$root/etc/passwd"
 cp "$root/usr/share/base-passwd/group.master" "$root/etc/group"
+# those that udev's rules name
+printf '%s:x:%s:\n' input 101 sgx 102 kvm 103 render 104 >> "$root/etc/group"
 cp "$root/usr/share/libc-bin/nsswitch.conf" "$root/etc/nsswitch.conf"
 [ -e "$root/var/run" ] || ln -s /run "$root/var/run"
 [ -e "$root/var/lock" ] || ln -s /run/lock "$root/var/lock"
