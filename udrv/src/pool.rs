@@ -22,6 +22,8 @@ const PACKET_BYTES: u32 = 68 * 1024;
 /// Bytes for the driver's rings, and for the receive buffers of chips that have descriptors: 256 buffers of 2 KiB are
 /// half of it.
 const RING_BYTES: u32 = 1024 * 1024;
+/// Bytes of a device's memory, at most; VFIO locks all of it.
+pub const MOST_BYTES: u64 = BUFFERS as u64 * PACKET_BYTES as u64 + RING_BYTES as u64;
 
 /// Why the device's memory could not be set up.
 #[derive(Debug, thiserror::Error)]

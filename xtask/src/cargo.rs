@@ -2,7 +2,7 @@
 
 use std::{
     ffi::OsString,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
@@ -17,9 +17,11 @@ pub(crate) fn cargo<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Command
     command
 }
 
-/// What a cargo command writes to standard output; its standard error goes where this program's does.
+/// What a command, mostly cargo's, writes to standard output; its standard error goes where this program's does.
 pub(crate) fn output_of(command: &mut Command) -> Result<String, Failure> {
-    let text = format!("cargo {}", command.get_args().map(|a| a.to_string_lossy()).collect::<Vec<_>>().join(" "));
+    let name = Path::new(command.get_program()).file_name().unwrap_or_default();
+    let words = std::iter::once(name).chain(command.get_args()).map(|word| word.to_string_lossy());
+    let text = words.collect::<Vec<_>>().join(" ");
     let output = command.stdin(Stdio::null()).stderr(Stdio::inherit()).output();
     let output = output.map_err(|source| Failure::Io { doing: format!("start {text}"), source })?;
     if !output.status.success() {

@@ -5,6 +5,7 @@
 mod bench;
 mod cargo;
 mod check;
+mod deb;
 mod demo;
 mod ear;
 mod guest;
@@ -30,6 +31,8 @@ enum Task {
     Bench(bench::Args),
     /// Check form, lints, documentation, layers and the project's rules.
     Check(check::Args),
+    /// Make a Debian package of the programs, units, rules and documents.
+    Deb(deb::Args),
     /// Show what the project does: a card's driver crashes under TCP streams, or under a tone, and they go on.
     Demo(demo::Args),
     /// Run something in a QEMU guest that has an IOMMU, PCI cards and loadable modules.
@@ -46,6 +49,7 @@ fn main() -> ExitCode {
     match Cli::parse().task {
         Task::Bench(args) => bench::main(&args),
         Task::Check(args) => check::main(&args),
+        Task::Deb(args) => deb::main(&args),
         Task::Demo(args) => demo::main(&args),
         Task::Guest(args) => guest::main(args),
         Task::Oracle(args) => guest::oracle::main(&args),

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use crate::{
     cargo::cargo,
     check, demo,
-    guest::{Kernel, Which, aloop, input, nic, oracle, sound},
+    guest::{Kernel, Which, aloop, input, nic, oracle, sound, systemd, tool},
     steps::{self, Done, Failure, Step, program},
     stress,
 };
@@ -43,8 +43,11 @@ const STEPS: &[Step] = &[
     Step::guest("r8169", || nic::step("r8169", Which::Usual)),
     Step::guest("pegasus", || nic::step("pegasus", Which::Usual)),
     Step::long("pegasus-others", || nic::step("pegasus", Which::Others)),
+    Step::guest("udrvctl", tool::step),
     Step::guest("aloop", aloop::step),
     Step::guest("ens1371", sound::step),
+    // the package under a real systemd
+    Step::long("systemd", systemd::step),
     Step::guest("psmouse", input::step),
     // our models under Linux's own drivers
     Step::guest("oracle", || oracle::step(Which::Usual)),

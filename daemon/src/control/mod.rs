@@ -161,13 +161,15 @@ impl ControlSocket {
     }
 
     fn link(&mut self, directory: &Path, device: &str, to: &Path) -> Result<(), ControlError> {
-        let link = socket_path(directory, device);
+        let (link, target) = (socket_path(directory, device), to.file_name().unwrap_or(to.as_os_str()));
         let io = |source| ControlError::Io { path: link.clone(), source };
-        if UnixStream::connect(&link).is_ok() {
+        // one that a daemon has left that was killed leads to our own socket, which answers
+        let is_ours = std::fs::read_link(&link).is_ok_and(|old| old == target);
+        if !is_ours && UnixStream::connect(&link).is_ok() {
             return Err(ControlError::Taken(link));
         }
         remove(&link).map_err(io)?;
-        std::os::unix::fs::symlink(to.file_name().unwrap_or(to.as_os_str()), &link).map_err(io)?;
+        std::os::unix::fs::symlink(target, &link).map_err(io)?;
         self.files.push(link);
         Ok(())
     }
@@ -268,10 +270,18 @@ mod tests {
         assert!(matches!(bind(), Err(ControlError::Taken(_))));
         drop(first);
         assert!(!path.exists() && !link.is_symlink());
-        // a file left by a daemon that was killed
+        // what is left by a daemon that was killed
         drop(UnixListener::bind(&path).unwrap());
+        std::os::unix::fs::symlink("card.sock", &link).unwrap();
         assert!(path.exists());
-        drop(bind().unwrap());
+        let second = bind().unwrap();
+        assert!(UnixStream::connect(&link).is_ok());
+        drop(second);
+        // another daemon's, by another name
+        let other = UnixListener::bind(socket_path(directory, "other")).unwrap();
+        std::os::unix::fs::symlink("other.sock", &link).unwrap();
+        assert!(matches!(bind(), Err(ControlError::Taken(path)) if path == link));
+        drop(other);
     }
 
     #[test]

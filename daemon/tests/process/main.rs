@@ -14,6 +14,7 @@ mod mouse;
 mod service;
 mod settings;
 mod sound;
+mod tool;
 mod vfio_user;
 
 use fgft as _; // the package's link arguments name a symbol that is there

@@ -1,11 +1,13 @@
 //! The judge that sits in the guest: it knows no driver of ours, only what must come out.
 //!
 //! `stream.rs` moves bytes over the kernel's TCP and compares hashes; `frames.rs` sends and counts numbered Ethernet
-//! frames below TCP, which hides what is lost or twice; `speed.rs` measures how fast a path is; `tone.rs` makes a sound of numbered samples; `storm.rs` has udrvctl inject faults and waits for
+//! frames below TCP, which hides what is lost or twice; `flow.rs` keeps one connection going and tells of its pauses; `speed.rs`
+//! measures how fast a path is; `tone.rs` makes a sound of numbered samples; `storm.rs` has udrvctl inject faults and waits for
 //! each to be recovered. Each prints one JSON object.
 #![forbid(unsafe_code)]
 
 mod content;
+mod flow;
 mod frames;
 mod speed;
 mod storm;
@@ -41,6 +43,10 @@ enum Task {
     Flood(speed::Flood),
     /// Write a tone of numbered samples.
     Tone(tone::Tone),
+    /// Send back what comes until killed.
+    EchoServe(flow::EchoServe),
+    /// Keep one connection going, and tell when nothing came.
+    Flow(flow::Flow),
     /// Inject faults, one after the other, and wait for each to be recovered.
     Storm(storm::Storm),
 }
@@ -55,6 +61,8 @@ fn main() -> ExitCode {
         Task::Speed(task) => task.run(),
         Task::Flood(task) => task.run(),
         Task::Tone(task) => task.run(),
+        Task::EchoServe(task) => task.run(),
+        Task::Flow(task) => task.run(),
         Task::Storm(task) => task.run(),
     };
     match result {

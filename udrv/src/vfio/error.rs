@@ -22,9 +22,7 @@ pub enum OpenError {
     },
     /// A driver of the kernel has the function.
     #[error(
-        "{address} is bound to the kernel driver '{driver}'; as root: modprobe vfio-pci; \
-         echo vfio-pci > /sys/bus/pci/devices/{address}/driver_override; \
-         echo {address} > /sys/bus/pci/devices/{address}/driver/unbind; echo {address} > /sys/bus/pci/drivers_probe"
+        "{address} is bound to the kernel driver '{driver}'; give it to VFIO with: sudo udrvctl bind pci:{address}"
     )]
     KernelDriver {
         /// The function.
@@ -33,10 +31,7 @@ pub enum OpenError {
         driver: String,
     },
     /// No driver has the function; VFIO needs vfio-pci to have it.
-    #[error(
-        "{address} has no driver bound, vfio-pci is needed; as root: modprobe vfio-pci; \
-         echo vfio-pci > /sys/bus/pci/devices/{address}/driver_override; echo {address} > /sys/bus/pci/drivers_probe"
-    )]
+    #[error("{address} has no driver bound, and vfio-pci is needed: sudo udrvctl bind pci:{address}")]
     NoDriver {
         /// The function.
         address: PciAddress,

@@ -32,4 +32,4 @@ mod sysfs;
 
 pub use error::{MemlockTooLow, OpenError};
 pub use function::{VfioFds, VfioFunction};
-pub use sysfs::{FunctionSummary, Sysfs};
+pub use sysfs::{FunctionSummary, Sysfs, is_vfio_driver};

@@ -1,8 +1,8 @@
 //! What sysfs and `/dev/vfio` say about a function before anything is opened.
 //!
 //! Reads only. The root is injectable so that every diagnosis is tested on a tree in a temporary folder. Binding a
-//! driver is not done here: it needs root, and whoever runs the daemon should see it done (the errors give the
-//! commands).
+//! driver is not done here: it needs root, and whoever runs the daemon should see it done (the errors name `udrvctl
+//! bind`, which does it).
 
 use std::fmt;
 use std::fs;
@@ -143,29 +143,38 @@ impl Sysfs {
     }
 
     /// `/dev/vfio/vfio`.
-    pub(super) fn container_node(&self) -> PathBuf {
+    #[must_use]
+    pub fn container_node(&self) -> PathBuf {
         self.root.join("dev/vfio/vfio")
     }
 
     /// `/dev/vfio/<group>`.
-    pub(super) fn group_node(&self, group: u32) -> PathBuf {
+    #[must_use]
+    pub fn group_node(&self, group: u32) -> PathBuf {
         self.root.join(format!("dev/vfio/{group}"))
     }
 
-    fn device(&self, address: PciAddress) -> PathBuf {
+    /// The function's folder.
+    #[must_use]
+    pub fn device(&self, address: PciAddress) -> PathBuf {
         self.root.join(format!("sys/bus/pci/devices/{address}"))
     }
 
-    fn driver(&self, address: PciAddress) -> Option<String> {
+    /// Name of the driver that has it, if one has.
+    #[must_use]
+    pub fn driver(&self, address: PciAddress) -> Option<String> {
         link_name(&self.device(address).join("driver"))
     }
 
-    fn group(&self, address: PciAddress) -> Option<u32> {
+    /// Number of its IOMMU group, if it is in one.
+    #[must_use]
+    pub fn group(&self, address: PciAddress) -> Option<u32> {
         link_name(&self.device(address).join("iommu_group"))?.parse().ok()
     }
 
     /// A group that VFIO made up for a device without an IOMMU: its name says so, and its node is named otherwise.
-    fn is_noiommu(&self, group: u32) -> bool {
+    #[must_use]
+    pub fn is_noiommu(&self, group: u32) -> bool {
         let name = fs::read_to_string(self.root.join(format!("sys/kernel/iommu_groups/{group}/name")));
         name.is_ok_and(|name| name.trim() == "vfio-noiommu")
             || self.root.join(format!("dev/vfio/noiommu-{group}")).exists()
@@ -186,7 +195,8 @@ impl Sysfs {
 }
 
 /// vfio-pci itself, or one of its variant drivers (`mlx5_vfio_pci` and the like), which serve the same interface.
-fn is_vfio_driver(name: &str) -> bool {
+#[must_use]
+pub fn is_vfio_driver(name: &str) -> bool {
     name == "vfio-pci" || name.ends_with("-vfio-pci") || name.ends_with("_vfio_pci")
 }
 

@@ -97,15 +97,12 @@ fn an_absent_function_on_a_machine_without_network_functions_or_without_pci() {
 }
 
 #[test]
-fn a_kernel_driver_is_named_with_the_commands_that_unbind_it() {
+fn a_kernel_driver_is_named_with_the_command_that_takes_it_from_it() {
     let tree = Tree::new();
     tree.function(NIC, "10ec", "8139", "020000", Some("8139cp"), Some(7));
     assert_eq!(
         tree.refusal(NIC),
-        "0000:00:04.0 is bound to the kernel driver '8139cp'; as root: modprobe vfio-pci; \
-         echo vfio-pci > /sys/bus/pci/devices/0000:00:04.0/driver_override; \
-         echo 0000:00:04.0 > /sys/bus/pci/devices/0000:00:04.0/driver/unbind; \
-         echo 0000:00:04.0 > /sys/bus/pci/drivers_probe"
+        "0000:00:04.0 is bound to the kernel driver '8139cp'; give it to VFIO with: sudo udrvctl bind pci:0000:00:04.0"
     );
 }
 

@@ -38,10 +38,7 @@ measure() {
 # under_linux ROUND: the card under Linux's own driver
 under_linux() {
     local interface
-    echo > "/sys/bus/pci/devices/$OURS/driver_override"
-    [ "$(pci_driver "$OURS")" != vfio-pci ] || echo "$OURS" > "/sys/bus/pci/devices/$OURS/driver/unbind"
-    [ -n "$(pci_driver "$OURS")" ] || echo "$OURS" > /sys/bus/pci/drivers_probe
-    [ "$(pci_driver "$OURS")" = "$OUR_LINUX" ] || fail "$OUR_LINUX does not take the card"
+    unbind_vfio "$OURS" "$OUR_LINUX"
     interface=$(pci_interface "$OURS") || exit 1
     netns_take near "$interface" $NEAR/24
     measure "$interface" "linux.$1"

@@ -1,11 +1,12 @@
 //! `cargo xtask check`: what must hold before each commit: form, lints, documentation, layers and the project's rules.
 //!
 //! `layers.rs` knows which crate may use which, `rules.rs` what a source file may contain, `lexer.rs` how to tell code
-//! from comments and strings. Each rule's tests hold a small example that breaks it.
+//! from comments and strings, `units.rs` what systemd has to say of its units. Each rule's tests hold a small example that breaks it.
 
 mod layers;
 mod lexer;
 mod rules;
+mod units;
 
 use std::{
     fs,
@@ -20,7 +21,7 @@ use crate::{
 };
 
 /// The steps, also the first ones of `cargo xtask test`.
-pub(crate) const STEPS: [Step; 4] = [
+pub(crate) const STEPS: [Step; 5] = [
     Step::host("format", || program(&mut cargo(["fmt", "--all", "--check"]))),
     Step::host("clippy", || {
         program(&mut cargo(["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"]))
@@ -29,6 +30,7 @@ pub(crate) const STEPS: [Step; 4] = [
         program(cargo(["doc", "--workspace", "--no-deps", "--quiet"]).env("RUSTDOCFLAGS", "-D warnings"))
     }),
     Step::host("rules", project_rules),
+    Step::host("units", units::check),
 ];
 
 /// The arguments of `cargo xtask check`.

@@ -8,7 +8,7 @@ use super::{Guest, served::Served};
 /// Slots on bus 0, for QEMU, and the addresses that follow from them.
 const OUR_SLOT: u8 = 4;
 const PEER_SLOT: u8 = 5;
-const OUR_ADDRESS: &str = "0000:00:04.0";
+pub(super) const OUR_ADDRESS: &str = "0000:00:04.0";
 const PEER_ADDRESS: &str = "0000:00:05.0";
 
 /// A network card.

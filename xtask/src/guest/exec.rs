@@ -64,7 +64,7 @@ pub(super) fn run(args: Args) -> Result<u8> {
     }
     let mut script = String::new();
     if !args.vfio_nics.is_empty() {
-        guest = guest.vfio();
+        guest = guest.vfio().udrvctl()?;
         script += ". /guest/lib.sh\n";
     }
     for (slot, model) in (FIRST_SLOT..).zip(args.vfio_nics.iter().chain(&args.nics)) {

@@ -38,7 +38,7 @@ impl Kernel {
             Self::Debian61 => ("linux-6.1", Suite::Machine, "linux-image-6.1."),
             Self::Backports => ("linux-backports", Suite::Other("bookworm-backports"), "linux-image-6."),
         };
-        Tree { name, suite, packages: &["linux-image-amd64"], closure: Closure::Behind(prefix) }
+        Tree { name, suite, packages: &["linux-image-amd64"], closure: Closure::Behind(prefix), recipe: "" }
     }
 
     /// Takes the kernel from the cache, or fetches it.
@@ -46,7 +46,7 @@ impl Kernel {
     /// # Errors
     /// As [`Cache::provide`], or if the image cannot be taken out of `vmlinuz`.
     pub(crate) fn provide(self, cache: &Cache, tools: &Tools) -> Result<Unpacked> {
-        let root = cache.provide(&self.tree(), |root| {
+        let root = cache.provide(&self.tree(), |root, _| {
             let release = release_in(root)?;
             process::run(tools.command("bin/kmod", "depmod").arg("-b").arg(root).arg(&release))?;
             let vmlinuz = PathBuf::from("boot").join(format!("vmlinuz-{release}"));
@@ -72,6 +72,22 @@ impl Unpacked {
     /// The ELF image that QEMU boots.
     pub(crate) fn image(&self) -> PathBuf {
         self.root.join(IMAGE)
+    }
+
+    /// What depmod and modprobe read of a kernel besides its modules, as (name, contents).
+    ///
+    /// # Errors
+    /// If a file cannot be read.
+    pub(crate) fn tables(&self) -> Result<Vec<(&'static str, Vec<u8>)>> {
+        let folder = self.root.join("lib/modules").join(&self.release);
+        let read = |name| {
+            let path = folder.join(name);
+            Ok((name, fs::read(&path).doing(|| format!("read {}", path.display()))?))
+        };
+        ["modules.order", "modules.builtin", "modules.builtin.modinfo", "modules.softdep"]
+            .into_iter()
+            .map(read)
+            .collect()
     }
 
     /// The contents of the module files to load for `wanted`, in order, each with its module's name.

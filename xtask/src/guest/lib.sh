@@ -39,14 +39,14 @@ iommu_group() {
 # bind_vfio ADDRESS: gives the device to vfio-pci, taking it from the driver that has it. Needs the module vfio-pci.
 # The device stays so: driver_override keeps other drivers off.
 bind_vfio() {
-    local device=/sys/bus/pci/devices/$1 group
-    [ -e "$device" ] || fail "no PCI device $1"
-    echo vfio-pci > "$device/driver_override"
-    [ ! -e "$device/driver" ] || echo "$1" > "$device/driver/unbind"
-    echo "$1" > /sys/bus/pci/drivers_probe
-    [ "$(pci_driver "$1")" = vfio-pci ] || fail "vfio-pci does not take $1"
-    group=$(iommu_group "$1") || exit 1
-    within 5 [ -c "/dev/vfio/$group" ] || fail "no /dev/vfio/$group for $1"
+    udrvctl bind "pci:$1" > /dev/null || fail "vfio-pci does not take $1"
+    [ "$(pci_driver "$1")" = vfio-pci ] || fail "udrvctl bind says that it has bound $1, and has not"
+}
+
+# unbind_vfio ADDRESS DRIVER: gives the device back to the kernel, whose driver must take it.
+unbind_vfio() {
+    udrvctl unbind "pci:$1" > /dev/null || fail "$1 cannot be given back"
+    [ "$(pci_driver "$1")" = "$2" ] || fail "$2 does not take $1 back"
 }
 
 # pci_interface ADDRESS: prints the network interface that a kernel driver made for the device.

@@ -18,7 +18,7 @@
 //! ```
 //!
 //! Scripts run under busybox's sh with the helpers of `lib.sh`. This is not a distribution: no systemd, no udev, and
-//! no module is loaded on demand: name each.
+//! no module is loaded on demand: name each. [`Guest::systemd`] is one, and takes ten seconds longer to boot.
 
 pub(crate) mod aloop;
 pub(crate) mod cards;
@@ -38,6 +38,8 @@ mod process;
 mod qemu;
 mod served;
 pub(crate) mod sound;
+pub(crate) mod systemd;
+pub(crate) mod tool;
 mod tools;
 mod vhci;
 
@@ -51,7 +53,9 @@ use std::{
 
 use clap::Subcommand;
 
-use self::{error::Doing, initramfs::Initramfs, packages::Cache, qemu::Run, tools::Tools};
+use crate::cargo;
+
+use self::{error::Doing, initramfs::Initramfs, kernel::Unpacked, packages::Cache, qemu::Run, tools::Tools};
 pub(crate) use self::{
     error::{Error, Result},
     kernel::Kernel,
@@ -93,6 +97,8 @@ enum Scenario {
     Aloop(aloop::Args),
     Ens1371(sound::Args),
     Psmouse(input::Args),
+    Udrvctl(tool::Args),
+    Systemd(systemd::Args),
     #[command(flatten)]
     Nic(nic::Scenario),
 }
@@ -107,6 +113,8 @@ pub(crate) fn main(args: Args) -> ExitCode {
         Scenario::Aloop(args) => aloop::run(&args),
         Scenario::Ens1371(args) => sound::run(&args),
         Scenario::Psmouse(args) => input::run(&args),
+        Scenario::Udrvctl(args) => tool::run(&args),
+        Scenario::Systemd(args) => systemd::run(&args),
         Scenario::Nic(scenario) => nic::run(&scenario),
     };
     match code {
@@ -137,6 +145,7 @@ pub(crate) struct Guest {
     echo: bool,
     newer_qemu: bool,
     alsa: bool,
+    systemd: bool,
     memory: u32,
     processors: u32,
     timeout: Duration,
@@ -162,6 +171,7 @@ impl Guest {
             echo: false,
             newer_qemu: false,
             alsa: false,
+            systemd: false,
             memory: 256,
             processors: 1,
             timeout: Duration::from_secs(60),
@@ -193,6 +203,22 @@ impl Guest {
         let host_path = host_path.into();
         let name = host_path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         self.program_at(host_path, &format!("{}/{name}", initramfs::PROGRAMS))
+    }
+
+    /// Puts udrvctl into it, built for release.
+    ///
+    /// # Errors
+    /// It cannot be built.
+    pub(crate) fn udrvctl(self) -> Result<Self> {
+        // with the judge, as other scenarios have it: another set of packages is another set of features, built anew
+        let built = cargo::release_programs(&["udrv-daemon", "udrv-judge"], &["udrvctl"]).map_err(|failure| {
+            Error::Program {
+                program: "the build of udrvctl".to_owned(),
+                status: failure.to_string(),
+                stderr: String::new(),
+            }
+        })?;
+        Ok(built.into_iter().fold(self, Guest::program))
     }
 
     /// Puts a program of the host, with its libraries, at a path in the guest. Any other file will do too.
@@ -251,6 +277,13 @@ impl Guest {
         self
     }
 
+    /// Boots a Debian with systemd, udev and networkd instead of the bare root. Its modules are loaded when something asks for them;
+    /// a program finds Debian's libraries; the script runs as a service, under dash with Debian's programs.
+    pub(crate) fn systemd(mut self) -> Self {
+        self.systemd = true;
+        self
+    }
+
     /// Adds arguments to QEMU's command line.
     pub(crate) fn qemu<S: Into<OsString>>(mut self, arguments: impl IntoIterator<Item = S>) -> Self {
         self.arguments.extend(arguments.into_iter().map(Into::into));
@@ -269,7 +302,8 @@ impl Guest {
         self
     }
 
-    /// Gives the machine an IOMMU and loads what VFIO needs for PCI devices. Bind them with `bind_vfio` of `lib.sh`.
+    /// Gives the machine an IOMMU and loads what VFIO needs for PCI devices. Bind them with `bind_vfio` of `lib.sh`, which
+    /// calls udrvctl.
     pub(crate) fn vfio(self) -> Self {
         // The second one no symbol asks for: the kernel would have modprobe load it, and there is none in the guest.
         self.iommu().module("vfio-pci").module("vfio_iommu_type1")
@@ -311,7 +345,7 @@ impl Guest {
     /// # Errors
     /// If something is missing on the host, or the guest does not come to the end of its script in time. A script that
     /// fails is no error but an outcome.
-    pub(crate) fn run(self) -> Result<Outcome> {
+    pub(crate) fn run(mut self) -> Result<Outcome> {
         let target = workspace().join("target");
         let cache = Cache::new(target.join("guest-cache"));
         let tools = Tools::provide(&cache)?;
@@ -319,21 +353,15 @@ impl Guest {
         let kernel = self.kernel.provide(&cache, &tools)?;
         let (folder, _lock) = run_folder(&target.join("guest"), &self.scenario)?;
 
-        let mut root = Initramfs::new(&tools)?;
-        root.modules(&kernel.modules(self.modules.iter().map(String::as_str), &tools)?, &self.parameters);
-        root.modules_at_hand(&kernel.modules(self.modules_at_hand.iter().map(String::as_str), &tools)?);
-        for (host_path, guest_path) in &self.programs {
-            root.program(host_path, guest_path)?;
-        }
-        for (path, mode, bytes) in &self.files {
-            root.file(path, *mode, bytes);
-        }
-        if self.alsa {
-            root.alsa(&Tools::provide_alsa(&cache)?)?;
-        }
-        root.script(&self.script);
         let initramfs = folder.join("initramfs.cpio");
-        fs::write(&initramfs, root.finish()).doing(|| format!("write {}", initramfs.display()))?;
+        let archive = if self.systemd {
+            let image = systemd::root::provide(&cache)?;
+            self = self.qemu(systemd::root::drive(&image));
+            self.over_systemd(&tools, &kernel)?
+        } else {
+            self.bare(&cache, &tools, &kernel)?
+        };
+        fs::write(&initramfs, archive).doing(|| format!("write {}", initramfs.display()))?;
 
         let run = Run {
             tools: &qemu,
@@ -354,6 +382,37 @@ impl Guest {
         run.run()?;
         let seconds = start.elapsed().as_secs_f64();
         Outcome::collect(&tools, run.console, &run.results, folder.join("results"), seconds)
+    }
+
+    /// The bare root, as an archive.
+    fn bare(&self, cache: &Cache, tools: &Tools, kernel: &Unpacked) -> Result<Vec<u8>> {
+        let mut root = Initramfs::new(tools)?;
+        root.modules(&kernel.modules(self.modules.iter().map(String::as_str), tools)?, &self.parameters);
+        root.modules_at_hand(&kernel.modules(self.modules_at_hand.iter().map(String::as_str), tools)?);
+        for (host_path, guest_path) in &self.programs {
+            root.program(host_path, guest_path)?;
+        }
+        for (path, mode, bytes) in &self.files {
+            root.file(path, *mode, bytes);
+        }
+        if self.alsa {
+            root.alsa(&Tools::provide_alsa(cache)?)?;
+        }
+        root.script(&self.script);
+        Ok(root.finish())
+    }
+
+    /// What is laid over the root with systemd, as an archive.
+    fn over_systemd(&self, tools: &Tools, kernel: &Unpacked) -> Result<Vec<u8>> {
+        let mut over = systemd::root::Overlay::new(tools, kernel, &self.modules)?;
+        for (host_path, guest_path) in &self.programs {
+            over.program(host_path, guest_path)?;
+        }
+        for (path, mode, bytes) in &self.files {
+            over.file(path, *mode, bytes);
+        }
+        over.file("/guest/script", 0o755, self.script.as_bytes());
+        Ok(over.finish())
     }
 }
 

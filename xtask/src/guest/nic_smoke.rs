@@ -21,7 +21,8 @@ pub(super) fn run(args: Args) -> Result<u8> {
     let card = &CARDS[0];
     let guest = two_cards("nic-smoke", card, card.devices[0], card.peer, include_str!("nic_smoke.sh"))
         .kernel(args.kernel)
-        .echo();
+        .echo()
+        .udrvctl()?;
     let outcome = guest.run()?;
     Ok(outcome.report())
 }

@@ -46,6 +46,8 @@ pub(crate) struct Tree {
     pub(crate) packages: &'static [&'static str],
     /// What to take besides.
     pub(crate) closure: Closure,
+    /// The text of what `finish` makes of it where that may change, or nothing: a tree that was made with another is not the one.
+    pub(crate) recipe: &'static str,
 }
 
 /// Which packages a list of names stands for.
@@ -71,12 +73,16 @@ impl Cache {
 
     /// The root of `tree`, from the cache or, when it is not there, from the package mirror.
     ///
-    /// `finish` runs once on a newly unpacked tree, makes there what is derived from it, and names the key files
-    /// (relative to the root) whose hashes vouch for the tree from then on.
+    /// `finish` runs once on a newly unpacked tree, with the packages that it was unpacked from, makes there what is derived
+    /// from it, and names the key files (relative to the root) whose hashes vouch for the tree from then on.
     ///
     /// # Errors
     /// [`Error::Offline`] if the tree is not in the cache and the mirror does not answer.
-    pub(crate) fn provide(&self, tree: &Tree, finish: impl FnOnce(&Path) -> Result<Vec<PathBuf>>) -> Result<PathBuf> {
+    pub(crate) fn provide(
+        &self,
+        tree: &Tree,
+        finish: impl FnOnce(&Path, &[PathBuf]) -> Result<Vec<PathBuf>>,
+    ) -> Result<PathBuf> {
         fs::create_dir_all(&self.root).doing(|| format!("create {}", self.root.display()))?;
         // Two guests that start at once must not both fill the same folder. The lock goes when the file is closed.
         let lock = self.root.join(format!(".{}.lock", tree.name));
@@ -103,7 +109,7 @@ impl Cache {
         write(&partial.join(RECORD), &process::run(&mut record)?)?;
 
         write(&partial.join(WANTED), &tree.wanted())?;
-        let key_files = finish(&partial)?;
+        let key_files = finish(&partial, &debs)?;
         let sums =
             process::run(Command::new("sha256sum").args(key_files).args([RECORD, WANTED]).current_dir(&partial))?;
         write(&partial.join(STAMP), &sums)?;
@@ -120,9 +126,10 @@ impl Cache {
 }
 
 impl Tree {
-    /// What it is made from, one name a line.
+    /// What it is made from, one name a line, and by what.
     fn wanted(&self) -> String {
-        self.packages.iter().map(|name| format!("{name}\n")).collect()
+        let names: String = self.packages.iter().map(|name| format!("{name}\n")).collect();
+        if self.recipe.is_empty() { names } else { format!("{names}\n{}", self.recipe) }
     }
 }
 
@@ -272,7 +279,8 @@ mod tests {
     fn a_tree_is_fetched_anew_when_it_was_made_for_other_packages_or_changed() {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path();
-        let tree = |packages| Tree { name: "t", suite: Suite::Machine, packages, closure: Closure::Everything };
+        let tree =
+            |packages| Tree { name: "t", suite: Suite::Machine, packages, closure: Closure::Everything, recipe: "" };
         write(&root.join(WANTED), &tree(&["a", "b"]).wanted()).unwrap();
         let sums = process::run(Command::new("sha256sum").arg(WANTED).current_dir(root)).unwrap();
         assert!(!is_whole(root, &tree(&["a", "b"])), "it was never finished");

@@ -37,9 +37,6 @@ unplug_and_replug() {
 
 # give_back: the card to Linux's own driver, as the README says. Prints its interface.
 give_back() {
-    echo > "/sys/bus/pci/devices/$OURS/driver_override"
-    echo "$OURS" > "/sys/bus/pci/devices/$OURS/driver/unbind"
-    echo "$OURS" > /sys/bus/pci/drivers_probe
-    [ "$(pci_driver "$OURS")" = "$OUR_LINUX" ] || fail "$OUR_LINUX does not take the card back"
+    unbind_vfio "$OURS" "$OUR_LINUX"
     pci_interface "$OURS"
 }

@@ -67,10 +67,7 @@ amixer -c Loopback scontrols | grep -q "'PCM'" && fail "udrvd left its controls 
 [ "$recorder_status" -le 1 ] || fail "the recorder: status $recorder_status: $(cat /results/arecord.log)"
 
 # back to Linux's own driver: the card must be as good as new
-echo > "/sys/bus/pci/devices/$OURS/driver_override"
-echo "$OURS" > "/sys/bus/pci/devices/$OURS/driver/unbind"
-echo "$OURS" > /sys/bus/pci/drivers_probe
-[ "$(pci_driver "$OURS")" = "$OUR_LINUX" ] || fail "$OUR_LINUX does not take the card back"
+unbind_vfio "$OURS" "$OUR_LINUX"
 card=$(ls -d "/sys/bus/pci/devices/$OURS/sound/card"* | sed 's/.*card//')
 dd if=/dev/zero bs=4 count="$RATE" 2> /dev/null |
     aplay -q -t raw -f S16_LE -c 2 -r "$RATE" -D "hw:$card,0" - || fail "$OUR_LINUX does not play"

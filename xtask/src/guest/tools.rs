@@ -20,6 +20,7 @@ const TREE: Tree = Tree {
     suite: Suite::Machine,
     packages: &["qemu-system-x86", "busybox-static", "kmod", "iproute2", "ethtool", "xz-utils", "zstd"],
     closure: Closure::Everything,
+    recipe: "",
 };
 
 /// A QEMU that is new enough (10.1) to be a vfio-user client, and nothing else.
@@ -28,11 +29,21 @@ const NEWER_QEMU: Tree = Tree {
     suite: Suite::Backports("trixie"),
     packages: &["qemu-system-x86"],
     closure: Closure::Everything,
+    recipe: "",
 };
 
 /// ALSA's programs, and what its library reads. A tree of its own: few scenarios need it.
 const ALSA: Tree =
-    Tree { name: "alsa", suite: Suite::Machine, packages: &["alsa-utils"], closure: Closure::Everything };
+    Tree { name: "alsa", suite: Suite::Machine, packages: &["alsa-utils"], closure: Closure::Everything, recipe: "" };
+
+/// What makes a file system of a folder.
+const SQUASHFS: Tree = Tree {
+    name: "squashfs",
+    suite: Suite::Machine,
+    packages: &["squashfs-tools"],
+    closure: Closure::Everything,
+    recipe: "",
+};
 
 /// Where ALSA's library looks for what it reads, in the tree and in the guest.
 pub(crate) const ALSA_DATA: &str = "usr/share/alsa";
@@ -59,7 +70,7 @@ impl Tools {
     pub(crate) fn provide(cache: &Cache) -> Result<Self> {
         let key_files = ["usr/bin/qemu-system-x86_64", "usr/share/seabios/bios-256k.bin", "usr/share/qemu/pvh.bin"];
         let key_files = key_files.into_iter().chain(["bin/busybox", "bin/kmod", "bin/ip", "sbin/ethtool", LOADER]);
-        let root = cache.provide(&TREE, |_| Ok(key_files.map(PathBuf::from).collect()))?;
+        let root = cache.provide(&TREE, |_, _| Ok(key_files.map(PathBuf::from).collect()))?;
         Ok(Self { root, loader: LOADER })
     }
 
@@ -69,7 +80,7 @@ impl Tools {
     /// As [`Cache::provide`].
     pub(crate) fn provide_newer_qemu(cache: &Cache) -> Result<Self> {
         let key_files = ["usr/bin/qemu-system-x86_64", "usr/share/seabios/bios-256k.bin", NEWER_LOADER];
-        let root = cache.provide(&NEWER_QEMU, |_| Ok(key_files.map(PathBuf::from).to_vec()))?;
+        let root = cache.provide(&NEWER_QEMU, |_, _| Ok(key_files.map(PathBuf::from).to_vec()))?;
         Ok(Self { root, loader: NEWER_LOADER })
     }
 
@@ -79,7 +90,16 @@ impl Tools {
     /// As [`Cache::provide`].
     pub(crate) fn provide_alsa(cache: &Cache) -> Result<Self> {
         let key_files = ["usr/bin/aplay", "usr/bin/amixer", "usr/share/alsa/alsa.conf", LOADER];
-        let root = cache.provide(&ALSA, |_| Ok(key_files.map(PathBuf::from).to_vec()))?;
+        let root = cache.provide(&ALSA, |_, _| Ok(key_files.map(PathBuf::from).to_vec()))?;
+        Ok(Self { root, loader: LOADER })
+    }
+
+    /// The same for mksquashfs: there is no other program in that tree.
+    ///
+    /// # Errors
+    /// As [`Cache::provide`].
+    pub(crate) fn provide_squashfs(cache: &Cache) -> Result<Self> {
+        let root = cache.provide(&SQUASHFS, |_, _| Ok(["usr/bin/mksquashfs", LOADER].map(PathBuf::from).to_vec()))?;
         Ok(Self { root, loader: LOADER })
     }
 

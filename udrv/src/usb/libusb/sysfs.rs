@@ -54,8 +54,8 @@ impl Default for UsbSysfs {
 
 impl UsbSysfs {
     /// That of a tree with `sys` and `dev` in it.
-    #[cfg(test)]
-    pub(super) fn at(root: &std::path::Path) -> Self {
+    #[must_use]
+    pub fn at(root: &std::path::Path) -> Self {
         UsbSysfs { root: root.to_owned() }
     }
 
@@ -141,7 +141,8 @@ impl UsbSysfs {
     }
 
     /// `/dev/bus/usb/BBB/DDD`.
-    pub(super) fn node(&self, device: &DeviceSummary) -> PathBuf {
+    #[must_use]
+    pub fn node(&self, device: &DeviceSummary) -> PathBuf {
         self.root.join(format!("dev/bus/usb/{:03}/{:03}", device.bus, device.address))
     }
 

@@ -1,0 +1,112 @@
+//! udrvctl: asks a running udrvd, and looks at and changes the machine for one.
+//!
+//! One file a subcommand: its arguments and what it does. What it knows of the machine is in `udrv_daemon::system`.
+#![forbid(unsafe_code)]
+
+mod ask;
+mod bind;
+mod call;
+mod completions;
+mod doctor;
+mod exit;
+mod faults;
+mod inject;
+mod list;
+mod man;
+mod model;
+mod output;
+mod policy;
+mod protect;
+mod regs;
+mod release;
+mod restart;
+mod set;
+mod status;
+mod trace;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use self::exit::{Exit, Failure};
+
+/// Looks at and controls devices that udrvd drives.
+#[derive(Debug, Parser)]
+#[command(version, name = "udrvctl", after_help = exit::HELP)]
+struct Arguments {
+    /// Print JSON.
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    List(list::Args),
+    Doctor(doctor::Args),
+    Bind(bind::BindArgs),
+    Unbind(bind::UnbindArgs),
+    Status(status::Args),
+    Faults(faults::Args),
+    Inject(inject::Args),
+    Protect(protect::Args),
+    Release(release::Args),
+    Restart(restart::Args),
+    Regs(regs::Args),
+    /// Which calls of the driver are transactions.
+    #[command(subcommand)]
+    Policy(policy::Action),
+    /// Register accesses in a file.
+    #[command(subcommand)]
+    Trace(trace::Action),
+    Set(set::Args),
+    Call(call::Args),
+    /// Cards in software, without a daemon.
+    #[command(subcommand)]
+    Model(model::Action),
+    Completions(completions::Args),
+    Man(man::Args),
+}
+
+impl Action {
+    fn run(&self, json: bool) -> Result<Exit, Failure> {
+        let done = match self {
+            Action::List(args) => return args.run(json),
+            Action::Doctor(args) => return args.run(json),
+            Action::Bind(args) => return args.run(json),
+            Action::Unbind(args) => return args.run(json),
+            Action::Completions(args) => return args.run(),
+            Action::Man(args) => return args.run(),
+            Action::Status(args) => args.run(json),
+            Action::Faults(args) => args.run(json),
+            Action::Inject(args) => args.run(json),
+            Action::Protect(args) => args.run(json),
+            Action::Release(args) => args.run(json),
+            Action::Restart(args) => args.run(json),
+            Action::Regs(args) => args.run(json),
+            Action::Policy(action) => action.run(json),
+            Action::Trace(action) => action.run(json),
+            Action::Set(args) => args.run(json),
+            Action::Call(args) => args.run(json),
+            Action::Model(action) => action.run(),
+        };
+        done.map(|()| Exit::Done)
+    }
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let exit = arguments.action.run(arguments.json).unwrap_or_else(|failure| {
+        eprintln!("udrvctl: {}", failure.message);
+        if arguments.json {
+            // who does not read it has the exit code
+            let _ = output::print_json(&failure.json());
+        }
+        failure.exit
+    });
+    exit.into()
+}
+
+#[cfg(test)]
+mod arguments_tests;

@@ -1,0 +1,259 @@
+//! Which devices there are, what drives them here, and who has them.
+
+use std::fmt;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use udrv::device::DeviceId;
+use udrv::usb::libusb::{self, UsbName};
+use udrv::vfio::{FunctionSummary, is_vfio_driver};
+use udrv_bus::{PciAddress, UsbId};
+
+use super::System;
+use super::address::SerioPort;
+use super::holders::{Holder, Holders};
+use crate::client;
+use crate::drivers::{self, Driver};
+use crate::protocol::socket_path;
+
+/// A device of this machine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Device {
+    /// As udrvd takes it.
+    pub device: String,
+    /// What it is called.
+    pub name: String,
+    /// Vendor and device id; of a PS/2 port type, protocol, id and extra.
+    pub id: String,
+    /// Our driver for it, if there is one.
+    pub driver: Option<&'static str>,
+    /// The kernel's driver that has it.
+    pub kernel_driver: Option<String>,
+    /// Its IOMMU group.
+    pub iommu_group: Option<u32>,
+    /// Who drives it now.
+    pub driven_by: DrivenBy,
+}
+
+/// Who drives a device.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "who", rename_all = "kebab-case")]
+pub enum DrivenBy {
+    /// A udrvd, which answers at this control socket.
+    Udrvd {
+        /// Its path.
+        socket: PathBuf,
+    },
+    /// Another process, which has its device node open.
+    Process(Holder),
+    /// A driver of the kernel.
+    Kernel {
+        /// Its name.
+        driver: String,
+    },
+    /// Nobody.
+    Nobody,
+}
+
+impl fmt::Display for DrivenBy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            DrivenBy::Udrvd { .. } => f.write_str("udrvd"),
+            DrivenBy::Process(holder) => holder.fmt(f),
+            DrivenBy::Kernel { .. } => f.write_str("kernel"),
+            DrivenBy::Nobody => f.write_str("nobody"),
+        }
+    }
+}
+
+/// What was found, and what could not be looked at.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Listing {
+    /// By bus, each in order of address.
+    pub devices: Vec<Device>,
+    /// A line for each bus that cannot be listed. A bus that this machine does not have is none.
+    pub unreadable: Vec<String>,
+}
+
+/// Drivers of the kernel that only pass a device on to a process.
+fn passes_on(driver: &str) -> bool {
+    is_vfio_driver(driver) || driver == "usbfs" || driver == "serio_raw"
+}
+
+impl System {
+    /// All devices on PCI, USB and PS/2. `runtime` is the directory of control sockets.
+    #[must_use]
+    pub fn devices(&self, runtime: &Path) -> Listing {
+        let mut listing = Listing::default();
+        match self.pci().functions() {
+            Ok(functions) => {
+                let ids: Vec<(u16, u16)> = functions.iter().map(|f| DeviceId::Pci(f.id).numbers()).collect();
+                let names = self.pci_names(&ids);
+                for function in functions {
+                    let name = names.of(DeviceId::Pci(function.id).numbers(), function.class);
+                    listing.devices.push(self.pci_device(&function, name, runtime));
+                }
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => listing.unreadable.push(format!("the PCI bus cannot be listed: {error}")),
+        }
+        match self.usb().devices() {
+            Ok(devices) => listing.devices.extend(devices.iter().map(|device| self.usb_device(device, runtime))),
+            Err(libusb::OpenError::NoUsb { .. }) => {}
+            Err(error) => listing.unreadable.push(format!("the USB bus cannot be listed: {error}")),
+        }
+        listing.devices.extend(self.serio_ports().into_iter().map(|port| self.serio_device(port, runtime)));
+        listing
+    }
+
+    /// The name of one PCI function.
+    pub(super) fn pci_name(&self, function: &FunctionSummary) -> String {
+        let id = DeviceId::Pci(function.id).numbers();
+        self.pci_names(&[id]).of(id, function.class)
+    }
+
+    fn pci_device(&self, function: &FunctionSummary, name: String, runtime: &Path) -> Device {
+        let device = format!("pci:{}", function.address);
+        let holders = self.holders(&self.vfio_nodes(function.address));
+        let driven_by = driven_by(runtime, &[&device], holders, function.driver.as_deref());
+        Device {
+            name,
+            id: function.id.to_string(),
+            driver: drivers::for_id(DeviceId::Pci(function.id)).map(|driver| driver.name),
+            kernel_driver: function.driver.clone(),
+            iommu_group: self.pci().group(function.address),
+            driven_by,
+            device,
+        }
+    }
+
+    fn usb_device(&self, summary: &libusb::DeviceSummary, runtime: &Path) -> Device {
+        let device = format!("usb:{}", summary.port);
+        let drivers = self.usb_drivers(summary);
+        let by_id = format!("usb:{}", summary.id);
+        let holders = self.holders(&[self.usb().node(summary)]);
+        let kernel_driver = drivers.into_iter().next();
+        // libusb's own and those of the kernel open nodes of hubs to watch them: only who has taken an interface drives it
+        let holders = if kernel_driver.as_deref() == Some("usbfs") { holders } else { Holders::default() };
+        Device {
+            driven_by: driven_by(runtime, &[&device, &by_id], holders, kernel_driver.as_deref()),
+            name: if summary.product.is_empty() { "USB device".to_owned() } else { summary.product.clone() },
+            id: summary.id.to_string(),
+            driver: for_usb(summary.id).map(|driver| driver.name),
+            kernel_driver,
+            iommu_group: None,
+            device,
+        }
+    }
+
+    fn serio_device(&self, port: SerioPort, runtime: &Path) -> Device {
+        let device = format!("serio:{port}");
+        let kernel_driver = self.serio_driver(port);
+        let holders = self.holders(&self.serio_nodes(port));
+        Device {
+            driven_by: driven_by(runtime, &[&device], holders, kernel_driver.as_deref()),
+            name: self.line(format!("{}/description", port.folder())).unwrap_or_else(|| "PS/2 port".to_owned()),
+            id: self.serio_id(port).map(|part| format!("{part:02x}")).join(":"),
+            driver: self.for_serio(port).map(|driver| driver.name),
+            kernel_driver,
+            iommu_group: None,
+            device,
+        }
+    }
+
+    /// The nodes by which a process can have a function: the group's, and the device's own.
+    pub(super) fn vfio_nodes(&self, address: PciAddress) -> Vec<PathBuf> {
+        let group = self.pci().group(address).map(|group| self.pci().group_node(group));
+        let own = self.names(format!("sys/bus/pci/devices/{address}/vfio-dev"));
+        let own = own.into_iter().map(|name| self.path(format!("dev/vfio/devices/{name}")));
+        group.into_iter().chain(own).collect()
+    }
+
+    /// The drivers that have interfaces of a USB device, each once.
+    pub(super) fn usb_drivers(&self, summary: &libusb::DeviceSummary) -> Vec<String> {
+        let folder = format!("sys/bus/usb/devices/{}", summary.port);
+        let interface = format!("{}:", summary.port);
+        let interfaces = self.names(&folder).into_iter().filter(|name| name.starts_with(&interface));
+        let mut drivers: Vec<String> =
+            interfaces.filter_map(|name| self.link(format!("{folder}/{name}/driver"))).collect();
+        drivers.dedup();
+        drivers
+    }
+
+    /// The ports of PS/2 controllers.
+    pub(super) fn serio_ports(&self) -> Vec<SerioPort> {
+        let names = self.names("sys/bus/serio/devices");
+        let mut ports: Vec<SerioPort> = names.iter().filter_map(|name| SerioPort::parse(name)).collect();
+        ports.sort();
+        ports
+    }
+
+    /// The driver that has a port.
+    pub(super) fn serio_driver(&self, port: SerioPort) -> Option<String> {
+        self.link(format!("{}/driver", port.folder()))
+    }
+
+    /// The nodes of serio_raw at a port.
+    pub(super) fn serio_nodes(&self, port: SerioPort) -> Vec<PathBuf> {
+        let names = self.names(format!("{}/misc", port.folder()));
+        names.into_iter().map(|name| self.path(format!("dev/{name}"))).collect()
+    }
+
+    fn serio_id(&self, port: SerioPort) -> [u8; 4] {
+        ["type", "proto", "id", "extra"].map(|part| {
+            let text = self.line(format!("{}/id/{part}", port.folder()));
+            text.and_then(|text| u8::from_str_radix(&text, 16).ok()).unwrap_or(0)
+        })
+    }
+
+    /// Our driver for what is at a port: for mice, and a keyboard is none.
+    pub(super) fn for_serio(&self, port: SerioPort) -> Option<&'static Driver> {
+        /// `SERIO_8042` and `SERIO_PS_PSTHRU` (linux/serio.h), where mice are; a keyboard behind a translating controller
+        /// has another.
+        const PS2: [u8; 2] = [0x01, 0x05];
+        const KEYBOARD: &str = "KBD";
+        let description = self.line(format!("{}/description", port.folder())).unwrap_or_default();
+        let mouse = PS2.contains(&self.serio_id(port)[0]) && !description.contains(KEYBOARD);
+        drivers::DRIVERS.iter().find(|driver| mouse && driver.name == "psmouse")
+    }
+}
+
+/// Our driver for a USB device.
+pub(super) fn for_usb(id: UsbId) -> Option<&'static Driver> {
+    drivers::for_id(DeviceId::Usb(id))
+}
+
+/// The USB device of a name.
+///
+/// # Errors
+/// As [`libusb::UsbSysfs::find`].
+pub(super) fn find_usb(system: &System, name: &UsbName) -> Result<Option<libusb::DeviceSummary>, libusb::OpenError> {
+    match system.usb().find(name) {
+        Err(libusb::OpenError::NoUsb { .. }) => Ok(None),
+        other => other,
+    }
+}
+
+/// `names` are those by which a udrvd may have been given the device.
+fn driven_by(runtime: &Path, names: &[&str], holders: Holders, kernel_driver: Option<&str>) -> DrivenBy {
+    let running = client::running(runtime);
+    // a socket that nobody serves is what a daemon leaves that was killed
+    let socket = names.iter().filter(|name| running.iter().any(|r| r == *name)).find_map(|name| {
+        let path = socket_path(runtime, name);
+        match UnixStream::connect(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => None,
+            _ => Some(path),
+        }
+    });
+    match (socket, holders.seen.into_iter().next(), kernel_driver) {
+        (Some(socket), ..) => DrivenBy::Udrvd { socket },
+        (None, Some(holder), _) => DrivenBy::Process(holder),
+        (None, None, Some(driver)) if !passes_on(driver) => DrivenBy::Kernel { driver: driver.to_owned() },
+        _ => DrivenBy::Nobody,
+    }
+}
+
+#[cfg(test)]
+#[path = "devices_tests.rs"]
+mod tests;

@@ -1,0 +1,155 @@
+# The package, its units and its rules under a real systemd, with two cards of ours, each at the end of a cable whose other end is a
+# card of another make under Linux's own driver.
+. /guest/lib.sh
+
+# looking too often would take the one processor from what is looked at
+usleep() { sleep 0.2; }
+now() { cut -d ' ' -f 1 /proc/uptime; }
+unit() { echo "udrvd@$1.service"; }
+property() { systemctl show --value --property "$2" "$(unit "$1")"; }
+state_is() { [ "$(property "$1" ActiveState)" = "$2" ]; }
+
+# What there is of each of the two: its name, that of its file and unit; its address; Linux's drivers for it and for its peer;
+# the peer's address; the interface; the first three numbers of both hosts' addresses.
+CARDS='rtl8139 e1000'
+card() {
+    case $1 in
+    rtl8139) ours=0000:00:04.0 linux=8139cp peer=0000:00:05.0 interface=udrv0 net=10.77.0 ;;
+    e1000) ours=0000:00:06.0 linux=e1000 peer=0000:00:07.0 interface=udrv1 net=10.78.0 ;;
+    esac
+}
+
+# ---- the package: it installs cleanly, enables nothing, starts nothing, binds nothing
+dpkg --install /guest/udrv.deb > /results/dpkg.log 2>&1 || { cat /results/dpkg.log; fail "the package does not install"; }
+grep -iE 'warning|error' /results/dpkg.log && fail "dpkg complains"
+systemctl list-unit-files --no-legend 'udrv*' | tee /results/unit-files
+grep -qvE '^udrvd@\.service +disabled +enabled$' /results/unit-files && fail "a unit is not as it must be"
+[ -z "$(systemctl list-units --all --no-legend 'udrv*')" ] || fail "something was started"
+for name in $CARDS; do
+    card "$name"
+    [ "$(pci_driver "$ours")" = "$linux" ] || fail "$ours is no more Linux's"
+done
+systemd-analyze verify --man=no /usr/lib/systemd/system/udrvd@.service > /results/verify 2>&1
+[ ! -s /results/verify ] || { cat /results/verify; fail "systemd-analyze verify has something to say"; }
+echo "installed: nothing enabled, nothing started, nothing bound"
+
+# ---- what an administrator does: files
+mkdir -p /etc/udrv
+for name in $CARDS; do
+    card "$name"
+    printf 'device = "pci:%s"\ntap = "%s"\ndeadline = 100\n' "$ours" "$interface" > "/etc/udrv/$name.toml"
+    sed -e "s/udrv0/$interface/" -e "s:192.0.2.10/24:$net.1/24:" /usr/share/doc/udrv/examples/udrv0.network > "/etc/systemd/network/$interface.network"
+done
+systemctl restart systemd-networkd || fail "networkd does not take the example"
+netns_add far
+for name in $CARDS; do
+    card "$name"
+    far=$(pci_interface "$peer") || exit 1
+    netns_take far "$far" "$net.2/24"
+    /usr/bin/ip netns exec far udrv-judge echo-serve "$net.2:7000" 2>> /results/echo.log &
+done
+
+# ---- udev starts them: the one at an event of a device that is there, the other when it is plugged in
+card rtl8139
+udevadm trigger --action=change "/sys/bus/pci/devices/$ours"
+card e1000
+echo 1 > "/sys/bus/pci/devices/$ours/remove"
+echo 1 > /sys/bus/pci/rescan
+for name in $CARDS; do
+    card "$name"
+    within 120 state_is "$name" active || { systemctl status --no-pager "$(unit "$name")"; fail "udev has not started $name"; }
+    [ "$(pci_driver "$ours")" = vfio-pci ] || fail "$ours is not bound"
+    pid=$(property "$name" MainPID)
+    [ "$(stat -c %U "/proc/$pid")" = udrv ] || fail "$name does not run as udrv"
+    grep -E '^(Cap(Eff|Bnd)|NoNewPrivs|Seccomp):' "/proc/$pid/status" | tr -s '\t\n' ' ' > "/results/rights-$name"
+    wait_link '' "$interface" 60
+done
+echo "started by udev"
+
+# flowed NAME: prints how many bytes have come back.
+flowed() { cat "/tmp/progress-$1" 2> /dev/null || echo 0; }
+goes_on() { [ "$(flowed "$1")" -gt "$2" ]; }
+
+for name in $CARDS; do
+    card "$name"
+    within 60 ping -c 1 -W 1 "$net.2" > /dev/null || { journalctl -b --no-pager | tail -30; fail "nobody answers at $net.2"; }
+    udrv-judge flow "$net.2:7000" --until /tmp/over --progress "/tmp/progress-$name" > "/results/flow-$name.json" &
+    eval "flow_$name=\$!"
+    within 60 goes_on "$name" 300000 || fail "the flow of $name does not begin"
+done
+
+# event NAME WHAT COMMAND...: does it, waits until the service is active and the flow goes on, and keeps what became of them.
+event() {
+    local name=$1 what=$2 pid restarts at active bytes
+    shift 2
+    pid=$(property "$name" MainPID) restarts=$(property "$name" NRestarts) at=$(now)
+    "$@" || fail "$name: $what: the command failed"
+    # it is not over as long as the one that was struck is the main process
+    case $what in kill | watchdog) within 120 died "$name" "$pid" || fail "$name: $what: $pid lives" ;; esac
+    within 120 state_is "$name" active || { systemctl status --no-pager "$(unit "$name")"; fail "$name: $what: not active again"; }
+    active=$(now)
+    bytes=$(($(flowed "$name") + 300000))
+    within 180 goes_on "$name" "$bytes" || fail "$name: $what: the flow does not go on"
+    printf '{"card":"%s","what":"%s","at":%s,"active":%s,"over":%s,"pid":[%s,%s],"restarts":[%s,%s]}\n' "$name" "$what" "$at" "$active" "$(now)" \
+        "$pid" "$(property "$name" MainPID)" "$restarts" "$(property "$name" NRestarts)" | tee -a /results/events
+}
+died() { [ "$(property "$1" MainPID)" != "$2" ]; }
+signal() { kill "-$2" "$(property "$1" MainPID)"; }
+crash() {
+    card "$1"
+    udrvctl inject "pci:$ours" transmit null-write > /dev/null
+}
+reload() {
+    sed -i 's/^deadline = .*/deadline = 200/' "/etc/udrv/$1.toml"
+    systemctl reload "$(unit "$1")"
+}
+# is quiet: no process, no socket, no interface, no bus master
+off_and_on() {
+    card "$1"
+    systemctl stop "$(unit "$1")"
+    state_is "$1" inactive || fail "$1: not stopped"
+    [ ! -e "/run/udrv/pci:$ours.sock" ] || fail "$1: its socket is left"
+    [ ! -e "/sys/class/net/$interface" ] || fail "$1: $interface is left"
+    [ $((0x$(dd if="/sys/bus/pci/devices/$ours/config" bs=1 skip=4 count=1 2> /dev/null | od -An -tx1 | tr -d ' ') & 4)) = 0 ] || fail "$1: still masters the bus"
+    systemctl start "$(unit "$1")"
+}
+
+for name in $CARDS; do
+    event "$name" crash crash "$name"
+    event "$name" hup reload "$name"
+    event "$name" kill signal "$name" KILL
+    event "$name" watchdog signal "$name" STOP
+    event "$name" restart systemctl restart "$(unit "$name")"
+    event "$name" stop off_and_on "$name"
+done
+touch /tmp/over
+for name in $CARDS; do
+    eval "wait \$flow_$name" || fail "the flow of $name: $(cat "/results/flow-$name.json")"
+done
+
+# ---- mistakes
+journalctl --sync
+printf 'device = "pci:0000:00:04.0"\ntapp = "x"\n' > /etc/udrv/wrong.toml
+systemctl start udrvd@wrong.service 2> /dev/null && fail "a wrong key starts"
+[ "$(property wrong NRestarts)" = 0 ] || fail "a wrong configuration is tried again"
+printf 'device = "pci:0000:00:04.0"\ntap = "other"\n' > /etc/udrv/wrong.toml
+systemctl reset-failed udrvd@wrong.service
+systemctl start udrvd@wrong.service 2> /dev/null && fail "two have one device"
+systemctl stop udrvd@wrong.service
+rm /etc/udrv/wrong.toml
+state_is rtl8139 active || fail "a second service has harmed the first"
+journalctl --sync
+journalctl --no-pager --output=json --unit 'udrvd@*' > /results/udrvd.json
+
+journalctl --no-pager --boot | grep '70-udrv.rules' && fail "udev has something to say about our rules"
+
+# ---- away again
+dpkg --remove udrv > /results/remove.log 2>&1 || fail "the package cannot be removed"
+for name in $CARDS; do
+    card "$name"
+    [ -z "$(pgrep -x udrvd)" ] || fail "udrvd runs on"
+    [ -e "/etc/udrv/$name.toml" ] || fail "the administrator's file is gone"
+done
+dpkg --purge udrv >> /results/remove.log 2>&1 || fail "the package cannot be purged"
+[ ! -e /usr/lib/udrv ] && [ ! -e /var/lib/udrv ] || fail "something is left"
+echo "removed: stopped, and the administrator's files are there"
