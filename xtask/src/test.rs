@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use crate::{
     cargo::cargo,
     check, demo,
-    guest::{Kernel, Which, aloop, input, nic, oracle, sound},
+    guest::{Kernel, Which, adopt, aloop, input, nic, oracle, sound},
     steps::{self, Done, Failure, Step, program},
     stress,
 };
@@ -43,6 +43,8 @@ const STEPS: &[Step] = &[
     Step::guest("r8169", || nic::step("r8169", Which::Usual)),
     Step::guest("pegasus", || nic::step("pegasus", Which::Usual)),
     Step::long("pegasus-others", || nic::step("pegasus", Which::Others)),
+    Step::guest("adopt-e1000", || adopt::step("e1000")),
+    Step::guest("adopt-rtl8139", || adopt::step("rtl8139")),
     Step::guest("aloop", aloop::step),
     Step::guest("ens1371", sound::step),
     Step::guest("psmouse", input::step),
