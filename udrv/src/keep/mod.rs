@@ -119,3 +119,7 @@ impl fmt::Debug for Kept {
         write!(f, "Kept({:?})", self.region)
     }
 }
+
+#[cfg(test)]
+#[path = "keep_tests.rs"]
+mod tests;
