@@ -1,6 +1,5 @@
 //! What outlives this process: handed to the service manager (FDSTORE of sd_notify(3)), and taken from it.
 
-use std::error::Error;
 use std::io::{self, PipeWriter};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
@@ -13,7 +12,6 @@ use udrv::endpoint::{self, Legacy, NetEndpoint};
 use udrv::keep::{Inherited, Keeper, Left, NotAdopted, names};
 use udrv::net::endpoint_of;
 use udrv::run::Options;
-use udrv_bus::BusError;
 use udrv_daemon::device::{DeviceName, DeviceOpenError};
 use udrv_daemon::drivers::{self, Class, Driver, Running};
 
@@ -81,40 +79,68 @@ impl Keeper for ServiceManager {
 }
 
 /// A device that was made quiet, where it could be, and an interface.
-type Remains = (Option<Opened>, Option<Box<dyn NetEndpoint>>);
+pub(crate) type Remains = (Option<Opened>, Option<Box<dyn NetEndpoint>>);
 
-/// What a process before this one has left.
-pub(crate) enum Before {
-    /// Its device, which runs, and the driver.
-    GoesOn(Box<dyn Running>, &'static Driver),
-    /// Its device and its interface, to begin anew with; or none of it.
-    Left(Option<Opened>, Option<Box<dyn NetEndpoint>>),
+/// How a device begins.
+pub(crate) enum Beginning {
+    /// Where a process before this one has ended.
+    GoesOn(Box<Left>, Opened, Inherited),
+    /// Anew; with what was left, if anything was.
+    Anew(Option<Opened>, Option<Box<dyn NetEndpoint>>),
 }
 
-/// Goes on with it, if it can be.
+/// Looks at what was left. No driver runs here.
 ///
 /// # Errors
-/// What was left cannot even be made quiet.
-pub(crate) fn go_on(device: &DeviceName, inherited: Inherited, options: &Options) -> Result<Before, Box<dyn Error>> {
-    let name = device.to_string();
-    let (why, inherited) = match look(device, inherited)? {
-        Found::Nothing => return Ok(Before::Left(None, None)),
-        Found::Refused(why, inherited) => (why, inherited),
-        Found::Device(mut opened, left, inherited) => {
-            let id = opened.id()?.ok_or(BusError::Gone { operation: "reading its id" })?;
-            let driver = driver_for(id, &name)?;
-            match driver.class {
-                Class::Net(_, adopt) => match adopt(opened, *left, options.clone()) {
-                    Ok(running) => return Ok(Before::GoesOn(running, driver)),
-                    Err(why) => (why, inherited),
-                },
-                Class::Sound(_) | Class::Input(_) => (NotAdopted::Nonsense("it was left as a network card"), inherited),
-            }
-        }
+/// It cannot even be made quiet.
+pub(crate) fn look(
+    device: &DeviceName,
+    inherited: Inherited,
+    keeper: Option<&dyn Keeper>,
+) -> Result<Beginning, DeviceOpenError> {
+    if inherited.is_empty() {
+        return Ok(Beginning::Anew(None, None));
+    }
+    let why = match Left::examine(&inherited) {
+        Ok(left) => match device.adopt(&inherited, &left)? {
+            Some(opened) => return Ok(Beginning::GoesOn(Box::new(left), opened, inherited)),
+            None => NotAdopted::Missing("what keeps the device going"),
+        },
+        Err(why) => why,
     };
+    let (opened, endpoint) = refuse(device, inherited, keeper, &why)?;
+    Ok(Beginning::Anew(opened, endpoint))
+}
+
+/// Goes on with it. Otherwise it is made quiet, to begin anew.
+///
+/// # Errors
+/// It cannot even be made quiet.
+pub(crate) fn go_on(
+    device: &DeviceName,
+    (left, opened, inherited): (Box<Left>, Opened, Inherited),
+    driver: &Driver,
+    options: &Options,
+) -> Result<Result<Box<dyn Running>, Remains>, DeviceOpenError> {
+    let why = match driver.class {
+        Class::Net(_, adopt) => match adopt(opened, *left, options.clone()) {
+            Ok(running) => return Ok(Ok(running)),
+            Err(why) => why,
+        },
+        Class::Sound(_) | Class::Input(_) => NotAdopted::Nonsense("it was left as a network card"),
+    };
+    refuse(device, inherited, options.keeper.as_deref(), &why).map(Err)
+}
+
+fn refuse(
+    device: &DeviceName,
+    inherited: Inherited,
+    keeper: Option<&dyn Keeper>,
+    why: &NotAdopted,
+) -> Result<Remains, DeviceOpenError> {
+    let name = device.to_string();
     tracing::warn!(device = name, "what a process before this one has left is of no use: {why}. Starting anew");
-    let (opened, endpoint) = begin_anew(device, inherited, options.keeper.as_deref())?;
-    Ok(Before::Left(opened, endpoint))
+    begin_anew(device, inherited, keeper)
 }
 
 /// The driver for a device of this id.
@@ -124,34 +150,6 @@ pub(crate) fn go_on(device: &DeviceName, inherited: Inherited, options: &Options
 pub(crate) fn driver_for(id: DeviceId, name: &str) -> Result<&'static Driver, String> {
     let none = || format!("{name} is {id}, and no driver knows it; there are: {}", drivers::known());
     drivers::for_id(id).ok_or_else(none)
-}
-
-/// What a predecessor has left.
-enum Found {
-    /// Nothing.
-    Nothing,
-    /// A device that may be gone on with: `Opened` is of its descriptors.
-    Device(Opened, Box<Left>, Inherited),
-    /// Something that cannot be.
-    Refused(NotAdopted, Inherited),
-}
-
-/// Looks at what was passed to this process.
-///
-/// # Errors
-/// A device that was left cannot be had.
-fn look(name: &DeviceName, inherited: Inherited) -> Result<Found, DeviceOpenError> {
-    if inherited.is_empty() {
-        return Ok(Found::Nothing);
-    }
-    let left = match Left::examine(&inherited) {
-        Ok(left) => left,
-        Err(why) => return Ok(Found::Refused(why, inherited)),
-    };
-    Ok(match name.adopt(&inherited, &left)? {
-        Some(opened) => Found::Device(opened, Box::new(left), inherited),
-        None => Found::Refused(NotAdopted::Missing("what keeps the device going"), inherited),
-    })
 }
 
 /// The device is not gone on with: it is made quiet, and what is kept is forgotten, but for the network interface. Gives

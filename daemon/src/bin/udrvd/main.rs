@@ -20,6 +20,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::ArgMatches;
+use udrv::device::Opened;
 use udrv::keep::Inherited;
 use udrv::run::{Options, commands};
 use udrv_daemon::control::{Access, ControlSocket};
@@ -32,7 +33,7 @@ use udrv_daemon::trace::Trace;
 
 use crate::arguments::{Action, Run};
 use crate::config::Told;
-use crate::keep::Before;
+use crate::keep::Beginning;
 use crate::signals::Configuration;
 
 /// The command line or the configuration is wrong: starting again is no use.
@@ -94,18 +95,15 @@ fn drive(run: &Run, inherited: Inherited, words: Vec<OsString>, matches: ArgMatc
     let trace = Arc::new(Trace::default());
     let keeper = run.service.keep_fds.keeper()?;
     let options = Options { trace: Some(trace.tracer()), keeper, ..run.options() };
-    // the shortest way to the next frame: all that is not needed for it comes later
-    let before = keep::go_on(&run.device, inherited, &options)?;
-    let (goes_on, mut device, left_endpoint) = match before {
-        Before::GoesOn(running, driver) => (Some((running, driver)), None, None),
-        Before::Left(None, endpoint) => (None, Some(run.device.open(!run.net.no_far_host)?), endpoint),
-        Before::Left(Some(opened), endpoint) => (None, Some(OpenDevice::of(opened)?), endpoint),
+    let open = |opened: Option<Opened>| match opened {
+        Some(opened) => OpenDevice::of(opened),
+        None => run.device.open(!run.net.no_far_host),
     };
-    let driver = match (&goes_on, &device) {
-        (Some((_, driver)), _) => driver,
-        (None, Some(device)) => keep::driver_for(device.id, &name)?,
-        (None, None) => return Err("there is no device".into()),
+    let (left, mut device, endpoint) = match keep::look(&run.device, inherited, options.keeper.as_deref())? {
+        Beginning::GoesOn(left, opened, inherited) => (Some((left, inherited)), OpenDevice::of(opened)?, None),
+        Beginning::Anew(opened, endpoint) => (None, open(opened)?, endpoint),
     };
+    let driver = keep::driver_for(device.id, &name)?;
     refuse_options(run, driver, &name)?;
     let (commander, inbox) = commands()?;
     let inbox = inbox.with_heartbeat(service::heartbeat());
@@ -122,25 +120,29 @@ fn drive(run: &Run, inherited: Inherited, words: Vec<OsString>, matches: ArgMatc
         metrics.serve(commander.clone())?;
     }
     control.serve(commander, trace.clone())?;
-    let _hand = run.input.hand(device.as_mut().and_then(|device| device.mouse.take()), &name)?;
+    let _hand = run.input.hand(device.mouse.take(), &name)?;
+    // what was started until here has its signals; from here on drivers run
+    let begun = match left {
+        None => Err((device, endpoint)),
+        Some((left, inherited)) => {
+            match keep::go_on(&run.device, (left, device.opened, inherited), driver, &options)? {
+                Ok(running) => Ok(running),
+                Err((opened, endpoint)) => Err((open(opened)?, endpoint)),
+            }
+        }
+    };
     // a socket's other end is kept open as long as the device runs
     let mut _peer = None;
-    let running = match (goes_on, device, driver.class) {
-        (Some((running, _)), ..) => running,
-        (None, None, _) => return Err("there is no device".into()),
-        (None, Some(device), Class::Net(start, _)) => {
-            let endpoint = match left_endpoint {
-                Some(endpoint) => endpoint,
-                None => {
-                    let (endpoint, peer) = run.net.endpoint()?;
-                    _peer = peer;
-                    endpoint
-                }
-            };
+    let running = match (begun, driver.class) {
+        (Ok(running), _) => running,
+        (Err((device, Some(endpoint))), Class::Net(start, _)) => start(device.opened, endpoint, options)?,
+        (Err((device, None)), Class::Net(start, _)) => {
+            let (endpoint, peer) = run.net.endpoint()?;
+            _peer = peer;
             start(device.opened, endpoint, options)?
         }
-        (None, Some(device), Class::Sound(start)) => start(device.opened, run.sound.endpoint()?, options)?,
-        (None, Some(device), Class::Input(start)) => start(device.opened, run.input.endpoint()?, options)?,
+        (Err((device, _)), Class::Sound(start)) => start(device.opened, run.sound.endpoint()?, options)?,
+        (Err((device, _)), Class::Input(start)) => start(device.opened, run.input.endpoint()?, options)?,
     };
     service::ready(&status);
     let ran = running.run(&inbox);
