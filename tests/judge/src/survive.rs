@@ -73,7 +73,7 @@ impl Survive {
         touch(&self.ready)?;
         self.until("somebody takes away --ready", &mut daemon, |_| !self.ready.exists())?;
         let mut random = Content::new(self.seed);
-        let (mut gaps, mut starts, mut went_on) = (Vec::new(), Vec::new(), 0);
+        let (mut gaps, mut starts, mut goings, mut went_on) = (Vec::new(), Vec::new(), Vec::new(), 0);
         for number in 0..self.kills {
             let flowing = self.frames()?;
             self.until("frames flow", &mut daemon, |_| self.frames().is_ok_and(|now| now > flowing))?;
@@ -104,7 +104,9 @@ impl Survive {
                     log.contains(GOES_ON) || log.contains("Starting anew")
                 })?;
             }
-            went_on += u32::from(daemon.log().contains(GOES_ON));
+            let log = daemon.log();
+            went_on += u32::from(log.contains(GOES_ON));
+            goings.extend(told_micros(&log));
         }
         touch(&self.done)?;
         self.until("somebody takes away --done", &mut daemon, |_| !self.done.exists())?;
@@ -117,6 +119,7 @@ impl Survive {
             "went_on": went_on,
             "gaps_us": micros(&gaps),
             "from_start_us": micros(&starts),
+            "going_on_us": goings,
             "names": names,
             "same_names": same_names,
             "left_at_the_end": keeper.names(),
@@ -175,6 +178,12 @@ impl Survive {
         }
         Ok(())
     }
+}
+
+/// How long a successor says that it took, from what it was given to where the device works.
+fn told_micros(log: &str) -> Option<u64> {
+    let line = log.lines().find(|line| line.contains(GOES_ON))?;
+    line.split_whitespace().find_map(|word| word.strip_prefix("us="))?.parse().ok()
 }
 
 fn touch(path: &Path) -> Result<(), String> {

@@ -17,8 +17,9 @@ use crate::{
 
 /// Far above what it takes: a busy machine is no failure.
 const LIMIT: Duration = Duration::from_secs(540);
-/// From the kill to the next good frame, without what it takes to start the process: the reach, milliseconds.
-const REACH: f64 = 100.0;
+/// So many times sooner than one that begins anew a successor that goes on must have the next frame. Times of an emulated
+/// machine are compared with others of the same run only.
+const SOONER: f64 = 2.0;
 
 /// Kill udrvd again and again under load, and judge what came through.
 #[derive(Debug, clap::Args)]
@@ -74,13 +75,23 @@ fn job(name: &str, kills: u32, kernel: Kernel) -> std::result::Result<Vec<String
         "\n{:<24}{:>6}{:>10}{:>12}{:>12}{:>12}{:>12}",
         "after SIGKILL", "kills", "went on", "median ms", "worst ms", "lost out", "lost in"
     );
+    let mut all = Vec::new();
     for (round, title) in ROUNDS {
         match Round::read(&outcome.results, round) {
             Ok(figures) => {
                 figures.print(title);
                 wrong.extend(figures.wrong(kills).into_iter().map(|what| format!("{title}: {what}")));
+                all.push(figures);
             }
             Err(why) => wrong.push(why),
+        }
+    }
+    if let [adopted, anew, ..] = &all[..] {
+        let [adopted, anew] = [adopted, anew].map(|round| round.times("gaps_us").0);
+        if adopted.is_nan() || anew.is_nan() || adopted * SOONER > anew {
+            wrong.push(format!(
+                "the next frame comes after {adopted:.0} ms, and after {anew:.0} ms where all begins anew"
+            ));
         }
     }
     println!("from the kill to the next frame at the TAP, process start included; of an emulated machine");
@@ -124,8 +135,8 @@ impl Round {
         })
     }
 
-    /// Milliseconds from the kill to the next frame: the median, and the worst.
-    fn gaps(&self, field: &str) -> (f64, f64) {
+    /// Milliseconds: the median, and the worst.
+    fn times(&self, field: &str) -> (f64, f64) {
         let mut gaps: Vec<u64> =
             self.survive[field].as_array().into_iter().flatten().filter_map(Value::as_u64).collect();
         gaps.sort_unstable();
@@ -134,7 +145,7 @@ impl Round {
     }
 
     fn print(&self, title: &str) {
-        let (median, worst) = self.gaps("gaps_us");
+        let (median, worst) = self.times("gaps_us");
         let [kills, went_on] = ["kills", "went_on"].map(|field| self.survive[field].to_string());
         let [out, into] = [&self.sent, &self.received].map(|frames| frames["missing"].to_string());
         println!("{title:<24}{kills:>6}{went_on:>10}{median:>12.1}{worst:>12.1}{out:>12}{into:>12}");
@@ -145,6 +156,10 @@ impl Round {
         }
         println!("    numbered frames out: {}; the TAP's queue dropped {}", self.sent, self.tap_dropped);
         println!("    numbered frames in:  {}", self.received);
+        if self.adopted {
+            let (median, worst) = self.times("going_on_us");
+            println!("    of that, udrvd's own time to go on: median {median:.0} ms, worst {worst:.0} ms");
+        }
     }
 
     fn wrong(&self, kills: u32) -> Vec<String> {
@@ -174,8 +189,6 @@ impl Round {
         }
         // with TCP in the way frames are lost where there is no room, killed or not
         if self.adopted && self.transfer.is_none() {
-            let (median, _) = self.gaps("from_start_us");
-            must(median <= REACH, format!("the median gap is {median:.1} ms, more than {REACH}"));
             for (name, frames) in [("sent", &self.sent), ("received", &self.received)] {
                 must(frames["missing"] == 0 && frames["duplicate"] == 0, format!("numbered frames {name}: {frames}"));
             }
