@@ -169,7 +169,7 @@ impl NetDriver for Rtl8139 {
         cx.regs.write(regs::TSAD[slot], frame.bus_address)?;
         cx.net.keep(frame)?;
         let command = cx.state.tx.command(frame.length);
-        cx.state.tx.claim(frame.buffer);
+        cx.state.tx.take_slot(frame.buffer);
         cx.point(Point::Middle);
         cx.regs.write(regs::TSD[slot], command)?;
         cx.point(Point::End);

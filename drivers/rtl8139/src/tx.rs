@@ -94,7 +94,7 @@ impl Slots {
     }
 
     /// Takes the slot that [`TxRing::free`] gives.
-    pub(crate) fn claim(&mut self, buffer: Buffer) {
+    pub(crate) fn take_slot(&mut self, buffer: Buffer) {
         self.ring.claim(buffer);
         if self.ring.next() == 0 {
             self.lap = (self.lap % LAPS + 1) % LAPS;
@@ -187,7 +187,7 @@ mod tests {
             let mut slots = slots(script % SLOTS, &[]);
             for buffer in 0..7 {
                 match rest % 7 {
-                    0 | 1 if slots.ring.free().is_some() => slots.claim(Buffer(buffer)),
+                    0 | 1 if slots.ring.free().is_some() => slots.take_slot(Buffer(buffer)),
                     2 => slots.release_oldest(),
                     3 => slots.note_abort(),
                     4 if slots.ring.oldest().is_some() => {
@@ -280,7 +280,7 @@ mod tests {
                 // whatever the chip adds to it
                 tsd[slot] = command | tsd::OWN | tsd::TOK | tsd::NCC_MASK << tsd::NCC_SHIFT;
                 assert!(was_written(command, tsd[slot]));
-                slots.claim(Buffer(turn));
+                slots.take_slot(Buffer(turn));
                 slots.release_oldest();
                 assert_eq!(slots.check(), Ok(()));
             }
