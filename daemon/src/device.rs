@@ -2,6 +2,7 @@
 //! serio_raw, `vfio-user:/run/card.sock` and `serio-line:/run/mouse.sock` in another process, `model:rtl8139` in this one.
 
 use std::fmt;
+use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::{Duration, Instant};
@@ -9,12 +10,13 @@ use std::time::{Duration, Instant};
 use model_psmouse::PsMouseHandle;
 use model_wire::{FarHost, FarHostConfig, WireConfig};
 use udrv::device::{DeviceId, Opened};
+use udrv::keep::{Inherited, Left};
 use udrv::serio::raw::{self, ParseSerioNameError, RawSerioPort, SerioName};
 use udrv::serio::socket::{ConnectError, SocketPort};
 use udrv::usb::libusb::{self, Arrivals, LibusbDevice, OpenOptions, ParseUsbNameError, UsbName, UsbSysfs};
-use udrv::vfio::{OpenError, VfioFunction};
+use udrv::vfio::{OpenError, VfioFds, VfioFunction};
 use udrv::vfio_user::{self, VfioUserFunction};
-use udrv_bus::{BusError, ParseAddressError, PciAddress, SerioPort, UsbDevice, UsbId};
+use udrv_bus::{BusError, DmaMapping, ParseAddressError, PciAddress, SerioPort, UsbDevice, UsbId};
 
 use crate::models::{Model, ParseModelError};
 
@@ -122,6 +124,9 @@ pub enum DeviceOpenError {
     /// The device's id could not be read.
     #[error(transparent)]
     Bus(#[from] BusError),
+    /// The process has no room for descriptors.
+    #[error("a descriptor cannot be duplicated: {0}")]
+    Descriptors(#[source] std::io::Error),
     /// The far host's thread could not be started.
     #[error("cannot start the far host: {0}")]
     FarHost(#[source] std::io::Error),
@@ -137,6 +142,17 @@ pub struct OpenDevice {
     pub far_host: Option<FarHost>,
     /// The bench of a mouse in software.
     pub mouse: Option<PsMouseHandle>,
+}
+
+impl OpenDevice {
+    /// With its id.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn of(mut opened: Opened) -> Result<OpenDevice, DeviceOpenError> {
+        let id = opened.id()?.ok_or(BusError::Gone { operation: "reading its id" })?;
+        Ok(OpenDevice { opened, id, far_host: None, mouse: None })
+    }
 }
 
 impl DeviceName {
@@ -163,13 +179,55 @@ impl DeviceName {
         }
     }
 
+    /// Makes it of what a process before this one has left, and touches nothing of it. `None`: a part is missing.
+    ///
+    /// # Errors
+    /// [`DeviceOpenError`].
+    pub fn adopt(&self, inherited: &Inherited, left: &Left) -> Result<Option<Opened>, DeviceOpenError> {
+        let mapping = DmaMapping { iova: left.facts.iova, memory: left.region.clone() };
+        Ok(match self {
+            DeviceName::Pci(address) => match vfio_fds(inherited)? {
+                Some(fds) => Some(Box::new(VfioFunction::adopt(*address, fds, vec![mapping])?).into()),
+                None => None,
+            },
+            DeviceName::VfioUser(path) => match inherited.get(VfioUserFunction::SOCKET) {
+                Some(socket) => {
+                    let socket = socket.try_clone_to_owned().map_err(DeviceOpenError::Descriptors)?;
+                    Some(Box::new(VfioUserFunction::adopt(path, socket, vec![mapping])?).into())
+                }
+                None => None,
+            },
+            DeviceName::Usb(_) | DeviceName::Model(_) | DeviceName::Serio(_) | DeviceName::SerioLine(_) => None,
+        })
+    }
+
+    /// Takes over what a process before this one has left of it, to begin anew: it reaches no memory any more. `None`: it
+    /// is to be opened.
+    ///
+    /// # Errors
+    /// [`DeviceOpenError`].
+    pub fn reclaim(&self, inherited: &Inherited) -> Result<Option<Opened>, DeviceOpenError> {
+        match self {
+            DeviceName::Pci(address) => match vfio_fds(inherited)? {
+                Some(fds) => Ok(Some(Box::new(VfioFunction::reclaim(*address, fds)?).into())),
+                None => Ok(None),
+            },
+            // closing its socket ends it
+            DeviceName::VfioUser(_)
+            | DeviceName::Usb(_)
+            | DeviceName::Model(_)
+            | DeviceName::Serio(_)
+            | DeviceName::SerioLine(_) => Ok(None),
+        }
+    }
+
     /// Opens it. `far_host` is whether a model's wire has a host at its other end.
     ///
     /// # Errors
     /// [`DeviceOpenError`].
     pub fn open(&self, far_host: bool) -> Result<OpenDevice, DeviceOpenError> {
         let mut mouse = None;
-        let (mut opened, far_host): (Opened, _) = match self {
+        let (opened, far_host): (Opened, _) = match self {
             DeviceName::Pci(address) => (Box::new(VfioFunction::open(*address)?).into(), None),
             DeviceName::Usb(name) => (open_usb(name)?, None),
             DeviceName::Serio(name) => (open_serio(name)?, None),
@@ -188,8 +246,7 @@ impl DeviceName {
                 }
             },
         };
-        let id = opened.id()?.ok_or(BusError::Gone { operation: "reading its id" })?;
-        Ok(OpenDevice { opened, id, far_host, mouse })
+        Ok(OpenDevice { far_host, mouse, ..OpenDevice::of(opened)? })
     }
 }
 
@@ -208,6 +265,15 @@ fn connect_line(path: &Path) -> Result<Opened, ConnectError> {
     let path = path.to_owned();
     let reopen = move || -> Result<Box<dyn SerioPort>, BusError> { Ok(Box::new(SocketPort::connect(&path)?)) };
     Ok(Opened::Serio { port, reopen: Some(Box::new(reopen)) })
+}
+
+/// All three, or there is no device.
+fn vfio_fds(inherited: &Inherited) -> Result<Option<VfioFds>, DeviceOpenError> {
+    let [Some(container), Some(group), Some(device)] = VfioFds::NAMES.map(|name| inherited.get(name)) else {
+        return Ok(None);
+    };
+    let own = |fd: BorrowedFd<'_>| fd.try_clone_to_owned().map_err(DeviceOpenError::Descriptors);
+    Ok(Some(VfioFds { container: own(container)?, group: own(group)?, device: own(device)? }))
 }
 
 /// Opens a USB device, and has it opened by the same name when it comes back. Another one in its place is let alone: opening it

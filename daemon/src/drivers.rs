@@ -5,6 +5,7 @@ use udrv::endpoint::NetEndpoint;
 use udrv::endpoint::input::InputEndpoint;
 use udrv::endpoint::sound::SoundEndpoint;
 use udrv::input::InputDevice;
+use udrv::keep::{Left, NotAdopted};
 use udrv::net::NetDevice;
 use udrv::run::{DeviceError, Inbox, Options};
 use udrv::sound::SoundDevice;
@@ -24,8 +25,8 @@ pub struct Driver {
 /// A class of drivers, and how to start a device of one of them.
 #[derive(Clone, Copy)]
 pub enum Class {
-    /// Network.
-    Net(Start<dyn NetEndpoint>),
+    /// Network; and how to go on with one that a process before this one has left.
+    Net(Start<dyn NetEndpoint>, Adopt),
     /// Sound.
     Sound(Start<dyn SoundEndpoint>),
     /// Input.
@@ -34,6 +35,9 @@ pub enum Class {
 
 /// Starts a device behind an endpoint.
 pub type Start<E> = fn(Opened, Box<E>, Options) -> Result<Box<dyn Running>, DeviceError>;
+
+/// Goes on with a device that was left.
+pub type Adopt = fn(Opened, Left, Options) -> Result<Box<dyn Running>, NotAdopted>;
 
 /// All of them.
 pub const DRIVERS: &[Driver] = &[
@@ -59,9 +63,14 @@ const fn net<D: NetDriver>() -> Driver {
         name: D::NAME,
         ids: D::IDS,
         bus: D::BUS,
-        class: Class::Net(|opened, endpoint, options| {
-            NetDevice::<D>::start(opened, endpoint, options).map(|device| Box::new(device) as Box<dyn Running>)
-        }),
+        class: Class::Net(
+            |opened, endpoint, options| {
+                NetDevice::<D>::start(opened, endpoint, options).map(|device| Box::new(device) as Box<dyn Running>)
+            },
+            |opened, left, options| {
+                NetDevice::<D>::adopt(opened, left, options).map(|device| Box::new(device) as Box<dyn Running>)
+            },
+        ),
     }
 }
 

@@ -11,19 +11,21 @@
 //! does. A later process that was given the memfd adopts the last image; it refuses a header that it does
 //! not know.
 //!
+//! An image may have a checksum, of its content and its generation: whoever adopts it then sees whether it was spoilt since.
+//!
 //! Image g % N holds generation g, so the last N generations are there to go back to. The next commit may overwrite
 //! the one that was gone back to: it copies from the live parts, and until it is done the last image holds.
 
 use std::ops::RangeInclusive;
 use std::os::fd::OwnedFd;
-use std::sync::atomic::{AtomicU64, Ordering, compiler_fence};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, compiler_fence};
 
 use crate::memory::{PAGE, pages};
 
 /// "fgftimg1", little-endian.
 const MAGIC: u64 = u64::from_le_bytes(*b"fgftimg1");
 /// Version of this layout.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 /// Bytes of the scratch area: result slot and panic note.
 pub(crate) const SCRATCH: usize = PAGE;
 /// Images, and the ledgers in them, start at multiples of this.
@@ -65,6 +67,9 @@ pub enum ImageError {
         /// Here.
         needed: String,
     },
+    /// The last image is not what was committed.
+    #[error("the last image was spoilt: its checksum is wrong")]
+    Spoilt,
     /// Nothing was ever committed.
     #[error("the image was never committed")]
     Empty,
@@ -76,7 +81,8 @@ pub(crate) struct Header {
     format: u32,
     images: u32,
     version: u32,
-    _reserved: u32,
+    /// Not 0: images have checksums.
+    checked: AtomicU32,
     state_size: u64,
     ledger_size: u64,
     name: [u8; 32],
@@ -92,6 +98,8 @@ pub(crate) struct Layout {
     pub(crate) ledger_size: usize,
     /// The ledger follows the state inside an image, 64-byte aligned.
     ledger_in_image: usize,
+    /// The checksum is behind both.
+    checksum_in_image: usize,
     pub(crate) image_size: usize,
     pub(crate) ledger: usize,
     pub(crate) state: usize,
@@ -104,7 +112,8 @@ impl Layout {
         assert!(images >= 2 && images <= MAX_IMAGES as usize, "2 to {MAX_IMAGES} images");
         assert!(state_size <= MAX_STATE && ledger_size <= MAX_STATE, "state and ledger are limited to 16 MiB");
         let ledger_in_image = state_size.next_multiple_of(ALIGNMENT);
-        let image_size = (ledger_in_image + ledger_size).next_multiple_of(ALIGNMENT);
+        let checksum_in_image = (ledger_in_image + ledger_size).next_multiple_of(size_of::<u32>());
+        let image_size = (checksum_in_image + size_of::<u32>()).next_multiple_of(ALIGNMENT);
         let ledger = PAGE + pages(images * image_size);
         let state = ledger + pages(ledger_size.max(1));
         let scratch = state + pages(state_size.max(1));
@@ -113,6 +122,7 @@ impl Layout {
             state_size,
             ledger_size,
             ledger_in_image,
+            checksum_in_image,
             image_size,
             ledger,
             state,
@@ -132,6 +142,8 @@ pub(crate) struct Images {
     current: u64,
     /// No image before this one is known to be whole.
     first: u64,
+    /// Images get a checksum.
+    checked: bool,
 }
 
 // SAFETY: plain memory owned by the domain that holds this.
@@ -150,14 +162,14 @@ impl Images {
                 format: FORMAT,
                 images: layout.images as u32,
                 version: kind.version,
-                _reserved: 0,
+                checked: AtomicU32::new(0),
                 state_size: layout.state_size as u64,
                 ledger_size: layout.ledger_size as u64,
                 name: name_bytes(kind.name),
                 generation: AtomicU64::new(0),
             });
         }
-        Images { base, layout, newest: 0, current: 0, first: 1 }
+        Images { base, layout, newest: 0, current: 0, first: 1, checked: false }
     }
 
     /// Reads the header of `file` and says which layout it has.
@@ -207,7 +219,8 @@ impl Images {
     /// # Safety
     /// As for [`Images::create`].
     pub(crate) unsafe fn adopt(base: *mut u8, layout: Layout) -> Images {
-        let mut images = Images { base, layout, newest: 0, current: 0, first: 1 };
+        let mut images = Images { base, layout, newest: 0, current: 0, first: 1, checked: false };
+        images.checked = images.header().checked.load(Ordering::Acquire) != 0;
         let newest = images.header().generation.load(Ordering::Acquire);
         // the predecessor may have died while it overwrote the oldest for a commit that never was
         images.first = (newest + 2).saturating_sub(layout.images as u64).max(1);
@@ -239,11 +252,52 @@ impl Images {
             std::ptr::copy_nonoverlapping(state, to, self.layout.state_size);
             std::ptr::copy_nonoverlapping(ledger, to.add(self.layout.ledger_in_image), self.layout.ledger_size);
         }
+        if self.checked {
+            let checksum = self.checksum(next);
+            // SAFETY: within the image, aligned, behind what was just copied.
+            unsafe { to.add(self.layout.checksum_in_image).cast::<u32>().write(checksum) };
+        }
         self.header().generation.store(next, Ordering::Release);
         // nor may the compiler begin the next commit before this one is done
         compiler_fence(Ordering::SeqCst);
         self.newest = next;
         self.current = next;
+    }
+
+    /// From the next commit on images have checksums, or have none. Follow with a commit.
+    pub(crate) fn set_checked(&mut self, checked: bool) {
+        self.checked = checked;
+        if !checked {
+            self.header().checked.store(0, Ordering::Release);
+        }
+    }
+
+    /// The last image has a checksum, and so have those that follow: a successor will ask for it.
+    pub(crate) fn announce_checksums(&self) {
+        self.header().checked.store(self.checked.into(), Ordering::Release);
+    }
+
+    /// Whether the last image is what was committed, as far as checksums tell.
+    pub(crate) fn is_right(&self) -> bool {
+        // SAFETY: within the image, aligned.
+        let noted = unsafe { self.image(self.newest).add(self.layout.checksum_in_image).cast::<u32>().read() };
+        !self.checked || noted == self.checksum(self.newest)
+    }
+
+    /// Of the image of `generation`.
+    fn checksum(&self, generation: u64) -> u32 {
+        let image = self.image(generation);
+        // SAFETY: both parts are within the image, which only commits write, and they hold `self`.
+        let (state, ledger) = unsafe {
+            (
+                std::slice::from_raw_parts(image, self.layout.state_size),
+                std::slice::from_raw_parts(image.add(self.layout.ledger_in_image), self.layout.ledger_size),
+            )
+        };
+        let mut hasher = crc32fast::Hasher::new_with_initial(generation as u32);
+        hasher.update(state);
+        hasher.update(ledger);
+        hasher.finalize()
     }
 
     /// The generations that can be gone back to.

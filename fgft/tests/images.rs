@@ -112,6 +112,38 @@ fn what_is_not_the_right_image_is_refused() {
     }
 }
 
+/// With checksums every byte of the last image counts, and its number.
+#[test]
+fn a_spoilt_image_is_refused() {
+    use std::os::unix::fs::FileExt;
+    const GENERATION: u64 = 72;
+    let mut domain = Domain::<Words, u64>::new(&config(), [9; WORDS], 7).unwrap();
+    domain.set_checksums(true);
+    commit_counting(&mut domain);
+    let file = || domain.as_fd().try_clone_to_owned().unwrap();
+    let heir = Domain::<Words, u64>::adopt(&config(), file()).unwrap();
+    assert_eq!((heir.state()[0], *heir.ledger()), (10, 10));
+    drop(heir);
+    let bytes = std::fs::File::from(file());
+    // images begin behind the header's page: state, ledger at a multiple of 64
+    let image = (size_of::<Words>().next_multiple_of(64) + size_of::<u64>() + 4).next_multiple_of(64) as u64;
+    let start = 4096 + domain.generation() % config().images as u64 * image;
+    let state = (0..size_of::<Words>() as u64).map(|at| start + at);
+    let ledger = start + size_of::<Words>().next_multiple_of(64) as u64;
+    // one that leads to an older image, which is whole, is for the caller to see
+    for at in state.step_by(61).chain(ledger..ledger + 8).chain([GENERATION]) {
+        for bit in [1, 7] {
+            let mut byte = [0];
+            bytes.read_exact_at(&mut byte, at).unwrap();
+            bytes.write_all_at(&[byte[0] ^ 1 << bit], at).unwrap();
+            let error = adopt(&config(), file());
+            assert!(matches!(error, ImageError::Spoilt), "bit {bit} of byte {at}: {error}");
+            bytes.write_all_at(&byte, at).unwrap();
+        }
+    }
+    assert!(Domain::<Words, u64>::adopt(&config(), file()).is_ok());
+}
+
 #[test]
 fn the_memfd_cannot_be_resized() {
     let domain = domain();

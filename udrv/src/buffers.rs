@@ -35,6 +35,31 @@ pub fn handle(buffer: Buffer) -> Handle {
 }
 
 impl Buffers {
+    /// Those that a process before this one has left: what its driver has, as the ledger says, and what waits. `None`: a
+    /// buffer would be in two places.
+    pub fn adopt(lent: &Lent, waiting: impl Iterator<Item = u8>) -> Option<Buffers> {
+        let mut buffers = Buffers::default();
+        for index in lent.iter().filter_map(|(_, _, buffer)| buffer.index()) {
+            if buffers.lent & bit(index) != 0 {
+                return None;
+            }
+            buffers.lent |= bit(index);
+        }
+        for index in waiting {
+            if usize::from(index) >= BUFFERS || (buffers.lent | buffers.waiting) & bit(index) != 0 {
+                return None;
+            }
+            buffers.waiting |= bit(index);
+        }
+        Some(buffers)
+    }
+
+    /// Whether the driver has buffer `index`.
+    #[must_use]
+    pub fn is_lent(&self, index: u8) -> bool {
+        self.lent & bit(index) != 0
+    }
+
     /// How many are free.
     #[must_use]
     pub fn free(&self) -> u32 {

@@ -2,6 +2,8 @@
 //!
 //! Reached by upcall from inside a transaction, or directly in an unprotected call: see `gate.rs`.
 
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use fgft::tracking::{Handle, Owner, Rights};
@@ -12,6 +14,7 @@ use udrv_driver::{AROUND_MTU, Error, Injection, MAX_REPORTS, Report, USUAL_MTU};
 use crate::buffers::Buffers;
 use crate::clock::Clock;
 use crate::gate::{Entry, Posted};
+use crate::keep::{Kept, MAX_DELIVERED};
 use crate::ledger::Ledger;
 use crate::marks::Marks;
 use crate::pool::Pool;
@@ -19,6 +22,7 @@ use crate::window::Window;
 
 /// Frames that one call may deliver; also the budget of a poll, at the usual MTU.
 pub const BUDGET: u32 = 64;
+const _: () = assert!(BUDGET as usize <= MAX_DELIVERED);
 /// Bytes that a frame takes in a receive ring, at least.
 const PIECE: u32 = 2048;
 /// Frames that one call of `transmit` may be offered.
@@ -37,6 +41,22 @@ pub struct Delivered {
     pub length: u32,
     /// Its checksum was found right by the chip.
     pub checked: bool,
+    /// Which it is of those that its call delivers.
+    pub number: u8,
+}
+
+impl Delivered {
+    const CHECKED: u64 = 1 << 31;
+
+    /// For the record; the region has less than 4 GiB.
+    fn to_word(self) -> u64 {
+        self.place << 32 | u64::from(self.length) | if self.checked { Self::CHECKED } else { 0 }
+    }
+
+    fn from_word(word: u64, number: u8) -> Delivered {
+        let length = word as u32 & !(Self::CHECKED as u32);
+        Delivered { place: word >> 32, length, checked: word & Self::CHECKED != 0, number }
+    }
 }
 
 /// What a call has staged and what the host needs to serve it.
@@ -51,8 +71,8 @@ pub struct Host {
     longest_frame: u32,
     /// Frames that a poll may deliver at that MTU.
     budget: u32,
-    /// Frames delivered by the call under way.
-    pub delivered: Vec<Delivered>,
+    /// What a successor must know of the call under way; the frames that it delivers, too.
+    pub(crate) kept: Arc<Kept>,
     /// Frames that the call under way says were sent.
     pub sent: u64,
     /// Frames that it says were lost.
@@ -75,19 +95,19 @@ pub struct Host {
 impl Host {
     /// A host over a window and its memory.
     #[must_use]
-    pub fn new(window: Window, pool: Pool, clock: Clock) -> Host {
+    pub fn new(window: Window, pool: Pool, clock: Clock, kept: Arc<Kept>) -> Host {
         Host {
             window,
             pool,
             buffers: Buffers::default(),
             longest_frame: USUAL_MTU + AROUND_MTU,
             budget: BUDGET,
-            delivered: Vec::with_capacity(BUDGET as usize),
             sent: 0,
             lost: 0,
             reports: Vec::with_capacity(MAX_REPORTS),
             dropped: 0,
-            marks: Marks::default(),
+            marks: Marks::new(kept.clone()),
+            kept,
             armed: None,
             injected_at: None,
             wild_target: 0,
@@ -97,7 +117,7 @@ impl Host {
 
     /// Before a call.
     pub fn begin(&mut self, armed: Option<Injection>) {
-        self.delivered.clear();
+        self.kept.delivered.clear();
         self.reports.clear();
         self.dropped = 0;
         self.marks.begin();
@@ -123,6 +143,18 @@ impl Host {
     #[must_use]
     pub fn budget(&self) -> u32 {
         self.budget
+    }
+
+    /// Frames delivered by the call under way.
+    #[must_use]
+    pub fn delivered(&self) -> usize {
+        self.kept.delivered.len()
+    }
+
+    /// Those of them that have not gone up.
+    pub(crate) fn to_go_up(&self) -> impl Iterator<Item = Delivered> + '_ {
+        let frames = (0..).zip(self.kept.delivered.iter()).map(|(number, word)| Delivered::from_word(word, number));
+        frames.filter(|frame| self.kept.gone_up.load(Relaxed) >> frame.number & 1 == 0)
     }
 
     /// Nanoseconds since the host was made.
@@ -178,11 +210,13 @@ impl Host {
                     return Err(Refusal(format!("a frame of {c} bytes")));
                 }
                 let budget = self.budget;
-                if self.delivered.len() as u32 >= budget {
+                if self.kept.delivered.len() as u32 >= budget {
                     return Err(Refusal(format!("more than {budget} frames delivered in one call")));
                 }
                 let place = self.pool.place(ledger, a, b, c, Rights::READ)?;
-                self.delivered.push(Delivered { place, length: c as u32, checked });
+                let frame = Delivered { place, length: c as u32, checked, number: 0 };
+                let fits = self.kept.delivered.push(frame.to_word());
+                debug_assert!(fits, "the budget fits");
                 Ok(Ok(0))
             }
             Request::Report => {

@@ -32,6 +32,7 @@ mod gate;
 pub mod host;
 pub mod input;
 pub mod iova;
+pub mod keep;
 pub mod ledger;
 mod marks;
 pub mod net;

@@ -1,24 +1,29 @@
 //! What failed calls have touched of a driver's indirect spaces: see [`udrv_driver::Marks`].
 
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
 use fgft::Refusal;
 use udrv_driver::MARK_SPACES;
 
-/// A bit for each place.
-type Spaces = [u64; MARK_SPACES];
+use crate::keep::Kept;
 
-/// See the module's text.
-#[derive(Debug, Default)]
+/// See the module's text. What the call that runs has marked is in `marked`; what calls that were aborted have, and
+/// everything where nobody knows, in `marks_left`: a bit for each place.
+#[derive(Debug)]
 pub(crate) struct Marks {
-    /// Of the call that runs.
-    now: Spaces,
-    /// Of calls that were aborted, and everything where nobody knows.
-    left: Spaces,
+    kept: Arc<Kept>,
 }
 
 impl Marks {
+    /// Those of a record.
+    pub(crate) fn new(kept: Arc<Kept>) -> Marks {
+        Marks { kept }
+    }
+
     /// A call begins.
     pub(crate) fn begin(&mut self) {
-        self.now = Spaces::default();
+        self.kept.marked.iter().for_each(|space| space.store(0, Relaxed));
     }
 
     /// It is about to write there.
@@ -26,31 +31,33 @@ impl Marks {
         if index >= 64 {
             return Err(Refusal(format!("a mark at place {index} of 64")));
         }
-        let at = place(space)?;
-        self.now[at] |= 1 << index;
+        let marked = &self.kept.marked[place(space)?];
+        marked.store(marked.load(Relaxed) | 1 << index, Relaxed);
         Ok(())
     }
 
     /// What of a space is not known to be as the state has it.
     pub(crate) fn left(&self, space: u64) -> Result<u64, Refusal> {
-        Ok(self.left[place(space)?])
+        Ok(self.kept.marks_left[place(space)?].load(Relaxed))
     }
 
     /// The call has failed, and what it wrote stays written.
     pub(crate) fn abort(&mut self) {
-        for (left, now) in self.left.iter_mut().zip(&mut self.now) {
-            *left |= std::mem::take(now);
+        for (left, now) in self.kept.marks_left.iter().zip(&self.kept.marked) {
+            left.store(left.load(Relaxed) | now.load(Relaxed), Relaxed);
+            now.store(0, Relaxed);
         }
     }
 
     /// Nothing is known of the device.
     pub(crate) fn mark_all(&mut self) {
-        self.left = [u64::MAX; MARK_SPACES];
+        self.kept.marks_left.iter().for_each(|space| space.store(u64::MAX, Relaxed));
     }
 
     /// The device is as the state has it.
     pub(crate) fn clear(&mut self) {
-        *self = Marks::default();
+        self.begin();
+        self.kept.marks_left.iter().for_each(|space| space.store(0, Relaxed));
     }
 }
 
@@ -67,7 +74,7 @@ mod tests {
 
     #[test]
     fn what_a_failed_call_has_touched_is_left_until_it_is_restored() {
-        let mut marks = Marks::default();
+        let mut marks = Marks::new(Arc::new(Kept::new().unwrap()));
         marks.begin();
         marks.mark(1, 63).unwrap();
         assert_eq!(marks.left(1).unwrap(), 0, "it may still commit");
@@ -85,7 +92,7 @@ mod tests {
 
     #[test]
     fn no_mark_lies_outside() {
-        let mut marks = Marks::default();
+        let mut marks = Marks::new(Arc::new(Kept::new().unwrap()));
         assert!(marks.mark(4, 0).is_err() && marks.mark(u64::MAX, 0).is_err() && marks.mark(0, 64).is_err());
         assert!(marks.left(4).is_err());
     }

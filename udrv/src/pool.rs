@@ -68,6 +68,37 @@ impl Pool {
         Ok(Pool { region, iova, buffer_bytes, _name })
     }
 
+    /// Goes on with memory that a process before this one made, and that is mapped for the device still.
+    ///
+    /// # Errors
+    /// What does not fit: it cannot be that memory.
+    pub fn adopt(region: Arc<DmaRegion>, iova: u64, buffer_bytes: u32, device: &str) -> Result<Pool, &'static str> {
+        if !(FRAME_BYTES..=PACKET_BYTES).contains(&buffer_bytes) || !buffer_bytes.is_multiple_of(FRAME_BYTES) {
+            return Err("packet buffers of a size that none have");
+        }
+        let size = u64::from(BUFFERS as u32 * buffer_bytes + RING_BYTES);
+        if region.size() != size {
+            return Err("another number of bytes than rings and packet buffers have");
+        }
+        if !iova.is_multiple_of(4096) || iova == 0 || iova.checked_add(size).is_none_or(|end| end > 1 << 32) {
+            return Err("bus addresses that are not given out");
+        }
+        let start = region.host_address();
+        let _name = fgft::regions::name_region(start..start + size, format!("DMA memory of {device}"));
+        Ok(Pool { region, iova, buffer_bytes, _name })
+    }
+
+    /// Whether what a ledger says of this memory can be.
+    pub(crate) fn fits(&self, ledger: &Ledger) -> bool {
+        let area = self.buffer_area();
+        let inside = |piece: DmaPiece| {
+            let end = u64::from(piece.offset) + u64::from(piece.length);
+            piece.offset >= area && end <= u64::from(area) + u64::from(ledger.dma_used)
+        };
+        u64::from(area) + u64::from(ledger.dma_used) <= self.region.size()
+            && ledger.dma.iter().all(|(_, _, piece)| inside(piece))
+    }
+
     /// Takes the mapping back. The device must not reach memory any more.
     ///
     /// # Errors

@@ -12,19 +12,24 @@ use std::sync::Arc;
 
 use fgft::Refusal;
 use std::collections::VecDeque;
+use std::os::fd::BorrowedFd;
+use std::sync::atomic::Ordering::{Relaxed, Release};
 
 use udrv_bus::{BusError, Width};
 use udrv_driver::{Entry, Error, Kind, RegisterInfo};
 
 use crate::device::Device;
 use crate::host::BATCH;
+use crate::keep::list::List;
+use crate::keep::{Kept, MAX_NOTED, MAX_REGISTERS};
 use crate::ledger::{Ledger, MAX_SHADOWED};
 use crate::trace::Tracer;
 use crate::write_log::{RegisterWrite, Undone, WriteLog};
 
 /// Doorbells that one call may ring, descriptors included that it hands over, and registers that it may write: more is a driver gone wild. For each frame that it may
 /// be offered more than any chip needs for one.
-const MAX_STAGED: usize = 32 * BATCH;
+const MAX_STAGED: usize = MAX_NOTED;
+const _: () = assert!(MAX_STAGED >= 32 * BATCH);
 
 /// A register access that the window answered: a value, or an ordinary error. A broken rule is a [`Refusal`].
 type Answer = Result<Result<u32, Error>, Refusal>;
@@ -39,12 +44,40 @@ struct Register {
 }
 
 /// Where what is held back goes.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Target {
     /// A register: its index.
     Register(u16),
-    /// DMA memory: the place in the region.
+    /// DMA memory: the place in the region, which has less than 2 GiB.
     Memory(u64),
+}
+
+impl Target {
+    /// In a word with a value below it.
+    const MEMORY: u64 = 1 << 63;
+
+    fn with(self, value: u32) -> u64 {
+        let target = match self {
+            Target::Register(index) => u64::from(index) << 32,
+            Target::Memory(place) => Target::MEMORY | place << 32,
+        };
+        target | u64::from(value)
+    }
+
+    fn parse(word: u64) -> (Target, u32) {
+        let place = (word & !Target::MEMORY) >> 32;
+        let target = if word & Target::MEMORY != 0 { Target::Memory(place) } else { Target::Register(place as u16) };
+        (target, word as u32)
+    }
+}
+
+/// A register and a value in a word.
+fn with_index(index: usize, value: u32) -> u64 {
+    (index as u64) << 32 | u64::from(value)
+}
+
+fn parse(word: u64) -> (usize, u32) {
+    ((word >> 32) as usize, word as u32)
 }
 
 /// Device accesses since the start.
@@ -63,20 +96,15 @@ pub struct Window {
     /// Register index for each byte offset; `NONE` where nothing is declared.
     by_offset: Vec<u16>,
     dma: std::ops::Range<u64>,
-    /// Register and its value before this call's first write, in order.
-    journal: Vec<(u16, u32)>,
-    staged: Vec<(Target, u32)>,
-    /// Causes acknowledged or cleared by reading in this call.
-    consumed: Vec<(u16, u32)>,
+    /// What a successor must know of the call under way: registers and their values before its writes, what is held back,
+    /// causes that it has consumed, and those that failed calls have, pending until a call that commits consumes them.
+    kept: Arc<Kept>,
     /// Causes that this call has seen in each register that it acknowledges by writing.
     seen: Vec<(u16, u32)>,
-    /// Causes that failed calls consumed, by register: pending until a call that commits consumes them.
-    carry: Vec<u32>,
     /// What this call has taken out of queues, in order.
     taken: Vec<(u16, u32)>,
     /// What failed calls have: it comes first.
     again: VecDeque<(u16, u32)>,
-    needs_restore: bool,
     writes: WriteLog,
     accesses: Accesses,
     last_error: Option<String>,
@@ -94,7 +122,7 @@ impl Window {
     ///
     /// # Panics
     /// When the map itself is wrong: overlapping, odd widths, too many registers. That is the driver's source.
-    pub fn new(device: Box<dyn Device>, map: &[RegisterInfo], dma: std::ops::Range<u64>) -> Window {
+    pub fn new(device: Box<dyn Device>, map: &[RegisterInfo], dma: std::ops::Range<u64>, kept: Arc<Kept>) -> Window {
         let mut registers: Vec<Register> = map
             .iter()
             .flat_map(|info| {
@@ -117,7 +145,7 @@ impl Window {
         registers.sort_by_key(|register| !is_shadowed(register.kind));
         let shadowed = registers.iter().filter(|register| is_shadowed(register.kind)).count();
         assert!(shadowed <= MAX_SHADOWED, "the map declares more than {MAX_SHADOWED} registers with a shadow");
-        assert!(registers.len() < usize::from(NONE), "the map declares {NONE} registers or more");
+        assert!(registers.len() <= MAX_REGISTERS, "the map declares more than {MAX_REGISTERS} registers");
         let end = registers.iter().map(|r| usize::from(r.offset) + r.width.bytes() as usize).max().unwrap_or(0);
         let bytes = device.register_bytes();
         assert!(end as u64 <= bytes, "the map is larger than the device's registers: {end:#x} > {bytes:#x} bytes");
@@ -127,20 +155,15 @@ impl Window {
             assert!(*slot == NONE, "two registers at {:#x}", register.offset);
             *slot = index as u16;
         }
-        let carry = vec![0; registers.len()];
         Window {
             device,
+            seen: Vec::with_capacity(registers.len()),
             registers,
             by_offset,
             dma,
-            journal: Vec::with_capacity(MAX_STAGED),
-            staged: Vec::with_capacity(MAX_STAGED),
-            consumed: Vec::with_capacity(MAX_STAGED),
-            seen: Vec::with_capacity(carry.len()),
-            carry,
+            kept,
             taken: Vec::new(),
             again: VecDeque::new(),
-            needs_restore: false,
             writes: WriteLog::default(),
             accesses: Accesses::default(),
             last_error: None,
@@ -153,6 +176,11 @@ impl Window {
     /// The device behind the window, for what is not registers.
     pub fn device(&mut self) -> &mut dyn Device {
         &mut *self.device
+    }
+
+    /// See [`Device::kept_alive_by`].
+    pub(crate) fn kept_alive_by(&self) -> Vec<(&'static str, BorrowedFd<'_>)> {
+        self.device.kept_alive_by()
     }
 
     /// Device accesses so far.
@@ -198,10 +226,10 @@ impl Window {
             }
             Kind::ReadClears => {
                 let value = match self.device_read(register) {
-                    Ok(value) => value | self.carry[index],
+                    Ok(value) => value | self.carried(index),
                     Err(error) => return Ok(Err(error)),
                 };
-                stage(&mut self.consumed, index, value)?;
+                stage(&self.kept.consumed, index, value)?;
                 Ok(Ok(value))
             }
             Kind::Fifo => self.take(index),
@@ -232,8 +260,8 @@ impl Window {
                     },
                 };
                 match old {
-                    Some(old) => stage(&mut self.journal, index, old)?,
-                    None => self.needs_restore = true, // nothing known to write back
+                    Some(old) => stage(&self.kept.journal, index, old)?,
+                    None => self.kept.set_spoilt(true), // nothing known to write back
                 }
                 self.writes.note(index, value, old.map_or(Undone::NeedsRestore, Undone::WrittenBack));
                 Ok(self.device_write(register, value).inspect(|_| ledger.set_shadow(index, value)))
@@ -247,24 +275,23 @@ impl Window {
                     return Ok(Err(error));
                 }
                 let consumed = value & self.seen_in(index);
-                stage(&mut self.consumed, index, consumed)?;
+                stage(&self.kept.consumed, index, consumed)?;
                 self.writes.note(index, value, Undone::PresentedAgain);
                 Ok(self.device_write(register, value))
             }
             Kind::Doorbell | Kind::Tail => {
-                match self.staged.last_mut() {
-                    Some((Target::Register(last), held))
-                        if register.kind == Kind::Tail && usize::from(*last) == index =>
-                    {
-                        *held = value;
-                    }
-                    _ => hold_back(&mut self.staged, Target::Register(index as u16), value)?,
+                let target = Target::Register(index as u16);
+                let staged = &self.kept.staged;
+                if register.kind == Kind::Tail && staged.last().is_some_and(|last| Target::parse(last).0 == target) {
+                    staged.replace_last(target.with(value));
+                } else {
+                    hold_back(staged, target, value)?;
                 }
                 self.writes.note(index, value, Undone::NeverHappened);
                 Ok(Ok(0))
             }
             Kind::Command => {
-                self.needs_restore = true;
+                self.kept.set_spoilt(true);
                 self.writes.note(index, value, Undone::NeedsRestore);
                 Ok(self.device_write(register, value))
             }
@@ -276,52 +303,99 @@ impl Window {
     /// # Errors
     /// Too many in one call.
     pub fn hand_over(&mut self, place: u64, value: u32) -> Result<(), Refusal> {
-        hold_back(&mut self.staged, Target::Memory(place), value)
+        hold_back(&self.kept.staged, Target::Memory(place), value)
     }
 
     /// The call commits: doorbells ring and `write` is told which words of DMA memory hand descriptors over, in the
     /// driver's order; consumed causes are consumed. True if all reached the device.
     pub fn commit(&mut self, mut write: impl FnMut(u64, u32) -> bool) -> bool {
-        for (index, bits) in self.consumed.drain(..) {
-            self.carry[usize::from(index)] &= !bits;
+        for (index, bits) in self.kept.consumed.iter().map(parse) {
+            if let Some(carry) = self.kept.carry.get(index) {
+                carry.store(carry.load(Relaxed) & !bits, Relaxed);
+            }
         }
-        self.journal.clear();
+        self.kept.consumed.clear();
+        self.kept.journal.clear();
         self.seen.clear();
         self.taken.clear();
-        self.needs_restore = false;
+        self.kept.set_spoilt(false);
         self.writes.clear();
-        let mut staged = std::mem::take(&mut self.staged);
-        let mut rung = true;
-        for (target, value) in staged.drain(..) {
-            rung &= match target {
-                Target::Register(index) => self.device_write(self.registers[usize::from(index)], value).is_ok(),
+        let mut all = true;
+        for at in self.kept.rung.load(Relaxed) as usize..self.kept.staged.len() {
+            let (target, value) = Target::parse(self.kept.staged.get(at));
+            all &= match target {
+                Target::Register(index) => match self.registers.get(usize::from(index)) {
+                    Some(register) => self.device_write(*register, value).is_ok(),
+                    None => false,
+                },
                 Target::Memory(place) => write(place, value),
             };
+            self.kept.rung.store(at as u32 + 1, Release);
         }
-        self.staged = staged;
-        rung
+        self.kept.staged.clear();
+        self.kept.rung.store(0, Release);
+        all
+    }
+
+    /// For a successor of a process that died while [`Window::commit`] was at it: the one that was under way may have
+    /// happened. `has_rung` says of a register's offset, the value that was to be written and what it holds now whether it
+    /// has; ringing twice does no harm where it says no. False: of a word in memory nobody can tell, and the driver's
+    /// `restore` is needed. Then [`Window::commit`] goes on behind it.
+    pub(crate) fn settle_torn(
+        &mut self,
+        has_rung: impl Fn(u16, u32, u32) -> bool,
+        read: impl FnOnce(u64) -> Option<u32>,
+    ) -> bool {
+        let at = self.kept.rung.load(Relaxed);
+        if at as usize >= self.kept.staged.len() {
+            return true;
+        }
+        let (target, value) = Target::parse(self.kept.staged.get(at as usize));
+        let (rung, certain) = match target {
+            Target::Register(index) => {
+                let Some(register) = self.registers.get(usize::from(index)).copied() else { return false };
+                (self.device_read(register).is_ok_and(|now| has_rung(register.offset, value, now)), true)
+            }
+            Target::Memory(place) => (true, read(place) == Some(value)),
+        };
+        if rung {
+            self.kept.rung.store(at + 1, Relaxed);
+        }
+        certain
     }
 
     /// The call has failed: nothing it staged happens, what it wrote is written back, last first. True if the driver's
     /// `restore` is needed, for the journal cannot undo all of it.
+    ///
+    /// Doing it twice is doing it once: what is to be done stays until all of it is.
     pub fn abort(&mut self) -> bool {
-        self.staged.clear();
+        self.kept.staged.clear();
         self.writes.clear();
         self.seen.clear();
-        for (index, bits) in self.consumed.drain(..) {
-            self.carry[usize::from(index)] |= bits;
+        for (index, bits) in self.kept.consumed.iter().map(parse) {
+            if let Some(carry) = self.kept.carry.get(index) {
+                carry.store(carry.load(Relaxed) | bits, Relaxed);
+            }
         }
+        self.kept.consumed.clear();
         for taken in self.taken.drain(..).rev() {
             self.again.push_front(taken);
         }
-        let mut journal = std::mem::take(&mut self.journal);
-        let mut needs_restore = std::mem::take(&mut self.needs_restore);
+        let mut needs_restore = self.kept.is_spoilt();
         self.undoing = true;
-        for (index, old) in journal.drain(..).rev() {
-            needs_restore |= self.device_write(self.registers[usize::from(index)], old).is_err();
+        for at in (0..self.kept.journal.len()).rev() {
+            let (index, old) = parse(self.kept.journal.get(at));
+            needs_restore |= match self.registers.get(index) {
+                Some(register) => self.device_write(*register, old).is_err(),
+                None => true,
+            };
         }
         self.undoing = false;
-        self.journal = journal;
+        if needs_restore {
+            self.kept.set_unclean(true);
+        }
+        self.kept.set_spoilt(false);
+        self.kept.journal.clear();
         needs_restore
     }
 
@@ -340,25 +414,26 @@ impl Window {
 
     /// Forgets everything about calls: before the driver starts from nothing.
     pub fn forget(&mut self) {
-        self.journal.clear();
-        self.staged.clear();
-        self.consumed.clear();
+        self.kept.forget();
         self.seen.clear();
-        self.carry.fill(0);
         self.taken.clear();
         self.again.clear();
-        self.needs_restore = false;
         self.writes.clear();
     }
 
     /// Causes that are pending in a register that is acknowledged by writing; takes note of them.
     fn read_causes(&mut self, index: usize) -> Result<u32, Error> {
-        let causes = self.device_read(self.registers[index])? | self.carry[index];
+        let causes = self.device_read(self.registers[index])? | self.carried(index);
         match self.seen.iter_mut().find(|(seen, _)| usize::from(*seen) == index) {
             Some((_, bits)) => *bits |= causes,
             None => self.seen.push((index as u16, causes)),
         }
         Ok(causes)
+    }
+
+    /// Causes of this register that failed calls have consumed.
+    fn carried(&self, index: usize) -> u32 {
+        self.kept.carry.get(index).map_or(0, |bits| bits.load(Relaxed))
     }
 
     fn seen_in(&self, index: usize) -> u32 {
@@ -376,7 +451,10 @@ impl Window {
             },
         };
         if value != 0 {
-            stage(&mut self.taken, index, value)?;
+            if self.taken.len() == MAX_STAGED {
+                return Err(Refusal(format!("more than {MAX_STAGED} things taken out of queues in one call")));
+            }
+            self.taken.push((index as u16, value));
         }
         Ok(Ok(value))
     }
@@ -384,7 +462,7 @@ impl Window {
     /// Whether any cause of a failed call waits to be presented again.
     #[must_use]
     pub fn has_carry(&self) -> bool {
-        !self.again.is_empty() || self.carry.iter().any(|bits| *bits != 0)
+        !self.again.is_empty() || self.kept.carry.iter().any(|bits| bits.load(Relaxed) != 0)
     }
 
     /// How much of what failed calls took out of queues waits to be given again.
@@ -441,20 +519,14 @@ fn is_shadowed(kind: Kind) -> bool {
     matches!(kind, Kind::Config | Kind::DmaAddress | Kind::WriteOnly)
 }
 
-fn hold_back(list: &mut Vec<(Target, u32)>, target: Target, value: u32) -> Result<(), Refusal> {
-    if list.len() == MAX_STAGED {
-        return Err(Refusal(format!("more than {MAX_STAGED} doorbells in one call")));
-    }
-    list.push((target, value));
-    Ok(())
+fn hold_back(list: &List<MAX_NOTED>, target: Target, value: u32) -> Result<(), Refusal> {
+    let fits = list.push(target.with(value));
+    if fits { Ok(()) } else { Err(Refusal(format!("more than {MAX_STAGED} doorbells in one call"))) }
 }
 
-fn stage(list: &mut Vec<(u16, u32)>, index: usize, value: u32) -> Result<(), Refusal> {
-    if list.len() == MAX_STAGED {
-        return Err(Refusal(format!("more than {MAX_STAGED} register writes in one call")));
-    }
-    list.push((index as u16, value));
-    Ok(())
+fn stage(list: &List<MAX_NOTED>, index: usize, value: u32) -> Result<(), Refusal> {
+    let fits = list.push(with_index(index, value));
+    if fits { Ok(()) } else { Err(Refusal(format!("more than {MAX_STAGED} register writes in one call"))) }
 }
 
 impl std::fmt::Display for Register {

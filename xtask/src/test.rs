@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use crate::{
     cargo::cargo,
     check, demo,
-    guest::{Kernel, Which, aloop, input, nic, oracle, sound, systemd, tool},
+    guest::{Kernel, Which, adopt, aloop, input, nic, oracle, sound, systemd, tool},
     steps::{self, Done, Failure, Step, program},
     stress,
 };
@@ -44,6 +44,8 @@ const STEPS: &[Step] = &[
     Step::guest("pegasus", || nic::step("pegasus", Which::Usual)),
     Step::long("pegasus-others", || nic::step("pegasus", Which::Others)),
     Step::guest("udrvctl", tool::step),
+    Step::guest("adopt-e1000", || adopt::step("e1000")),
+    Step::guest("adopt-rtl8139", || adopt::step("rtl8139")),
     Step::guest("aloop", aloop::step),
     Step::guest("ens1371", sound::step),
     // the package under a real systemd

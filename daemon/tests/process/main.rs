@@ -1,5 +1,6 @@
 //! udrvd and udrvctl as processes: how they start, refuse, are asked, stop and die.
 
+mod adopt;
 mod bad_input;
 mod config;
 mod control;

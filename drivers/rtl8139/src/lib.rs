@@ -73,7 +73,7 @@ impl Driver for Rtl8139 {
     /// The same registers in memory (BAR 1) and in I/O space (BAR 0).
     const BUS: Bus = Bus::Pci { bars: &[1, 0], pages: None };
     const REGISTERS: &'static [RegisterInfo] = regs::REGISTERS;
-    const STATE_VERSION: u32 = 2;
+    const STATE_VERSION: u32 = 3;
     type State = State;
 
     fn new_state() -> State {
@@ -82,6 +82,11 @@ impl Driver for Rtl8139 {
 
     fn check(state: &State) -> Result<(), &'static str> {
         state.check()
+    }
+
+    /// A slot that is handed over twice is sent twice, or waits for a turn that does not come.
+    fn has_rung(register: u16, wanted: u32, now: u32) -> bool {
+        regs::TSD.iter().any(|tsd| tsd.offset() == register) && tx::was_written(wanted, now)
     }
 
     fn quiesce(cx: &mut Cx<'_, State>) -> Result<(), Error> {
@@ -163,9 +168,10 @@ impl NetDriver for Rtl8139 {
         // a slot is claimed when nothing can fail any more: one without a buffer would be completed some day
         cx.regs.write(regs::TSAD[slot], frame.bus_address)?;
         cx.net.keep(frame)?;
-        cx.state.tx.ring.claim(frame.buffer);
+        let command = cx.state.tx.command(frame.length);
+        cx.state.tx.take_slot(frame.buffer);
         cx.point(Point::Middle);
-        cx.regs.write(regs::TSD[slot], cx.state.tx.command(frame.length))?;
+        cx.regs.write(regs::TSD[slot], command)?;
         cx.point(Point::End);
         Ok(())
     }

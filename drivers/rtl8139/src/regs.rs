@@ -70,6 +70,10 @@ pub mod tsd {
     pub const RESERVED: u32 = 0x3 << 22;
     /// Early transmit threshold, in units of 32 bytes: where it begins. Six bits.
     pub const ERTXTH_SHIFT: u32 = 16;
+    /// Those bits; the chip leaves them as they were written.
+    pub const ERTXTH: u32 = 0x3f << ERTXTH_SHIFT;
+    /// Bytes of the frame; these too.
+    pub const SIZE: u32 = 0x1fff;
     /// Sent.
     pub const TOK: u32 = 1 << 15;
     /// The FIFO ran empty on the way; the chip sent the frame again by itself.

@@ -3,9 +3,9 @@
 //! No registers here. The chip serves its slots in turn and starts with slot 0 after a reset, so they are the
 //! framework's queue.
 
-use udrv_driver::holds;
 use udrv_driver::ring::TxRing;
 use udrv_driver::zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+use udrv_driver::{Buffer, holds};
 
 use crate::regs::tsd;
 
@@ -24,6 +24,15 @@ const EARLY_STEP: u32 = 8;
 /// More than the longest frame: the chip sends what it has whole. The field ends at 63.
 const EARLY_WHOLE: u32 = 56;
 
+/// Laps that are told apart: that of a slot, the one before it, and one after a reset that has left TSD as it was.
+const LAPS: u32 = 4;
+const _: () = assert!(EARLY_WHOLE + LAPS <= 64 && LAPS <= EARLY_STEP);
+
+/// Whether TSD holds what was to be written to it, whatever has become of the frame since.
+pub(crate) fn was_written(wanted: u32, now: u32) -> bool {
+    (wanted ^ now) & (tsd::ERTXTH | tsd::SIZE) == 0
+}
+
 /// Slots in use, in the state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[zerocopy(crate = "udrv_driver::zerocopy")]
@@ -37,7 +46,8 @@ pub(crate) struct Slots {
     pub(crate) abort_reported: u32,
     /// Early transmit threshold, units of 32 bytes.
     pub(crate) early: u32,
-    reserved: u32,
+    /// Times that the turn has come back to slot 0, of the last [`LAPS`]: see [`Slots::command`].
+    pub(crate) lap: u32,
 }
 
 /// What TSD says of a slot in use.
@@ -63,7 +73,7 @@ pub(crate) enum Fate {
 impl Slots {
     /// All free, as after a reset.
     pub(crate) const fn new() -> Slots {
-        Slots { ring: TxRing::new(), retries: 0, abort_reported: 0, early: EARLY_START, reserved: 0 }
+        Slots { ring: TxRing::new(), retries: 0, abort_reported: 0, early: EARLY_START, lap: 0 }
     }
 
     /// What holds of them between calls: see `state.rs`.
@@ -72,7 +82,7 @@ impl Slots {
         holds(self.retries <= RETRIES + 1, "tx.retries: too many")?;
         holds(self.abort_reported <= 1, "tx.abort_reported: no flag")?;
         holds((EARLY_START..=EARLY_WHOLE).contains(&self.early), "tx.early: out of bounds")?;
-        holds(self.reserved == 0, "tx.reserved: not zero")?;
+        holds(self.lap < LAPS, "tx.lap: out of bounds")?;
         holds(self.ring.all_different(), "tx.buffers: one in two slots")
     }
 
@@ -83,9 +93,17 @@ impl Slots {
         self.abort_reported = 0;
     }
 
+    /// Takes the slot that [`TxRing::free`] gives.
+    pub(crate) fn take_slot(&mut self, buffer: Buffer) {
+        self.ring.claim(buffer);
+        if self.ring.next() == 0 {
+            self.lap = (self.lap % LAPS + 1) % LAPS;
+        }
+    }
+
     /// The chip was reset: its turn is at slot 0. The threshold that was learned stays.
     pub(crate) fn reset(&mut self) {
-        *self = Slots { early: self.early, ..Slots::new() };
+        *self = Slots { early: self.early, lap: (self.lap % LAPS + 1) % LAPS, ..Slots::new() };
     }
 
     /// The chip reports an abort.
@@ -111,9 +129,12 @@ impl Slots {
         self.early = self.early.saturating_add(EARLY_STEP).min(EARLY_WHOLE);
     }
 
-    /// TSD to send `length` bytes: OWN clear, and the threshold.
+    /// TSD to send `length` bytes in the next slot: OWN clear, and the threshold.
+    ///
+    /// The chip does not tell which slot is next, so it must be seen whether a slot was handed over: the threshold is up to
+    /// 96 bytes more, another one in each lap.
     pub(crate) fn command(&self, length: u32) -> u32 {
-        self.early.min(EARLY_WHOLE) << tsd::ERTXTH_SHIFT | length
+        (self.early.min(EARLY_WHOLE) + self.lap % LAPS) << tsd::ERTXTH_SHIFT | length
     }
 }
 
@@ -138,8 +159,6 @@ pub(crate) fn fate(status: u32) -> Fate {
 
 #[cfg(test)]
 mod tests {
-    use udrv_driver::Buffer;
-
     use super::*;
 
     fn slots(next: u32, buffers: &[u64]) -> Slots {
@@ -168,7 +187,7 @@ mod tests {
             let mut slots = slots(script % SLOTS, &[]);
             for buffer in 0..7 {
                 match rest % 7 {
-                    0 | 1 if slots.ring.free().is_some() => slots.ring.claim(Buffer(buffer)),
+                    0 | 1 if slots.ring.free().is_some() => slots.take_slot(Buffer(buffer)),
                     2 => slots.release_oldest(),
                     3 => slots.note_abort(),
                     4 if slots.ring.oldest().is_some() => {
@@ -208,7 +227,7 @@ mod tests {
             (Slots { abort_reported: 2, ..right }, "tx.abort_reported: no flag"),
             (Slots { early: 0, ..right }, "tx.early: out of bounds"),
             (Slots { early: EARLY_WHOLE + 1, ..right }, "tx.early: out of bounds"),
-            (Slots { reserved: 1, ..right }, "tx.reserved: not zero"),
+            (Slots { lap: LAPS, ..right }, "tx.lap: out of bounds"),
             (slots(1, &[5, 6, 7, 5]), "tx.buffers: one in two slots"),
             (slots(3, &[5, 5]), "tx.buffers: one in two slots"),
         ] {
@@ -244,7 +263,28 @@ mod tests {
         }
         assert!((slots.command(0) >> tsd::ERTXTH_SHIFT) * 32 >= tsd::LONGEST);
         slots.reset();
-        assert_eq!(slots.command(0) >> tsd::ERTXTH_SHIFT, EARLY_WHOLE);
+        assert_eq!(slots.command(0) >> tsd::ERTXTH_SHIFT, EARLY_WHOLE + 1);
+    }
+
+    /// Whatever a slot holds of the lap before, with a reset between them or not: what is written next is another value.
+    #[test]
+    fn it_is_seen_whether_a_slot_was_handed_over() {
+        for reset_after in 0..12 {
+            let (mut slots, mut tsd) = (Slots::new(), [0; SLOTS as usize]);
+            for turn in 0..40 {
+                if turn == reset_after {
+                    slots.reset();
+                }
+                let (slot, command) = (slots.ring.next(), slots.command(60));
+                assert!(!was_written(command, tsd[slot]), "turn {turn}, a reset before {reset_after}");
+                // whatever the chip adds to it
+                tsd[slot] = command | tsd::OWN | tsd::TOK | tsd::NCC_MASK << tsd::NCC_SHIFT;
+                assert!(was_written(command, tsd[slot]));
+                slots.take_slot(Buffer(turn));
+                slots.release_oldest();
+                assert_eq!(slots.check(), Ok(()));
+            }
+        }
     }
 
     #[test]

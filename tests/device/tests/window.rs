@@ -1,8 +1,11 @@
 //! The register window over a card of plain registers: any sequence of accesses, aborted, leaves the card as it was;
 //! committed, it rings each doorbell once and in order. Seeded, so that a failure can be run again.
 
+use std::sync::Arc;
+
 use model_wire::Rng;
 use udrv::device::Opened;
+use udrv::keep::Kept;
 use udrv::ledger::Ledger;
 use udrv::window::Window;
 use udrv_driver::{Bus, Error, Kind, RegisterInfo};
@@ -48,7 +51,7 @@ impl Setup {
     fn new() -> Setup {
         let (card, door) = BareCard::new(MAP);
         let device = Opened::from(Box::new(card)).fit(Bus::Pci { bars: &[0], pages: None }).expect("it has BAR 0");
-        let window = Window::new(device, MAP, DMA);
+        let window = Window::new(device, MAP, DMA, Arc::new(Kept::new().expect("memory")));
         Setup { window, door, ledger: Ledger::new(), committed: Ledger::new(), told: Vec::new() }
     }
 

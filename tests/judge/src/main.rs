@@ -3,7 +3,8 @@
 //! `stream.rs` moves bytes over the kernel's TCP and compares hashes; `frames.rs` sends and counts numbered Ethernet
 //! frames below TCP, which hides what is lost or twice; `flow.rs` keeps one connection going and tells of its pauses; `speed.rs`
 //! measures how fast a path is; `tone.rs` makes a sound of numbered samples; `storm.rs` has udrvctl inject faults and waits for
-//! each to be recovered. Each prints one JSON object.
+//! each to be recovered; `survive.rs` kills udrvd and keeps for its successors what a service manager would. Each prints one JSON
+//! object.
 #![forbid(unsafe_code)]
 
 mod content;
@@ -12,6 +13,7 @@ mod frames;
 mod speed;
 mod storm;
 mod stream;
+mod survive;
 mod tone;
 
 use std::process::ExitCode;
@@ -49,6 +51,8 @@ enum Task {
     Flow(flow::Flow),
     /// Inject faults, one after the other, and wait for each to be recovered.
     Storm(storm::Storm),
+    /// Run udrvd, kill it again and again at any moment, and see its successors go on.
+    Survive(survive::Survive),
 }
 
 fn main() -> ExitCode {
@@ -64,6 +68,7 @@ fn main() -> ExitCode {
         Task::EchoServe(task) => task.run(),
         Task::Flow(task) => task.run(),
         Task::Storm(task) => task.run(),
+        Task::Survive(task) => task.run(),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -34,6 +34,15 @@ pub trait Driver: 'static {
         Ok(())
     }
 
+    /// Whether the doorbell at `register` has rung: it holds `now`, and `wanted` was to be written to it. Asked when the
+    /// process has died at that moment, and another one goes on. A driver says yes only where ringing twice would do
+    /// harm, and the chip tells; by default it is rung again.
+    #[must_use]
+    fn has_rung(register: u16, wanted: u32, now: u32) -> bool {
+        let _ = (register, wanted, now);
+        false
+    }
+
     /// Stops the device for good: no DMA, no interrupts after it.
     ///
     /// # Errors

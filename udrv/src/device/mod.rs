@@ -99,6 +99,15 @@ pub trait Device: Send {
 
     /// Resets it, if its bus can.
     fn reset(&mut self) -> Result<ResetKind, BusError>;
+
+    /// As [`PciFunction::kept_alive_by`].
+    fn kept_alive_by(&self) -> Vec<(&'static str, BorrowedFd<'_>)> {
+        Vec::new()
+    }
+    /// Whether it may reach memory now.
+    fn has_dma(&mut self) -> Result<bool, BusError> {
+        Ok(false)
+    }
 }
 
 /// How a device says that there is work: at least one of them.

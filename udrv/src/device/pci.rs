@@ -144,4 +144,13 @@ impl Device for PciDevice {
     fn reset(&mut self) -> Result<ResetKind, BusError> {
         self.function.reset()
     }
+
+    fn kept_alive_by(&self) -> Vec<(&'static str, BorrowedFd<'_>)> {
+        self.function.kept_alive_by()
+    }
+
+    fn has_dma(&mut self) -> Result<bool, BusError> {
+        let command = self.function.config_read(COMMAND, Width::U16)?;
+        Ok(command != NOBODY && command & BUS_MASTER != 0)
+    }
 }

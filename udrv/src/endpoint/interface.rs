@@ -13,6 +13,8 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixDatagram;
 
+use serde::{Deserialize, Serialize};
+
 use libc::{IFF_NO_PI, IFF_PROMISC, IFF_TAP, IFF_TUN, IFF_UP, IFF_VNET_HDR, c_int, c_short};
 
 use super::if_ioctl::{self, IfName};
@@ -57,7 +59,7 @@ impl Kind {
 }
 
 /// What a persistent interface was like before us. Plain data: a successor that adopts it is given it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct TapPrior {
     /// Its MAC address, if we changed it.
     pub mac: Option<[u8; 6]>,
@@ -76,6 +78,8 @@ pub(super) struct Interface {
     pub(super) prior: TapPrior,
     pub(super) persistent: bool,
     watch: LinkWatch,
+    /// Nobody has listened for a while.
+    missed: bool,
 }
 
 impl Interface {
@@ -105,7 +109,7 @@ impl Interface {
         nix::fcntl::fcntl(&file, nix::fcntl::FcntlArg::F_SETFL(mode))
             .map_err(|e| io_error("F_SETFL", &name)(e.into()))?;
         let control = control(&name)?;
-        Self::attached(file, control, &name, kind, prior)
+        Ok(Interface { missed: true, ..Self::attached(file, control, &name, kind, prior)? })
     }
 
     fn attached(
@@ -121,7 +125,7 @@ impl Interface {
         }
         let watch = LinkWatch::new().map_err(io_error("listening for changes", name))?;
         let persistent = flags & IFF_PERSIST != 0;
-        Ok(Interface { file, control, name: check_name(name)?, prior, persistent, watch })
+        Ok(Interface { file, control, name: check_name(name)?, prior, persistent, watch, missed: false })
     }
 
     pub(super) fn as_str(&self) -> &str {
@@ -204,7 +208,7 @@ impl Interface {
 
     /// Whether something may have been changed since this was asked last; its name is then what it is now.
     pub(super) fn was_changed(&mut self) -> Result<bool, EndpointError> {
-        if !self.watch.quieten() {
+        if !self.watch.quieten() && !std::mem::take(&mut self.missed) {
             return Ok(false);
         }
         let (name, _) = if_ioctl::tun_interface(self.file.as_fd()).map_err(self.error("TUNGETIFF"))?;

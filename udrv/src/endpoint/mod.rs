@@ -19,7 +19,7 @@ mod tun;
 mod vnet;
 mod watch;
 
-use std::os::fd::BorrowedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 
 pub use error::EndpointError;
 pub use interface::TapPrior;
@@ -27,6 +27,7 @@ pub use socket::SocketEndpoint;
 pub use tap::Tap;
 pub use tun::Tun;
 
+use serde::{Deserialize, Serialize};
 use udrv_driver::{Offload, Offloads};
 
 use crate::dma::{DmaError, DmaRegion};
@@ -215,6 +216,42 @@ pub trait NetEndpoint: Send {
     /// # Errors
     /// When the host refuses: no permission.
     fn set_up(&mut self, up: bool) -> Result<(), EndpointError>;
+
+    /// How often the host has taken something from it, as the host counts. `None`: it does not tell.
+    fn taken(&self) -> Option<u64> {
+        None
+    }
+
+    /// What a successor needs beside the descriptor, for [`adopt`]. `None`: it ends with this process.
+    fn legacy(&self) -> Option<Legacy> {
+        None
+    }
+}
+
+/// What an endpoint leaves to a successor, beside its descriptor.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Legacy {
+    /// A TAP: what it was like before us, and the address that we gave it.
+    Tap {
+        /// Its interface may have been there before.
+        prior: TapPrior,
+        /// The MAC address that it was given.
+        given_mac: Option<[u8; 6]>,
+    },
+    /// One end of a pair of sockets.
+    Socket,
+}
+
+/// Goes on with the endpoint of a process that has died: carrier, queue and frames in it are as they were.
+///
+/// # Errors
+/// The descriptor is of another kind.
+pub fn adopt(fd: OwnedFd, legacy: &Legacy) -> Result<Box<dyn NetEndpoint>, EndpointError> {
+    Ok(match legacy {
+        Legacy::Tap { prior, given_mac } => Box::new(Tap::adopt_given(fd, *prior, *given_mac)?),
+        Legacy::Socket => Box::new(SocketEndpoint::from_fd(fd)?),
+    })
 }
 
 /// The name is asked for only when something is wrong: making it may allocate, and this is done for every frame.

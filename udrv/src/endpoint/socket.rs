@@ -9,7 +9,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use nix::errno::Errno;
 use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, recv, send, socketpair};
 
-use super::{EndpointError, NetEndpoint, Received, Sent, received, sent};
+use super::{EndpointError, Legacy, NetEndpoint, Received, Sent, received, sent};
 use crate::dma::DmaError;
 
 /// The longest frame: what a TAP takes at most.
@@ -132,6 +132,10 @@ impl NetEndpoint for SocketEndpoint {
     fn set_up(&mut self, up: bool) -> Result<(), EndpointError> {
         self.up = up;
         Ok(())
+    }
+
+    fn legacy(&self) -> Option<Legacy> {
+        Some(Legacy::Socket)
     }
 }
 

@@ -18,7 +18,7 @@ use udrv_driver::{Offload, Offloads};
 
 use super::if_ioctl;
 use super::interface::{Interface, Kind, TapPrior};
-use super::{EndpointError, Merged, NetEndpoint, Received, Sent, Wanted, received, sent, vnet};
+use super::{EndpointError, Legacy, Merged, NetEndpoint, Received, Sent, Wanted, received, sent, vnet};
 use crate::dma::{DmaError, DmaRegion};
 
 /// Flags of TUNSETOFFLOAD (`<linux/if_tun.h>`): what may be left to whoever reads the frames.
@@ -49,7 +49,12 @@ impl Tap {
     /// # Errors
     /// When the descriptor is no plain TAP.
     pub fn adopt(fd: OwnedFd, prior: TapPrior) -> Result<Self, EndpointError> {
-        Ok(Tap { interface: Interface::adopt(fd.into(), Kind::Tap, prior)?, given_mac: None })
+        Tap::adopt_given(fd, prior, None)
+    }
+
+    /// [`Tap::adopt`] of one that has been given a MAC address.
+    pub(super) fn adopt_given(fd: OwnedFd, prior: TapPrior, given_mac: Option<[u8; 6]>) -> Result<Self, EndpointError> {
+        Ok(Tap { interface: Interface::adopt(fd.into(), Kind::Tap, prior)?, given_mac })
     }
 
     /// The interface's name, with `%d` filled in.
@@ -226,6 +231,15 @@ impl NetEndpoint for Tap {
 
     fn set_up(&mut self, up: bool) -> Result<(), EndpointError> {
         self.interface.set_up(up)
+    }
+
+    fn taken(&self) -> Option<u64> {
+        let path = format!("/sys/class/net/{}/statistics/rx_packets", self.interface.as_str());
+        std::fs::read_to_string(path).ok()?.trim().parse().ok()
+    }
+
+    fn legacy(&self) -> Option<Legacy> {
+        Some(Legacy::Tap { prior: self.interface.prior, given_mac: self.given_mac })
     }
 }
 

@@ -1,5 +1,6 @@
 //! What a device that runs calls of the net class.
 
+use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags};
@@ -7,6 +8,7 @@ use udrv_driver::{Entry, Error, Events, Features, Link, NetDriver};
 
 use super::{Net, NetDevice, Recorded};
 use crate::device::Device;
+use crate::keep::NotAdopted;
 use crate::ledger::Ledger;
 use crate::pool::{Pool, PoolError};
 use crate::report::FaultReport;
@@ -144,6 +146,28 @@ impl<D: NetDriver> Class for Net<D> {
 
     fn returned(run: &mut NetDevice<D>) -> Result<(), DeviceError> {
         run.refresh_link().map(drop)
+    }
+
+    fn endpoint(&self) -> Option<BorrowedFd<'_>> {
+        self.endpoint.legacy().map(|_| self.endpoint.as_fd())
+    }
+
+    fn legacy(run: &NetDevice<D>) -> Option<serde_json::Value> {
+        run.class.to_value()
+    }
+
+    fn kept(run: &mut NetDevice<D>) {
+        run.count_from_here();
+    }
+
+    fn take_up(run: &mut NetDevice<D>) -> Result<(), NotAdopted> {
+        run.take_up_frames()
+    }
+
+    fn taken_up(run: &mut NetDevice<D>) -> Result<(), DeviceError> {
+        run.follow_settings()?;
+        run.refresh_link()?;
+        run.pump_endpoint()
     }
 }
 

@@ -1,5 +1,7 @@
 //! What a call that is good has staged comes true: frames go up, descriptors are handed over, doorbells ring.
 
+use std::sync::atomic::Ordering::{Relaxed, Release};
+
 use udrv_driver::NetDriver;
 
 use super::NetDevice;
@@ -7,12 +9,13 @@ use super::merge::{Packet, Up};
 use crate::dma::DmaRegion;
 use crate::endpoint::{EndpointError, Merged, NetEndpoint, Sent};
 use crate::host::Delivered;
+use crate::keep::Record;
 use crate::net::Traffic;
 
 impl<D: NetDriver> NetDevice<D> {
     /// The call has returned and is right: frames go up, descriptors are handed over and doorbells ring.
     pub(crate) fn release_output(&mut self) {
-        if !self.host.delivered.is_empty() {
+        if self.host.delivered() > 0 {
             self.send_up();
         }
         self.class.traffic.tx_frames += self.host.sent;
@@ -20,46 +23,63 @@ impl<D: NetDriver> NetDevice<D> {
         self.ring();
     }
 
-    /// Gives the endpoint what was delivered, straight from the device's memory.
+    /// Gives the endpoint what was delivered, straight from the device's memory, and notes what has gone up.
     fn send_up(&mut self) {
-        let region = self.host.pool.region();
+        let host = &self.host;
+        let region = host.pool.region();
         let (endpoint, traffic) = (&mut *self.class.endpoint, &mut self.class.traffic);
         // what the chip says of checksums counts only if that is left to it
         let left_to_chip = self.class.offloads.rx_checksum;
-        let frames =
-            self.host.delivered.drain(..).map(|frame| Delivered { checked: frame.checked && left_to_chip, ..frame });
+        let frames = host.to_go_up().map(|frame| Delivered { checked: frame.checked && left_to_chip, ..frame });
+        let kept = &host.kept;
         if endpoint.takes_merged() {
             self.class.merger.merge(region, frames, |up| match up {
-                Up::Frame(frame) => send_frame(endpoint, region, frame, traffic),
-                Up::Packet(packet) => send_packet(endpoint, region, &packet, traffic),
+                Up::Frame(frame) => give(kept, 1 << frame.number, || send_frame(endpoint, region, frame, traffic)),
+                Up::Packet(packet) => give(kept, packet.frames, || send_packet(endpoint, region, &packet, traffic)),
             });
         } else {
-            frames.for_each(|frame| send_frame(endpoint, region, frame, traffic));
+            for frame in frames {
+                give(kept, 1 << frame.number, || send_frame(endpoint, region, frame, traffic));
+            }
         }
+        host.kept.delivered.clear();
     }
+}
+
+/// Gives the endpoint some of what was delivered, and notes that for a successor: before it, what goes up, and after it
+/// that it has.
+fn give(kept: &Record, frames: u64, send: impl FnOnce() -> bool) {
+    kept.going_up.store(frames, Release);
+    let taken = send();
+    // the count last: as long as it is behind the host's, what was going up has gone up
+    kept.gone_up.store(kept.gone_up.load(Relaxed) | frames, Release);
+    kept.going_up.store(0, Release);
+    kept.given.store(kept.given.load(Relaxed) + u64::from(taken), Release);
 }
 
 fn send_frame(
     endpoint: &mut dyn NetEndpoint,
     region: &DmaRegion,
-    Delivered { place, length, checked }: Delivered,
+    Delivered { place, length, checked, .. }: Delivered,
     traffic: &mut Traffic,
-) {
+) -> bool {
     let sent = if checked {
         endpoint.send_checked(region, place, length as usize)
     } else {
         endpoint.send_from(region, place, length as usize)
     };
-    count(&sent, 1, length.into(), traffic);
+    count(&sent, 1, length.into(), traffic)
 }
 
-fn send_packet(endpoint: &mut dyn NetEndpoint, region: &DmaRegion, packet: &Packet<'_>, traffic: &mut Traffic) {
+fn send_packet(endpoint: &mut dyn NetEndpoint, region: &DmaRegion, packet: &Packet<'_>, traffic: &mut Traffic) -> bool {
     let merged = Merged { headers: packet.headers, pieces: packet.pieces, offload: packet.offload };
     let sent = endpoint.send_merged(region, &merged);
     let frames = packet.pieces.len() as u64;
-    if count(&sent, frames, packet.frame_bytes, traffic) {
+    let taken = count(&sent, frames, packet.frame_bytes, traffic);
+    if taken {
         traffic.rx_merged += frames;
     }
+    taken
 }
 
 /// Counts frames that went up, or did not. True if they did.

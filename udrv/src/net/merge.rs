@@ -57,6 +57,8 @@ pub(crate) struct Packet<'a> {
     pub(crate) offload: Offload,
     /// Bytes of the frames that it is made of.
     pub(crate) frame_bytes: u64,
+    /// Which frames those are, of those that the call has delivered: a bit each.
+    pub(crate) frames: u64,
 }
 
 /// See the module's text.
@@ -91,7 +93,7 @@ impl Merger {
             };
             let known = self.open.iter().position(|train| train.first.same_connection(&segment));
             let at = match known {
-                Some(at) if self.open[at].append(&segment) => at,
+                Some(at) if self.open[at].append(&segment, frame) => at,
                 other => {
                     if let Some(at) = other.or((self.open.len() == TRAINS).then_some(0)) {
                         self.close(at, &mut up);
@@ -244,6 +246,7 @@ struct Train {
     /// Bytes of all payload, and of all frames.
     bytes: usize,
     frame_bytes: u64,
+    frames: u64,
     /// PSH of the last.
     push: u8,
     /// Nothing may follow.
@@ -253,20 +256,21 @@ struct Train {
 impl Default for Train {
     fn default() -> Train {
         let none = Segment { headers: [0; HEADERS], alike: [0; HEADERS], tcp: 0, end: 0, payload: (0, 0) };
-        let frame = Delivered { place: 0, length: 0, checked: false };
+        let frame = Delivered { place: 0, length: 0, checked: false, number: 0 };
         let pieces = Vec::with_capacity(BUDGET as usize);
-        Train { first: none, frame, pieces, bytes: 0, frame_bytes: 0, push: 0, is_complete: false }
+        Train { first: none, frame, pieces, bytes: 0, frame_bytes: 0, frames: 0, push: 0, is_complete: false }
     }
 }
 
 impl Train {
     fn begin(&mut self, first: Segment, frame: Delivered) {
         self.pieces.clear();
-        (self.first, self.frame, self.bytes, self.frame_bytes) = (first, frame, 0, 0);
-        self.add(&first);
+        (self.first, self.frame, self.bytes, self.frame_bytes, self.frames) = (first, frame, 0, 0, 0);
+        self.add(&first, frame);
     }
 
-    fn add(&mut self, segment: &Segment) {
+    fn add(&mut self, segment: &Segment, frame: Delivered) {
+        self.frames |= 1 << (u32::from(frame.number) % u64::BITS);
         let (_, bytes) = segment.payload;
         self.pieces.push(segment.payload);
         self.bytes += bytes;
@@ -277,7 +281,7 @@ impl Train {
     }
 
     /// Adds what comes next. False: it does not belong to it.
-    fn append(&mut self, segment: &Segment) -> bool {
+    fn append(&mut self, segment: &Segment, frame: Delivered) -> bool {
         let first = &self.first;
         let (_, most) = first.payload;
         let (_, bytes) = segment.payload;
@@ -286,7 +290,7 @@ impl Train {
         let fits = bytes <= most && first.end - ETHERNET + self.bytes + bytes <= LONGEST;
         let belongs = follows && fits && first.is_alike(segment) && segment.identification() == counted;
         if belongs {
-            self.add(segment);
+            self.add(segment, frame);
         }
         belongs
     }
@@ -317,8 +321,8 @@ impl Train {
             ip_start: ETHERNET as u16,
             ipv6,
         };
-        let (pieces, frame_bytes) = (&self.pieces[..], self.frame_bytes);
-        Up::Packet(Packet { headers: &self.first.headers[..end], pieces, offload, frame_bytes })
+        let (pieces, frame_bytes, frames) = (&self.pieces[..], self.frame_bytes, self.frames);
+        Up::Packet(Packet { headers: &self.first.headers[..end], pieces, offload, frame_bytes, frames })
     }
 }
 

@@ -86,7 +86,8 @@ fn through(frames: &[(Vec<u8>, bool)]) -> Vec<Vec<Vec<u8>>> {
     let mut delivered = Vec::new();
     for (frame, checked) in frames {
         region.copy_in(place, frame).unwrap();
-        delivered.push(Delivered { place, length: frame.len() as u32, checked: *checked });
+        let number = delivered.len() as u8;
+        delivered.push(Delivered { place, length: frame.len() as u32, checked: *checked, number });
         place += frame.len() as u64 + 5;
     }
     let bytes = |place: u64, count: usize| {

@@ -7,12 +7,13 @@
 //!
 //! `traffic.rs` and `transmit.rs` move frames, and `deliver.rs` with `merge.rs` those that go up; `features.rs` finds out what the
 //! options ask of the chip, `settings.rs` follows what the administrator changes at the interface; `control.rs` makes calls by
-//! command and tells the status; `class.rs` is what of that a device that runs (`crate::run`) calls; this file starts.
+//! command and tells the status; `legacy.rs` is what a successor needs; `class.rs` is what of that a device that runs (`crate::run`) calls; this file starts.
 
 mod class;
 mod control;
 mod deliver;
 mod features;
+mod legacy;
 mod merge;
 mod offload;
 mod settings;
@@ -26,6 +27,7 @@ use udrv_driver::{Entry, Link, MacAddress, NetDriver, Offloads, RxMode, Settings
 
 pub use control::{ChipCounters, NetStatus, Traffic};
 pub use features::{FeatureError, Switch};
+pub use legacy::endpoint_of;
 
 use self::features::Asked;
 use self::merge::Merger;
@@ -33,6 +35,7 @@ use self::transmit::Outbound;
 use crate::device::Opened;
 use crate::endpoint::NetEndpoint;
 use crate::host::Host;
+use crate::keep::{Left, NotAdopted};
 use crate::ledger::Ledger;
 use crate::run::{DeviceError, Options, Running};
 
@@ -140,6 +143,15 @@ impl<D: NetDriver> NetDevice<D> {
                 driver: PhantomData,
             })
         })
+    }
+
+    /// Goes on with a device whose process has died. `opened` is made of the bus's descriptors that it left, with its memory
+    /// mapped.
+    ///
+    /// # Errors
+    /// Why it cannot be: then it reaches no memory any more, and is to be started anew.
+    pub fn adopt(opened: Opened, left: Left, options: Options) -> Result<Self, NotAdopted> {
+        Running::inherit(opened, left, options, Net::inherit)
     }
 
     /// Probe, interrupts, bus mastering, address, open: in this order.

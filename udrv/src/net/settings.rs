@@ -30,6 +30,7 @@ impl<D: NetDriver> NetDevice<D> {
         };
         // each by itself: that one is refused is no reason to leave out the other
         let (mac, mode, mtu) = (self.follow_mac(wanted), self.follow_mode(wanted), self.follow_mtu(wanted.mtu));
+        self.note_facts();
         self.noted(mac.and(mode).and(mtu)).or_else(|error| match error {
             error @ DeviceError::GaveUp { .. } => Err(error),
             error if self.was_unplugged(&error) => Err(error),

@@ -42,7 +42,12 @@ impl<D: NetDriver> NetDevice<D> {
         let Some(buffer) = self.host.buffers.take() else { return Ok(false) };
         let received = self.receive_into(buffer);
         match received {
-            Ok(Some((length, offload))) => self.class.outbound.push(Waiting { buffer, length, offload }),
+            Ok(Some((length, offload))) => {
+                let waiting = Waiting { buffer, length, offload };
+                let fits = self.host.kept.waiting.push(waiting.to_words());
+                debug_assert!(fits, "fewer wait than there is room for");
+                self.class.outbound.push(waiting);
+            }
             Ok(None) | Err(_) => self.host.buffers.give_back(buffer),
         }
         Ok(received?.is_some())
@@ -84,7 +89,7 @@ impl<D: NetDriver> NetDevice<D> {
 
     /// Polls, with the version of `poll` that is in use.
     pub(crate) fn call_poll(&mut self) -> Result<u32, CallError> {
-        let valid = |n: &u32, host: &Host, _: &Ledger| *n as usize == host.delivered.len();
+        let valid = |n: &u32, host: &Host, _: &Ledger| *n as usize == host.delivered();
         let budget = self.host.budget();
         match (self.version(Entry::Poll), D::ALTERNATES.poll) {
             (Version::Alternate, Some(second)) => {

@@ -36,6 +36,41 @@ pub(crate) struct Waiting {
 }
 
 impl Waiting {
+    /// For the record.
+    pub(crate) fn to_words(self) -> [u64; 2] {
+        let Offload { checksum_start, checksum_offset, segment, headers, ip_start, ipv6 } = self.offload;
+        let first = u64::from(self.buffer) | u64::from(ipv6) << 8 | u64::from(ip_start) << 16;
+        let parts = [checksum_start, checksum_offset, segment, headers];
+        let second = (0..).zip(parts).fold(0, |word, (n, part)| word | u64::from(part) << (16 * n));
+        let first = first | u64::from(self.length) << 32;
+        [first | Self::sum(first, second), second]
+    }
+
+    /// Of what is in the words, in the upper bits of the first: a length has 20.
+    fn sum(first: u64, second: u64) -> u64 {
+        let mixed = (first ^ second.rotate_left(29)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        mixed & !(u64::MAX >> 12)
+    }
+
+    /// From the record: an allegation. `None`: it was spoilt.
+    pub(crate) fn from_words([first, second]: [u64; 2]) -> Option<Waiting> {
+        let sum = first & !(u64::MAX >> 12);
+        let first = first & u64::MAX >> 12;
+        if sum != Self::sum(first, second) {
+            return None;
+        }
+        let part = |n: u32| (second >> (16 * n)) as u16;
+        let offload = Offload {
+            checksum_start: part(0),
+            checksum_offset: part(1),
+            segment: part(2),
+            headers: part(3),
+            ip_start: (first >> 16) as u16,
+            ipv6: first >> 8 & 1 != 0,
+        };
+        Some(Waiting { buffer: first as u8, length: (first >> 32) as u32, offload })
+    }
+
     /// Frames on the wire that it becomes.
     fn segments(&self) -> u64 {
         match (u64::from(self.length), u64::from(self.offload.segment)) {
@@ -85,6 +120,11 @@ impl Outbound {
     /// Whether nothing waits.
     pub(crate) fn is_empty(&self) -> bool {
         self.queue.is_empty()
+    }
+
+    /// Those that wait.
+    pub(crate) fn buffers(&self) -> impl Iterator<Item = u8> + '_ {
+        self.queue.iter().map(|waiting| waiting.buffer)
     }
 
     /// Puts a frame at the end.
@@ -259,6 +299,7 @@ impl<D: NetDriver> NetDevice<D> {
             return;
         }
         for waiting in std::iter::from_fn(|| self.class.outbound.pop()).take(count) {
+            self.host.kept.waiting.pop();
             self.host.buffers.give_back(waiting.buffer);
             self.class.traffic.tx_bytes += u64::from(waiting.length);
         }
@@ -270,6 +311,7 @@ impl<D: NetDriver> NetDevice<D> {
     /// The first frame that waits cannot be sent, for `error`.
     fn drop_first(&mut self, error: CallError) -> Result<(), DeviceError> {
         if let Some(waiting) = self.class.outbound.pop() {
+            self.host.kept.waiting.pop();
             self.host.buffers.give_back(waiting.buffer);
             self.class.traffic.tx_dropped += 1;
         }

@@ -162,6 +162,13 @@ impl<C: Class> Running<C> {
         self.host.window.begin(self.transactions, entry);
         let protect = self.policy.protects(entry as usize);
         self.accounts.call(entry as usize, protect);
+        if protect {
+            // before it counts generations
+            self.domain.prepare();
+            self.host.kept.open(self.domain.generation() + 1);
+        } else {
+            self.host.kept.open_unprotected();
+        }
         let result = self.execute(entry, protect, offered, injection, f, valid);
         let buffers = &mut self.host.buffers;
         let offered = offered.iter().map(|frame| frame.buffer);
@@ -175,8 +182,13 @@ impl<C: Class> Running<C> {
         let answer = result?;
         if protect {
             self.domain.commit();
+        } else if self.options.keeper.is_some() {
+            // a successor finds images only
+            self.host.kept.open(self.domain.generation() + 1);
+            self.domain.commit();
         }
         C::release(self);
+        self.host.kept.close(self.domain.generation());
         if answer.is_err() {
             self.accounts.error(entry as usize);
         } else if entry == Entry::Probe {
@@ -246,7 +258,7 @@ impl<C: Class> Running<C> {
     }
 
     /// What a reply means that is no answer.
-    fn broken(&self, reply: &abi::Reply) -> Failure {
+    pub(crate) fn broken(&self, reply: &abi::Reply) -> Failure {
         let Some(broken) = abi::decode_broken(reply) else { return Failure::Malformed };
         let mut text = [0; 120];
         let text = &mut text[..broken.length.min(120) as usize];

@@ -1,12 +1,15 @@
 //! What a class of drivers adds to [`Running`].
 
-use nix::poll::PollFd;
+use std::os::fd::BorrowedFd;
 use std::time::Duration;
+
+use nix::poll::PollFd;
 use udrv_driver::{Driver, Entry};
 
 use super::{ClassStatus, DeviceError, Found, Running};
 use crate::device::Device;
 use crate::input::InputSetting;
+use crate::keep::NotAdopted;
 use crate::ledger::Ledger;
 use crate::pool::{Pool, PoolError};
 use crate::report::FaultReport;
@@ -85,4 +88,28 @@ pub trait Class: Sized + 'static {
     fn left(run: &mut Running<Self>) -> Result<(), DeviceError>;
     /// It is back and was restarted.
     fn returned(run: &mut Running<Self>) -> Result<(), DeviceError>;
+
+    /// The descriptor of its other end, for a successor. `None`: there can be none.
+    fn endpoint(&self) -> Option<BorrowedFd<'_>> {
+        None
+    }
+    /// What a successor must know beside that.
+    fn legacy(run: &Running<Self>) -> Option<serde_json::Value> {
+        let _ = run;
+        None
+    }
+    /// From here on there may be a successor.
+    fn kept(run: &mut Running<Self>) {
+        let _ = run;
+    }
+    /// This process is the successor: what was in hand is taken up, before the last call is settled.
+    fn take_up(run: &mut Running<Self>) -> Result<(), NotAdopted> {
+        let _ = run;
+        Ok(())
+    }
+    /// It goes on: what may have changed while nobody looked is followed.
+    fn taken_up(run: &mut Running<Self>) -> Result<(), DeviceError> {
+        let _ = run;
+        Ok(())
+    }
 }

@@ -10,12 +10,13 @@
 //! `call.rs` runs one entry point as a transaction, `recover.rs` and `restart.rs` do what a fault calls for; `serving.rs` serves the
 //! device, with `interrupts.rs` and `device_faults.rs` to say what to do when it does wrong; `absence.rs` waits for one that
 //! was unplugged; `event_loop.rs` waits for the device, the endpoint and commands (`command.rs`), `tuning.rs` is what of the options can be changed
-//! meanwhile; this file starts and stops.
+//! meanwhile; `adopt.rs` goes on with a device of a process that has died; this file starts and stops.
 //!
 //! What a class has to add is [`Class`]. It owns what only it knows, in `Running::class`, and its methods on
 //! `Running<itself>` are in its own folder.
 
 mod absence;
+mod adopt;
 mod call;
 mod class;
 mod command;
@@ -30,6 +31,8 @@ mod serving;
 mod signal;
 mod status;
 mod tuning;
+
+use std::sync::Arc;
 
 use fgft::{Domain, DomainConfig, StateKind};
 use nix::sys::eventfd::{EfdFlags, EventFd};
@@ -52,6 +55,7 @@ use self::interrupts::Interrupts;
 use self::signal::Signal;
 use crate::device::Opened;
 use crate::host::Host;
+use crate::keep::Kept;
 use crate::ledger::Ledger;
 
 use crate::report::Reports;
@@ -106,6 +110,8 @@ pub struct Running<C: Class> {
     /// Why the last restart did not work.
     not_restarted: String,
     stopped: bool,
+    /// What a keeper has of it.
+    kept_names: Vec<&'static str>,
 }
 
 /// What the canary holds.
@@ -118,12 +124,10 @@ impl<C: Class> Running<C> {
         options: Options,
         class: impl FnOnce(&str, &Options) -> Result<C, DeviceError>,
     ) -> Result<Self, DeviceError> {
-        let isolation = fgft::init()?;
+        fgft::init()?;
         let mut opened = opened.into();
         let name = opened.name();
-        let (policy, suspects) = options.policy(C::ENTRIES)?;
-        let ladder = Ladder::new(options.ladder);
-        let quarantine = Quarantine::new(options.quarantine, Entry::ALL.len());
+        let policy = options.policy(C::ENTRIES)?;
         let identity = identify::<C::Driver>(&mut opened, &name)?;
         let fit = |source| DeviceError::Fit { device: name.clone(), driver: C::Driver::NAME, source };
         let mut device = opened.fit(C::Driver::BUS).map_err(fit)?;
@@ -132,12 +136,35 @@ impl<C: Class> Running<C> {
         device.enable(false).map_err(in_bus)?;
         let pool = class.pool(&mut *device);
         let pool = pool.map_err(|source| DeviceError::Pool { device: name.clone(), source })?;
-        let mut window = Window::new(device, C::Driver::REGISTERS, pool.bus_range());
+        let kept =
+            Arc::new(Kept::new().map_err(|source| DeviceError::Pool { device: name.clone(), source: source.into() })?);
+        let mut window = Window::new(device, C::Driver::REGISTERS, pool.bus_range(), kept.clone());
         window.set_tracer(options.trace.clone());
         let kind = StateKind { name: C::Driver::NAME, version: C::Driver::STATE_VERSION };
         let images = options.generations.clamp(2, 64);
         let config = DomainConfig { deadline: options.deadline, images, ..DomainConfig::new(kind) };
         let domain = Domain::new(&config, C::Driver::new_state(), Ledger::new())?;
+        let host = Host::new(window, pool, options.clock.clone(), kept);
+        let mut device = Running::assemble(class, name, identity, domain, host, options, policy)?;
+        // a failure leaves through `Drop`
+        C::bring_up(&mut device)?;
+        device.keep();
+        Ok(device)
+    }
+
+    /// The parts, put together.
+    fn assemble(
+        class: C,
+        name: String,
+        identity: Identity,
+        domain: Domain<<C::Driver as Driver>::State, Ledger>,
+        host: Host,
+        options: Options,
+        (policy, suspects): (Policy, Option<Suspects>),
+    ) -> Result<Self, DeviceError> {
+        let isolation = fgft::init()?;
+        let ladder = Ladder::new(options.ladder);
+        let quarantine = Quarantine::new(options.quarantine, Entry::ALL.len());
         let irq = EventFd::from_value_and_flags(0, EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)
             .map_err(|e| DeviceError::System { operation: "eventfd", source: e.into() })?;
         let look = options.look;
@@ -146,7 +173,7 @@ impl<C: Class> Running<C> {
             name,
             identity,
             domain,
-            host: Host::new(window, pool, options.clock.clone()),
+            host,
             irq,
             signal: Signal::Line,
             options,
@@ -171,14 +198,13 @@ impl<C: Class> Running<C> {
             refused: None,
             not_restarted: String::new(),
             stopped: false,
+            kept_names: Vec::new(),
         };
         device.host.wild_target = match isolation {
             fgft::Isolation::ProtectionKeys => device.canary.as_ptr() as u64 + 8,
             // nothing is ever mapped there: without keys only the page tables can stop a wild write
             fgft::Isolation::RollbackOnly => 0x10_dead_beef & !7,
         };
-        // a failure leaves through `Drop`
-        C::bring_up(&mut device)?;
         Ok(device)
     }
 
@@ -188,6 +214,7 @@ impl<C: Class> Running<C> {
         let signal = signal.map_err(|source| self.bus_error(source))?;
         self.signal = signal.ok_or_else(|| DeviceError::NoMsi { device: self.name.clone() })?;
         self.told_mode = self.interrupt_mode();
+        self.host.kept.set_by_messages(self.signal.is_messages());
         let mastering = self.host.window.device().enable(true);
         mastering.map_err(|source| self.bus_error(source))
     }
@@ -211,6 +238,8 @@ impl<C: Class> Running<C> {
         if std::mem::replace(&mut self.stopped, true) {
             return Ok(());
         }
+        // from here on there is nothing to go on with
+        self.host.kept.set_works(false);
         let mut first = Ok(());
         let mut note = |result: Result<(), DeviceError>| {
             if let Err(error) = result {
@@ -236,6 +265,7 @@ impl<C: Class> Running<C> {
             Err(source) => note(self.unless_unplugged(Err(in_bus(source)))),
         }
         note(self.host.pool.unmap(self.host.window.device()).map_err(in_bus));
+        self.forget_kept();
         first
     }
 
@@ -249,6 +279,7 @@ impl<C: Class> Drop for Running<C> {
         if std::thread::panicking() {
             // an unprotected driver has panicked: its code is not run again, but its device must not master the bus
             let _ = self.host.window.device().stop_dma();
+            self.host.kept.set_works(false);
             return;
         }
         // errors were logged; there is nobody left to tell

@@ -9,6 +9,7 @@ use udrv_driver::Entry;
 use super::{DeviceError, InterruptChoice};
 use crate::clock::Clock;
 use crate::input::InputOptions;
+use crate::keep::Keeper;
 use crate::net::NetOptions;
 use crate::sound::SoundOptions;
 use crate::supervisor::ladder::LadderConfig;
@@ -43,6 +44,8 @@ pub struct Options {
     pub trace: Option<Arc<Tracer>>,
     /// The time that it runs by.
     pub clock: Clock,
+    /// Who keeps what a successor needs, should this process be killed. `None`: nobody.
+    pub keeper: Option<Arc<dyn Keeper>>,
     /// Of network devices.
     pub net: NetOptions,
     /// Of sound devices.
@@ -65,6 +68,7 @@ impl Default for Options {
             look: Duration::from_secs(4),
             trace: None,
             clock: Clock::default(),
+            keeper: None,
             net: NetOptions::default(),
             sound: SoundOptions::default(),
             input: InputOptions::default(),

@@ -90,9 +90,11 @@ impl<C: Class> Running<C> {
         let (journal, earlier_writes) = self.host.window.writes();
         let undoing = Instant::now();
         let unclean = self.host.abort();
+        self.host.kept.close(self.domain.generation());
         let registers = since(undoing);
         if generations_back.is_some() {
             self.host.marks.mark_all();
+            self.host.kept.set_unclean(true);
         }
         let left = match generations_back {
             None if spoilt => Left::Unsound,
@@ -191,7 +193,7 @@ impl<C: Class> Running<C> {
     }
 
     /// Rung 2: the driver's `restore`, verified against the device.
-    fn try_restore(&mut self, nested: &mut Vec<(Entry, FaultReport)>) -> Result<(), String> {
+    pub(super) fn try_restore(&mut self, nested: &mut Vec<(Entry, FaultReport)>) -> Result<(), String> {
         let mut last = String::new();
         // a message that came meanwhile may be lost, with the cause in the device
         self.signal.leaves(true);
@@ -200,6 +202,7 @@ impl<C: Class> Running<C> {
                 Ok(()) => match self.host.window.verify(self.domain.ledger()) {
                     Ok(()) => {
                         self.host.marks.clear();
+                        self.host.kept.set_unclean(false);
                         C::restored(self);
                         return Ok(());
                     }

@@ -16,11 +16,13 @@ impl<C: Class> Running<C> {
     /// Quiet, empty, probe, replay. On error the device is quiet and the driver has forgotten everything.
     pub(crate) fn try_restart(&mut self, nested: &mut Vec<(Entry, FaultReport)>) -> Result<(), String> {
         let start = Instant::now();
+        self.host.kept.set_works(false);
         self.silence()?;
         self.signal.leaves(true);
         self.forget();
         C::start_again(self, nested)?;
         self.host.window.verify(self.domain.ledger())?;
+        self.host.kept.set_works(true);
         self.restarts += 1;
         tracing::info!(device = %self.name, ms = start.elapsed().as_millis() as u64, "restarted");
         Ok(())

@@ -12,8 +12,8 @@ use std::mem::size_of;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use vfio_bindings::bindings::vfio::{
-    VFIO_BASE, VFIO_TYPE, vfio_device_info, vfio_group_status, vfio_iommu_type1_dma_map, vfio_iommu_type1_dma_unmap,
-    vfio_iommu_type1_info, vfio_irq_info, vfio_irq_set, vfio_region_info,
+    VFIO_BASE, VFIO_DMA_UNMAP_FLAG_ALL, VFIO_TYPE, vfio_device_info, vfio_group_status, vfio_iommu_type1_dma_map,
+    vfio_iommu_type1_dma_unmap, vfio_iommu_type1_info, vfio_irq_info, vfio_irq_set, vfio_region_info,
 };
 
 /// `_IO(VFIO_TYPE, VFIO_BASE + n)`: all VFIO requests are without size or direction bits.
@@ -211,6 +211,15 @@ pub(super) fn map_dma(container: BorrowedFd<'_>, flags: u32, vaddr: u64, iova: u
     let mut map = vfio_iommu_type1_dma_map { argsz, flags, vaddr, iova, size };
     // SAFETY: IOMMU_MAP_DMA takes vfio_iommu_type1_dma_map; argsz is its size. vaddr is checked by the kernel.
     unsafe { with_struct(container, IOMMU_MAP_DMA, &mut map) }.map(drop)
+}
+
+/// Takes all mappings back (since Linux 5.12).
+pub(super) fn unmap_all(container: BorrowedFd<'_>) -> io::Result<()> {
+    let argsz = size_of::<vfio_iommu_type1_dma_unmap>() as u32;
+    let flags = VFIO_DMA_UNMAP_FLAG_ALL;
+    let mut unmap = vfio_iommu_type1_dma_unmap { argsz, flags, iova: 0, size: 0, ..Default::default() };
+    // SAFETY: IOMMU_UNMAP_DMA takes vfio_iommu_type1_dma_unmap; argsz is its size, flags ask for no bitmap behind it.
+    unsafe { with_struct(container, IOMMU_UNMAP_DMA, &mut unmap) }.map(drop)
 }
 
 /// Takes mappings back. Returns how many bytes the kernel says it unmapped.

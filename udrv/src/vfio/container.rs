@@ -85,6 +85,11 @@ impl Container {
         abi::map_dma(self.as_fd(), VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE, vaddr, iova, size)
     }
 
+    /// Takes back all that is mapped, whoever has mapped it.
+    pub(super) fn unmap_all(&self) -> io::Result<()> {
+        abi::unmap_all(self.as_fd())
+    }
+
     /// Takes a mapping back; the answer is how many bytes went.
     pub(super) fn unmap(&self, iova: u64, size: u64) -> io::Result<u64> {
         abi::unmap_dma(self.as_fd(), iova, size)

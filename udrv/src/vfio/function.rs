@@ -68,6 +68,11 @@ pub struct VfioFds {
     pub device: OwnedFd,
 }
 
+impl VfioFds {
+    /// Their names with a keeper: container, group, device.
+    pub const NAMES: [&'static str; 3] = ["vfio-container", "vfio-group", "vfio-device"];
+}
+
 impl VfioFunction {
     /// Opens a function, with bus mastering off and its BARs answering.
     ///
@@ -106,6 +111,27 @@ impl VfioFunction {
         for mapping in mappings {
             function.dma.adopt(mapping).map_err(|source| OpenError::Access { address, source })?;
         }
+        Ok(function)
+    }
+
+    /// Takes over a function that a process before this one has left, to begin anew with it: quiet, reset if that can be,
+    /// without mappings and interrupts, as after [`VfioFunction::open`].
+    ///
+    /// # Errors
+    /// When the fds are not those of a VFIO PCI function, or it cannot be made quiet.
+    pub fn reclaim(address: PciAddress, fds: VfioFds) -> Result<Self, OpenError> {
+        let mut function = Self::adopt(address, fds, Vec::new())?;
+        let access = |source| OpenError::Access { address, source };
+        // before all else: whatever it was at, it reaches no memory from here on
+        function.set_mastering_off().map_err(access)?;
+        function.intx.forget(&function.device);
+        function.msi.forget(&function.device);
+        function.reset().map_err(access)?;
+        function.take_over()?;
+        function
+            .container
+            .unmap_all()
+            .map_err(OpenError::io("VFIO_IOMMU_UNMAP_DMA of what a process before has mapped"))?;
         Ok(function)
     }
 
@@ -316,6 +342,12 @@ impl PciFunction for VfioFunction {
 
     fn reset(&mut self) -> Result<ResetKind, BusError> {
         self.device.reset()
+    }
+
+    /// The device last: without the others it cannot be had again.
+    fn kept_alive_by(&self) -> Vec<(&'static str, BorrowedFd<'_>)> {
+        let [container, group, device] = VfioFds::NAMES;
+        vec![(container, self.container.as_fd()), (group, self.group.as_fd()), (device, self.device.as_fd())]
     }
 }
 

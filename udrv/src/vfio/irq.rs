@@ -69,6 +69,22 @@ impl Intx {
     }
 }
 
+impl Intx {
+    /// Takes away what another process has set up; nothing, if that was not this.
+    pub(super) fn forget(&mut self, device: &Device) {
+        self.event = None;
+        forget(device, VFIO_PCI_INTX_IRQ_INDEX);
+    }
+}
+
+/// The kernel refuses where interrupts of the other kind are set up, or none.
+fn forget(device: &Device, index: u32) {
+    let flags = VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER;
+    if let Err(error) = abi::set_irqs(device.as_fd(), index, flags, 0) {
+        tracing::debug!(index, %error, "no interrupts to take away");
+    }
+}
+
 /// State of the messages: which eventfd they signal, if any.
 #[derive(Debug, Default)]
 pub(super) struct Msi {
@@ -84,6 +100,12 @@ impl Msi {
         let info =
             abi::irq_info(device.as_fd(), VFIO_PCI_MSI_IRQ_INDEX).map_err(failed("VFIO_DEVICE_GET_IRQ_INFO MSI"))?;
         Ok(info.count > 0 && info.flags & VFIO_IRQ_INFO_EVENTFD != 0)
+    }
+
+    /// As [`Intx::forget`].
+    pub(super) fn forget(&mut self, device: &Device) {
+        self.event = None;
+        forget(device, VFIO_PCI_MSI_IRQ_INDEX);
     }
 
     /// Signals `event` from now on, instead of what it signalled before.

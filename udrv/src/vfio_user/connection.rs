@@ -1,11 +1,11 @@
 //! One command and its answer at a time, and what a broken server looks like to the rest.
 
 use std::io;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
 use udrv_bus::BusError;
-use udrv_vfio_user::message::Header;
+use udrv_vfio_user::message::{DeviceInfo, Header};
 use udrv_vfio_user::{Channel, ChannelError, Message, version};
 
 /// A connection to a server. After its first break it sends nothing more.
@@ -61,6 +61,24 @@ impl Connection {
         }
     }
 
+    /// Goes on with a channel that another process has used until it died: that may have left an answer in it, or the
+    /// rest of one.
+    pub(super) fn adopt(channel: Channel, patience: Duration) -> Result<Connection, Failed> {
+        // far from the predecessor's, which counts up
+        let id = std::process::id() as u16 ^ 0x8000;
+        let mut this = Connection { channel, patience, next_id: id.wrapping_add(1), broken: None };
+        let deadline = Instant::now() + patience;
+        let asked = DeviceInfo { argsz: DeviceInfo::SIZE as u32, ..DeviceInfo::default() };
+        let header = Header::command(id, Header::DEVICE_GET_INFO);
+        let found = this.channel.send(&header, &[&asked.bytes()], &[], deadline);
+        let size = Header::SIZE + DeviceInfo::SIZE;
+        let answer = Header { size: size as u32, flags: Header::REPLY, ..header };
+        match found.and_then(|()| this.channel.skip_to(&answer, deadline)) {
+            Ok(()) => Ok(this),
+            Err(error) => Err(this.break_off(error)),
+        }
+    }
+
     /// Sends a command and returns the body of its answer.
     pub(super) fn ask(&mut self, command: u16, body: &[&[u8]], fds: &[BorrowedFd<'_>]) -> Result<Vec<u8>, Failed> {
         if let Some(broken) = &self.broken {
@@ -92,6 +110,11 @@ impl Connection {
             ));
         }
         Ok(body)
+    }
+
+    /// The socket.
+    pub(super) fn as_fd(&self) -> BorrowedFd<'_> {
+        self.channel.as_fd()
     }
 
     /// Notes that the server has answered nonsense: nothing it says can be used any more.

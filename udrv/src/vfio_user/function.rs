@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -107,16 +107,41 @@ impl VfioUserFunction {
     /// # Errors
     /// [`OpenError`].
     pub fn open_within(path: &Path, answer_time: Duration) -> Result<Self, OpenError> {
+        let stream = UnixStream::connect(path);
+        let channel =
+            stream.map(Channel::new).map_err(|source| OpenError::Connect { path: path.to_owned(), source })?;
+        let failed = |failed| OpenError::Server { path: path.to_owned(), why: explain("the version", failed) };
+        let connection = Connection::new(channel, answer_time).map_err(failed)?;
+        let mut this = Self::assemble(path, connection)?;
+        this.take_over().map_err(|error| OpenError::Server { path: path.to_owned(), why: error.to_string() })?;
+        debug!(path = %path.display(), "opened over vfio-user");
+        Ok(this)
+    }
+
+    /// Its name with a keeper.
+    pub const SOCKET: &'static str = "vfio-user-socket";
+
+    /// Goes on over the socket of a process that has died, with `mappings` as the server has them. Touches nothing of the
+    /// device; its interrupts are to be enabled, and the line unmasked.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub fn adopt(path: &Path, socket: OwnedFd, mappings: Vec<DmaMapping>) -> Result<Self, OpenError> {
+        let failed = |failed| OpenError::Server { path: path.to_owned(), why: explain("an answer", failed) };
+        let connection = Connection::adopt(Channel::new(socket.into()), ANSWER_TIME).map_err(failed)?;
+        let mut this = Self::assemble(path, connection)?;
+        this.mappings = mappings.into_iter().map(|mapping| (mapping.iova, mapping.memory)).collect();
+        Ok(this)
+    }
+
+    fn assemble(path: &Path, mut connection: Connection) -> Result<Self, OpenError> {
         let path = path.to_owned();
-        let stream = UnixStream::connect(&path);
-        let channel = stream.map(Channel::new).map_err(|source| OpenError::Connect { path: path.clone(), source })?;
         let failed = |doing: &'static str| {
             let path = path.clone();
             move |failed| OpenError::Server { path, why: explain(doing, failed) }
         };
         let not_pci = |why: String| OpenError::NotPci { path: path.clone(), why };
 
-        let mut connection = Connection::new(channel, answer_time).map_err(failed("the version"))?;
         let info = device_info(&mut connection).map_err(failed("what the device is"))?;
         if info.flags & DeviceInfo::PCI == 0 {
             return Err(not_pci("it does not say so itself".to_owned()));
@@ -156,8 +181,6 @@ impl VfioUserFunction {
             let kind = if raw & 1 == 0 { BarKind::Memory } else { BarKind::Io };
             this.bars[bar as usize] = Some(BarInfo { kind, size: region.size });
         }
-        this.take_over().map_err(|error| OpenError::Server { path: path.clone(), why: error.to_string() })?;
-        debug!(path = %path.display(), "opened over vfio-user");
         Ok(this)
     }
 
@@ -408,6 +431,10 @@ impl PciFunction for VfioUserFunction {
         self.set_irqs(IrqInfo::INTX, flags, 1, &[event], "setting up INTx")?;
         self.intx_enabled = true;
         Ok(())
+    }
+
+    fn kept_alive_by(&self) -> Vec<(&'static str, BorrowedFd<'_>)> {
+        vec![(VfioUserFunction::SOCKET, self.connection.as_fd())]
     }
 
     fn unmask_intx(&mut self) -> Result<(), BusError> {

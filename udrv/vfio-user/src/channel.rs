@@ -133,6 +133,29 @@ impl Channel {
         Ok(Message { header, body, fds })
     }
 
+    /// Takes everything up to the message that begins with `header`, and that one: for who has not seen the beginning of
+    /// what is in the socket.
+    ///
+    /// # Errors
+    /// [`ChannelError`].
+    pub fn skip_to(&self, header: &Header, deadline: Instant) -> Result<(), ChannelError> {
+        let wanted = header.bytes();
+        let mut last = [0; Header::SIZE];
+        let mut fds = Vec::new();
+        self.fill(&mut last, &mut fds, deadline)?;
+        let mut skipped = 0;
+        while last != wanted[..] {
+            if skipped > 2 * MAX_MESSAGE {
+                return Err(ChannelError::Malformed(format!("{skipped} bytes that are no answer")));
+            }
+            last.copy_within(1.., 0);
+            self.fill(&mut last[Header::SIZE - 1..], &mut fds, deadline)?;
+            skipped += 1;
+        }
+        let mut body = vec![0; (header.size as usize).saturating_sub(Header::SIZE).min(MAX_MESSAGE)];
+        self.fill(&mut body, &mut fds, deadline)
+    }
+
     /// Waits, without an end, for a message to begin or for `stop` to become readable.
     ///
     /// # Errors

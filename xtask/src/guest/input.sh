@@ -118,7 +118,7 @@ event_of() {
     [ -z "$event" ] || [ ! -c "/dev/input/$(basename "$event")" ] || echo "/dev/input/$(basename "$event")"
 }
 linux_event() { event_of "$(ls -d "$(port)"/input/input* 2> /dev/null | head -n 1)"; }
-linux_has_it() { [ "$(driver)" = psmouse ] && [ -n "$(linux_event)" ]; }
+linux_has_it() { [ "$(driver)" = psmouse ] && [ -n "$(linux_event)" ] && [ -e "$(port)/protocol" ]; }
 our_folder() { grep -l "udrv" /sys/devices/virtual/input/input*/phys 2> /dev/null | head -n 1 | xargs -r dirname; }
 our_event() { event_of "$(our_folder)"; }
 has_our_event() { [ -n "$(our_event)" ]; }

@@ -20,6 +20,7 @@
 //! Scripts run under busybox's sh with the helpers of `lib.sh`. This is not a distribution: no systemd, no udev, and
 //! no module is loaded on demand: name each. [`Guest::systemd`] is one, and takes ten seconds longer to boot.
 
+pub(crate) mod adopt;
 pub(crate) mod aloop;
 pub(crate) mod cards;
 mod cpio;
@@ -94,6 +95,7 @@ pub(crate) struct Args {
 enum Scenario {
     Exec(exec::Args),
     NicSmoke(nic_smoke::Args),
+    Adopt(adopt::Args),
     Aloop(aloop::Args),
     Ens1371(sound::Args),
     Psmouse(input::Args),
@@ -110,6 +112,7 @@ pub(crate) fn main(args: Args) -> ExitCode {
     let code = match args.scenario {
         Scenario::Exec(args) => exec::run(args),
         Scenario::NicSmoke(args) => nic_smoke::run(args),
+        Scenario::Adopt(args) => adopt::run(&args),
         Scenario::Aloop(args) => aloop::run(&args),
         Scenario::Ens1371(args) => sound::run(&args),
         Scenario::Psmouse(args) => input::run(&args),

@@ -14,6 +14,7 @@ use udrv_daemon::metrics::Place;
 use udrv_driver::Entry;
 
 use crate::input::InputArguments;
+use crate::keep::KeepFds;
 use crate::net::NetArguments;
 use crate::sound::SoundArguments;
 
@@ -94,6 +95,9 @@ pub(crate) struct ServiceArguments {
     /// Show counters to Prometheus: at ADDRESS:PORT of the loopback interface (127.0.0.1:9300), or at a socket's path.
     #[arg(long, value_name = "PLACE")]
     pub(crate) metrics: Option<Place>,
+    /// Whether a service manager keeps what a successor needs to go on with a network card on PCI, should udrvd be killed.
+    #[arg(long, value_enum, default_value = "auto", value_name = "WHEN")]
+    pub(crate) keep_fds: KeepFds,
 }
 
 /// What is done about faults, and how often.

@@ -6,6 +6,7 @@ mod config;
 #[cfg(test)]
 mod config_tests;
 mod input;
+mod keep;
 mod log;
 mod net;
 mod service;
@@ -19,16 +20,20 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::ArgMatches;
+use udrv::device::Opened;
+use udrv::keep::Inherited;
 use udrv::run::{Options, commands};
 use udrv_daemon::control::{Access, ControlSocket};
+use udrv_daemon::device::OpenDevice;
+use udrv_daemon::directory;
 use udrv_daemon::drivers::{Class, Driver};
 use udrv_daemon::lock::DeviceLock;
 use udrv_daemon::metrics::MetricsServer;
 use udrv_daemon::trace::Trace;
-use udrv_daemon::{directory, drivers};
 
 use crate::arguments::{Action, Run};
 use crate::config::Told;
+use crate::keep::Beginning;
 use crate::signals::Configuration;
 
 /// The command line or the configuration is wrong: starting again is no use.
@@ -37,6 +42,8 @@ const WRONG: u8 = 2;
 fn main() -> ExitCode {
     // First of all: threads inherit the rights to tagged memory from here.
     let isolation = fgft::init();
+    // before any file is opened
+    let inherited = Inherited::from_environment();
     let words: Vec<OsString> = std::env::args_os().collect();
     let told = match config::from_command_line(&words) {
         Ok(Told { action: Action::Check { file }, .. }) => return check(&file),
@@ -52,7 +59,7 @@ fn main() -> ExitCode {
                  faults are trapped and rolled back, but a stray write into mapped memory is not seen"
             );
         }
-        drive(&run, words, matches)
+        drive(&run, inherited?, words, matches)
     });
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -76,7 +83,7 @@ fn check(file: &Path) -> ExitCode {
     }
 }
 
-fn drive(run: &Run, words: Vec<OsString>, matches: ArgMatches) -> Result<(), Box<dyn Error>> {
+fn drive(run: &Run, inherited: Inherited, words: Vec<OsString>, matches: ArgMatches) -> Result<(), Box<dyn Error>> {
     let name = run.device.to_string();
     // for as long as it takes, and until a signal: before there is anything to leave behind
     if run.wait {
@@ -85,12 +92,19 @@ fn drive(run: &Run, words: Vec<OsString>, matches: ArgMatches) -> Result<(), Box
     let directory = directory::of_daemon();
     let _lock = DeviceLock::take(&directory, &name)?;
     let control = control(run, &directory, &name)?;
-    let device = run.device.open(!run.net.no_far_host)?;
-    let driver = drivers::for_id(device.id)
-        .ok_or_else(|| format!("{name} is {}, and no driver knows it; there are: {}", device.id, drivers::known()))?;
-    refuse_options(run, driver, &name)?;
     let trace = Arc::new(Trace::default());
-    let options = Options { trace: Some(trace.tracer()), ..run.options() };
+    let keeper = run.service.keep_fds.keeper()?;
+    let options = Options { trace: Some(trace.tracer()), keeper, ..run.options() };
+    let open = |opened: Option<Opened>| match opened {
+        Some(opened) => OpenDevice::of(opened),
+        None => run.device.open(!run.net.no_far_host),
+    };
+    let (left, mut device, endpoint) = match keep::look(&run.device, inherited, options.keeper.as_deref())? {
+        Beginning::GoesOn(left, opened, inherited) => (Some((left, inherited)), OpenDevice::of(opened)?, None),
+        Beginning::Anew(opened, endpoint) => (None, open(opened)?, endpoint),
+    };
+    let driver = keep::driver_for(device.id, &name)?;
+    refuse_options(run, driver, &name)?;
     let (commander, inbox) = commands()?;
     let inbox = inbox.with_heartbeat(service::heartbeat());
     let status = format!("drives {name} with {}", driver.name);
@@ -106,17 +120,29 @@ fn drive(run: &Run, words: Vec<OsString>, matches: ArgMatches) -> Result<(), Box
         metrics.serve(commander.clone())?;
     }
     control.serve(commander, trace.clone())?;
-    let _hand = run.input.hand(device.mouse, &name)?;
+    let _hand = run.input.hand(device.mouse.take(), &name)?;
+    // what was started until here has its signals; from here on drivers run
+    let begun = match left {
+        None => Err((device, endpoint)),
+        Some((left, inherited)) => {
+            match keep::go_on(&run.device, (left, device.opened, inherited), driver, &options)? {
+                Ok(running) => Ok(running),
+                Err((opened, endpoint)) => Err((open(opened)?, endpoint)),
+            }
+        }
+    };
     // a socket's other end is kept open as long as the device runs
-    let _peer;
-    let running = match driver.class {
-        Class::Net(start) => {
+    let mut _peer = None;
+    let running = match (begun, driver.class) {
+        (Ok(running), _) => running,
+        (Err((device, Some(endpoint))), Class::Net(start, _)) => start(device.opened, endpoint, options)?,
+        (Err((device, None)), Class::Net(start, _)) => {
             let (endpoint, peer) = run.net.endpoint()?;
             _peer = peer;
             start(device.opened, endpoint, options)?
         }
-        Class::Sound(start) => start(device.opened, run.sound.endpoint()?, options)?,
-        Class::Input(start) => start(device.opened, run.input.endpoint()?, options)?,
+        (Err((device, _)), Class::Sound(start)) => start(device.opened, run.sound.endpoint()?, options)?,
+        (Err((device, _)), Class::Input(start)) => start(device.opened, run.input.endpoint()?, options)?,
     };
     service::ready(&status);
     let ran = running.run(&inbox);
@@ -150,7 +176,7 @@ fn refuse_options(run: &Run, driver: &Driver, name: &str) -> Result<(), String> 
         (run.input.given(), "mice", "a mouse"),
     ];
     let ((_, _, it), others) = match driver.class {
-        Class::Net(_) => (net, [sound, input]),
+        Class::Net(..) => (net, [sound, input]),
         Class::Sound(_) => (sound, [net, input]),
         Class::Input(_) => (input, [net, sound]),
     };

@@ -109,7 +109,7 @@ impl Needs {
         self.pci |= matches!(address, Address::Pci(_));
         self.serio |= matches!(address, Address::Serio(_));
         let class = driver.map(|driver| driver.class);
-        self.net |= matches!(class, Some(Class::Net(_)));
+        self.net |= matches!(class, Some(Class::Net(..)));
         self.sound |= matches!(class, Some(Class::Sound(_)));
     }
 }
