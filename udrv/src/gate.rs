@@ -215,7 +215,7 @@ mod tests {
         use Request::*;
         assert_eq!(
             posted.collect::<Vec<_>>(),
-            [RegisterWrite, DmaWrite32, DmaWrite64, DmaHandOver32, Keep, Complete, Deliver, Mark]
+            [RegisterWrite, DmaWrite32, DmaWrite64, DmaHandOver32, Keep, Complete, Deliver, Report, Dropped, Mark]
         );
     }
 }

@@ -9,7 +9,7 @@
 //! - [`traffic`]: such frames both ways through a rig; [`streams`]: through a hand;
 //! - [`spy`]: the card with a back door, so that a test can look at registers without the driver;
 //! - [`input_rig`]: the driver of PS/2 mice, a hand on the model and a screen;
-//! - [`screen`]: what an application makes of an input device; [`pointer`], such a device's driver that does wrong by habit;
+//! - [`screen`]: what an application makes of an input device; [`mod@pointer`], such a device's driver that does wrong by habit;
 //! - [`host`]: the host's end of the endpoint;
 //! - [`bare`]: a card of plain registers for drivers that are only tests, and [`wayward`], one of those.
 //!

@@ -102,7 +102,7 @@ impl Running {
     /// Stops it and gives what `run` gave.
     ///
     /// # Errors
-    /// As [`NetDevice::run`].
+    /// As [`udrv::run::Running::run`].
     ///
     /// # Panics
     /// When it does not stop within [`PATIENCE`], or panicked.

@@ -42,7 +42,9 @@ pub(super) struct Figures {
     /// Of the protected run, as is what stands before them.
     pub(super) faults: Vec<Fault>,
     pub(super) by_fault: Vec<ByFault>,
-    /// The same faults in `interrupt`, each recovered by a restart.
+    /// Faults in the middle of `interrupt` along the way of those below.
+    pub(super) few: Vec<Fault>,
+    /// The same, each recovered by a restart.
     pub(super) restarts: Vec<Fault>,
     pub(super) unprotected: Vec<Unprotected>,
     /// The picture, from the workspace's root.
@@ -188,9 +190,11 @@ impl Figures {
         };
         let (done, planned) = (self.faults.len(), self.planned);
         say(done == planned, format!("only {done} of {planned} faults were injected"));
-        let (done, planned) = (self.restarts.len(), plan::FAULTS.len());
-        say(done == planned, format!("only {done} of {planned} faults were recovered by restarts"));
-        for (faults, restarted) in [(&self.faults, false), (&self.restarts, true)] {
+        for (faults, by) in [(&self.few, "aborts"), (&self.restarts, "restarts")] {
+            let (done, planned) = (faults.len(), plan::FAULTS.len());
+            say(done == planned, format!("only {done} of {planned} faults were recovered by {by}"));
+        }
+        for (faults, restarted) in [(&self.faults, false), (&self.few, false), (&self.restarts, true)] {
             for fault in faults {
                 for what in fault.problems(restarted, self.wheel) {
                     say(false, format!("{} at {} of {} {what}", fault.fault, fault.point, fault.entry));
@@ -255,6 +259,7 @@ pub(super) mod tests {
             planned: 2,
             by_fault: by_fault(&faults),
             faults,
+            few: plan::FAULTS.map(|fault| Fault { fault, ..super::tests::fault("interrupt") }).into(),
             restarts: restarts.into(),
             unprotected: plan::FAULTS.map(died).into(),
             picture: "path.svg".into(),
@@ -279,9 +284,10 @@ pub(super) mod tests {
     #[test]
     fn each_thing_that_is_not_is_found() {
         type Change = fn(&mut Figures);
-        let changes: [(Change, &str); 15] = [
+        let changes: [(Change, &str); 16] = [
             (|f| f.planned = 3, "only 2 of 3"),
             (|f| f.restarts.truncate(1), "recovered by restarts"),
+            (|f| f.few.truncate(1), "recovered by aborts"),
             (|f| f.faults[0].recovered = false, "was not recovered"),
             (|f| f.faults[0].to_next_report_ns = None, "followed by a report"),
             (|f| f.faults[0].seen.by = [99, -50], "cost 1 counts"),

@@ -7,8 +7,8 @@
 //!                                                      control socket <--JSON lines-- injecting
 //! ```
 //!
-//! Three runs, each with a mouse of its own: every fault in every entry point, protected; those of one entry point, each recovered by a
-//! restart of the driver; and those without protection, where udrvd dies and the next one begins. A fault has a leg of the way
+//! Four runs, each with a mouse of its own: every fault in every entry point, protected; those of one entry point along one way,
+//! protected, each recovered by a restart of the driver, and without protection, where udrvd dies and the next one begins. A fault has a leg of the way
 //! for itself. What is right to fail on is in `figures.rs`. No rights.
 
 mod figures;
@@ -61,9 +61,11 @@ pub(super) fn run(args: &Args, folder: &Path) -> Result<Shown> {
     let stage = Stage::set(programs, folder, args)?;
 
     let first = walked(&stage, "protected", &[], &places::plan(args.seed), args.seed)?;
+    eprintln!("demo: the same in one entry point");
+    let plan = places::interrupt_plan(args.seed);
+    let few = walked(&stage, "interrupt", &[], &plan, args.seed)?;
     eprintln!("demo: the same in one entry point, each recovered by a restart");
-    let restarts =
-        walked(&stage, "restart", &["--recovery", "restart"], &places::interrupt_plan(args.seed), args.seed)?;
+    let restarts = walked(&stage, "restart", &["--recovery", "restart"], &plan, args.seed)?;
     eprintln!("demo: the same without protection, each fault in a udrvd of its own");
     let legs = rose(plan::FAULTS.len(), args.seed);
     let died = stage.mouse("unprotected").and_then(|(mouse, mut hand)| {
@@ -71,15 +73,16 @@ pub(super) fn run(args: &Args, folder: &Path) -> Result<Shown> {
         mouse.end()?;
         Ok(died)
     });
-    let mut problems: Vec<String> = [&first, &restarts].into_iter().flat_map(|run| run.done.problems.clone()).collect();
+    let mut problems: Vec<String> =
+        [&first, &few, &restarts].into_iter().flat_map(|run| run.done.problems.clone()).collect();
     let died = died.unwrap_or_else(|error| {
         problems.push(format!("without protection: {error}"));
         Died { all: Vec::new(), points: Vec::new(), struck: Vec::new() }
     });
 
-    let picture = draw(args, [&first, &restarts], (&legs, &died))?;
+    let picture = draw(args, [&first, &few, &restarts], (&legs, &died))?;
     write(&folder.join("path.svg"), picture)?;
-    let mut figures = figures(args, first, restarts, died.all);
+    let mut figures = figures(args, [first, few, restarts], died.all);
     figures.problems = problems;
     figures.judge();
     figures.total_s = begin.elapsed().as_secs_f64();
@@ -127,7 +130,7 @@ fn walked(stage: &Stage, name: &'static str, arguments: &[&str], plan: &[Injecti
     Ok(Walked { isolation: first.isolation, pid, planned: plan.len(), done, legs, points: record.points() })
 }
 
-fn figures(args: &Args, first: Walked, restarts: Walked, unprotected: Vec<figures::Unprotected>) -> Figures {
+fn figures(args: &Args, [first, few, restarts]: [Walked; 3], unprotected: Vec<figures::Unprotected>) -> Figures {
     Figures {
         model: args.model.clone(),
         endpoint: "record",
@@ -135,11 +138,12 @@ fn figures(args: &Args, first: Walked, restarts: Walked, unprotected: Vec<figure
         seed: args.seed,
         deadline_ms: args.deadline.unwrap_or(stage::DEADLINE_MS),
         pid: first.pid,
-        canary_intact: first.done.canary_intact && restarts.done.canary_intact,
+        canary_intact: [&first, &few, &restarts].iter().all(|run| run.done.canary_intact),
         wheel: !WITHOUT_WHEEL.contains(&args.model.as_str()),
         planned: first.planned,
         by_fault: figures::by_fault(&first.done.faults),
         faults: first.done.faults,
+        few: few.done.faults,
         restarts: restarts.done.faults,
         unprotected,
         picture: PathBuf::from(FOLDER).join("path.svg"),
@@ -151,26 +155,27 @@ fn figures(args: &Args, first: Walked, restarts: Walked, unprotected: Vec<figure
 }
 
 /// What the hand did and what came out, in each run.
-fn draw(args: &Args, runs: [&Walked; 2], (legs, died): (&[Leg], &Died)) -> Result<String> {
+fn draw(args: &Args, runs: [&Walked; 3], (legs, died): (&[Leg], &Died)) -> Result<String> {
     let missing = |faults: &[Fault]| faults.iter().map(Fault::missing).sum::<u64>();
     let panel = |run: &Walked, name: &str| Panel {
         name: [
-            format!("{name}: {} faults", run.done.faults.len()),
+            format!("{} faults {name}", run.done.faults.len()),
             format!("{} counts are missing", missing(&run.done.faults)),
         ],
         hand: corners(&run.legs),
         out: run.points.clone(),
         faults: run.done.faults.iter().map(|fault| fault.struck).collect(),
     };
-    let [first, restarts] = runs;
+    let [first, few, restarts] = runs;
     let lost: u64 = died.all.iter().map(|one| one.missing).sum();
     let panels = [
-        panel(first, "protected"),
-        panel(restarts, "recovered by restarts of the driver"),
+        panel(first, "in all entry points, protected"),
+        panel(few, "in interrupt, protected"),
+        panel(restarts, "in interrupt, each with a restart"),
         Panel {
             name: [
-                format!("without protection: {} faults, and another udrvd after each", died.all.len()),
-                format!("{lost} counts are missing"),
+                format!("{} faults in interrupt, unprotected", died.all.len()),
+                format!("another udrvd after each; {lost} counts are missing"),
             ],
             hand: corners(legs),
             out: died.points.clone(),

@@ -1,5 +1,4 @@
-//! The picture: the way of the hand, and beside it what came out, with the faults on it: protected, with restarts, and without
-//! protection.
+//! The picture: the way of the hand, and beside it what came out, with the faults on it, a panel for each run.
 
 use plotters::{coord::types::RangedCoordf64, prelude::*};
 
@@ -9,7 +8,7 @@ use super::{
 };
 
 /// Width and height in pixels.
-const SIZE: (u32, u32) = (1800, 700);
+const SIZE: (u32, u32) = (2000, 620);
 const TITLE: i32 = 50;
 const MARGIN: u32 = 24;
 /// Above a panel, for its name.
@@ -20,7 +19,7 @@ const HAND: RGBColor = RGBColor(170, 170, 170);
 const OUT: RGBColor = RGBColor(0, 114, 178);
 const FAULT: RGBColor = RGBColor(213, 94, 0);
 
-/// One of the three.
+/// One of the runs.
 pub(super) struct Panel {
     /// Its name, in lines.
     pub(super) name: [String; 2],

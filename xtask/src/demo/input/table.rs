@@ -69,10 +69,19 @@ fn kinds(out: &mut String, figures: &Figures) -> std::fmt::Result {
 }
 
 fn others(out: &mut String, figures: &Figures) -> std::fmt::Result {
-    writeln!(out, "\nthe same in the middle of interrupt, recovered by restarting the driver (--recovery restart)")?;
-    for f in &figures.restarts {
-        let (error, counts) = (time(f.to_error_ns), f.leg.counts());
-        writeln!(out, "{:<16}to error {error:>9}; {} of {counts} counts of the leg are missing", f.fault, f.missing())?;
+    for (how, faults) in
+        [("", &figures.few), (", recovered by restarting the driver (--recovery restart)", &figures.restarts)]
+    {
+        writeln!(out, "\nthe same in the middle of interrupt{how}")?;
+        for f in faults {
+            let (error, counts) = (time(f.to_error_ns), f.leg.counts());
+            writeln!(
+                out,
+                "{:<16}to error {error:>9}; {} of {counts} counts of the leg are missing",
+                f.fault,
+                f.missing()
+            )?;
+        }
     }
     writeln!(out, "\nthe same without protection: udrvd ...; and until another one has read the rest of the leg")?;
     for one in &figures.unprotected {
@@ -85,7 +94,8 @@ fn others(out: &mut String, figures: &Figures) -> std::fmt::Result {
 fn sums(out: &mut String, figures: &Figures) -> std::fmt::Result {
     let exact = |faults: &[Fault]| faults.iter().filter(|f| f.missing() == 0).count();
     writeln!(out)?;
-    for (name, faults) in [("protected", &figures.faults), ("with restarts", &figures.restarts)] {
+    let all = [("protected", &figures.faults), ("of interrupt", &figures.few), ("with restarts", &figures.restarts)];
+    for (name, faults) in all {
         let walked: u64 = faults.iter().map(|f| f.leg.counts()).sum();
         let missing: u64 = faults.iter().map(Fault::missing).sum();
         let (all, exact) = (faults.len(), exact(faults));
