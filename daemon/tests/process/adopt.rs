@@ -523,3 +523,27 @@ fn what_another_chip_has_left_is_refused() {
     here.exchange();
     here.all_have_come();
 }
+
+/// What is left may itself be what ends each successor: after three of them it is refused.
+#[test]
+fn what_ends_each_successor_is_refused_in_the_end() {
+    let mut stand = Stand::new("e1000");
+    stand.start();
+    stand.wait_until_kept();
+    stand.exchange();
+    stand.all_have_come();
+    let child = stand.child.as_mut().expect("a child");
+    child.kill().expect("it lives");
+    child.wait().expect("a child");
+    for attempt in 0..3 {
+        stand.death.in_(20, true);
+        stand.start();
+        wait_until("it dies over it", || stand.has_died());
+        assert!(!stand.log().contains("Starting anew"), "{attempt}: {}", stand.log());
+    }
+    stand.start();
+    wait_until("it begins anew", || stand.log().matches("kept for a successor").count() == 2);
+    assert!(stand.log().contains("several in a row. Starting anew"), "{}", stand.log());
+    stand.exchange();
+    stand.all_have_come();
+}

@@ -46,6 +46,9 @@ pub enum NotAdopted {
     /// Neither up nor down.
     #[error("the device was being set up or stopped")]
     NotWorking,
+    /// It may be what kills who takes it up.
+    #[error("those that went on with it have ended over it, several in a row")]
+    TooOften,
     /// The driver ran without protection.
     #[error("the driver was in a call without protection, which cannot be taken back")]
     Unprotected,
@@ -130,6 +133,9 @@ impl Left {
         let facts = kept.facts.read().ok_or(NotAdopted::TornFacts)?;
         if !kept.works() {
             return Err(NotAdopted::NotWorking);
+        }
+        if !kept.attempt() {
+            return Err(NotAdopted::TooOften);
         }
         Ok(Left { kept: Arc::new(kept), state, endpoint, region: Arc::new(region), facts })
     }

@@ -33,6 +33,9 @@ const UNPROTECTED: u64 = 2;
 /// How many bits those are.
 const KIND_BITS: u32 = 2;
 
+/// Successors that may end over what they were given.
+const MAX_ATTEMPTS: u32 = 3;
+
 /// The device works, and can be adopted.
 const WORKS: u32 = 1;
 /// The device is not as the state has it: the driver's `restore` is due.
@@ -54,6 +57,9 @@ pub struct Record {
     pub(crate) rung: AtomicU32,
     /// Not 0: the journal cannot undo the call under way.
     spoilt: AtomicU32,
+    /// Successors in a row that have not come as far as to wait for work.
+    attempts: AtomicU32,
+    _reserved: AtomicU32,
     /// Of what was delivered, what has gone up: a bit each.
     pub(crate) gone_up: AtomicU64,
     /// And what is going up in the system call under way.
@@ -160,6 +166,17 @@ impl Record {
         } else {
             self.flags.fetch_and(!flag, Ordering::AcqRel);
         }
+    }
+
+    /// One more successor takes it up. False: so many have ended over it that it may be what ends them.
+    pub(crate) fn attempt(&self) -> bool {
+        self.attempts.fetch_add(1, Ordering::AcqRel) < MAX_ATTEMPTS
+    }
+
+    /// It works with what it was given.
+    #[inline]
+    pub(crate) fn attempt_worked(&self) {
+        self.attempts.store(0, Ordering::Release);
     }
 
     /// The device works and may be adopted; or it is being set up or stopped.

@@ -1,6 +1,7 @@
 //! `cargo xtask guest adopt`: udrvd is killed (SIGKILL) again and again while TCP and numbered frames go through its TAP, and
 //! each successor goes on with the device over kernel VFIO, which is neither reset nor stopped. In the same run, for
-//! comparison, successors that get the TAP and nothing else.
+//! comparison, successors that get the TAP and nothing else. Times are told and not judged: they are those of an emulated machine,
+//! most of them the start of a process.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,10 +18,6 @@ use crate::{
 
 /// Far above what it takes: a busy machine is no failure.
 const LIMIT: Duration = Duration::from_secs(540);
-/// So many times sooner than one that begins anew a successor that goes on must have the next frame. Times of an emulated
-/// machine are compared with others of the same run only.
-const SOONER: f64 = 2.0;
-
 /// Kill udrvd again and again under load, and judge what came through.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -75,23 +72,13 @@ fn job(name: &str, kills: u32, kernel: Kernel) -> std::result::Result<Vec<String
         "\n{:<24}{:>6}{:>10}{:>12}{:>12}{:>12}{:>12}",
         "after SIGKILL", "kills", "went on", "median ms", "worst ms", "lost out", "lost in"
     );
-    let mut all = Vec::new();
     for (round, title) in ROUNDS {
         match Round::read(&outcome.results, round) {
             Ok(figures) => {
                 figures.print(title);
                 wrong.extend(figures.wrong(kills).into_iter().map(|what| format!("{title}: {what}")));
-                all.push(figures);
             }
             Err(why) => wrong.push(why),
-        }
-    }
-    if let [adopted, anew, ..] = &all[..] {
-        let [adopted, anew] = [adopted, anew].map(|round| round.times("gaps_us").0);
-        if adopted.is_nan() || anew.is_nan() || adopted * SOONER > anew {
-            wrong.push(format!(
-                "the next frame comes after {adopted:.0} ms, and after {anew:.0} ms where all begins anew"
-            ));
         }
     }
     println!("from the kill to the next frame at the TAP, process start included; of an emulated machine");
