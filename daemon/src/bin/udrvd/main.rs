@@ -122,7 +122,7 @@ fn drive(run: &Run, inherited: Inherited, words: Vec<OsString>, matches: ArgMatc
     control.serve(commander, trace.clone())?;
     let _hand = run.input.hand(device.mouse.take(), &name)?;
     // what was started until here has its signals; from here on drivers run
-    let begun = match left {
+    let mut begun = match left {
         None => Err((device, endpoint)),
         Some((left, inherited)) => {
             match keep::go_on(&run.device, (left, device.opened, inherited), driver, &options)? {
@@ -131,7 +131,8 @@ fn drive(run: &Run, inherited: Inherited, words: Vec<OsString>, matches: ArgMatc
             }
         }
     };
-    // a socket's other end is kept open as long as the device runs
+    // the host at the end of a model's wire, and a socket's other end, are there for as long as the device runs
+    let _far_host = begun.as_mut().err().and_then(|(device, _)| device.far_host.take());
     let mut _peer = None;
     let running = match (begun, driver.class) {
         (Ok(running), _) => running,

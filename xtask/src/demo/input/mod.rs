@@ -131,6 +131,7 @@ fn walked(stage: &Stage, name: &'static str, arguments: &[&str], plan: &[Injecti
 }
 
 fn figures(args: &Args, [first, few, restarts]: [Walked; 3], unprotected: Vec<figures::Unprotected>) -> Figures {
+    let canary_intact = [&first, &few, &restarts].iter().all(|run| run.done.canary_intact);
     Figures {
         model: args.model.clone(),
         endpoint: "record",
@@ -138,7 +139,7 @@ fn figures(args: &Args, [first, few, restarts]: [Walked; 3], unprotected: Vec<fi
         seed: args.seed,
         deadline_ms: args.deadline.unwrap_or(stage::DEADLINE_MS),
         pid: first.pid,
-        canary_intact: [&first, &few, &restarts].iter().all(|run| run.done.canary_intact),
+        canary_intact,
         wheel: !WITHOUT_WHEEL.contains(&args.model.as_str()),
         planned: first.planned,
         by_fault: figures::by_fault(&first.done.faults),
