@@ -40,7 +40,8 @@
 //! Where they leave a choice, or contradict each other:
 //!
 //! - **Counters of movement** are cleared by each packet and by each command but RESEND. They stop at 255 either way, with the
-//!   overflow bit, until they are cleared. What is less than a count is kept.
+//!   overflow bit, until they are cleared. What is less than a count is kept, until
+//!   counts have another size.
 //! - **A command in the middle of a packet**: what is left of the packet is dropped, and with it what it reported.
 //! - **A host that does not read** holds the line: the mouse sends no byte, makes no packet, and counts on.
 //! - **RESET** is obeyed wherever a byte is expected, as an argument and in wrap mode too. During the self test nothing is heard.

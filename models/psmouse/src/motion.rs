@@ -104,6 +104,8 @@ const fn scaled(count: i32) -> i32 {
 pub(crate) struct Motion {
     x: Axis,
     y: Axis,
+    /// At which it has counted last.
+    resolution: u8,
     /// Clicks of the wheel, away from the user.
     wheel: i32,
     pub(crate) buttons: Buttons,
@@ -114,6 +116,10 @@ pub(crate) struct Motion {
 impl Motion {
     /// Counts how many counters have become full.
     pub(crate) fn go(&mut self, right: i32, away: i32, resolution: u8) -> u64 {
+        if resolution != self.resolution {
+            // a part of a count is none of another size
+            (self.x.rest, self.y.rest, self.resolution) = (0, 0, resolution);
+        }
         u64::from(self.x.go(right, resolution)) + u64::from(self.y.go(away, resolution))
     }
 
@@ -192,5 +198,17 @@ mod tests {
             }
             assert_eq!(sum, counts);
         }
+    }
+
+    #[test]
+    fn with_counts_of_another_size_it_begins_anew() {
+        let mut motion = Motion::default();
+        let mut go = |eighths: i32, resolution: u8| {
+            motion.go(eighths, 0, resolution);
+            motion.packet(id::PS2, false)[1] as i8
+        };
+        // an eighth is left of a count, and would be in the way of each change of direction
+        assert_eq!((go(3, 2), go(5, 3), go(-5, 3), go(5, 3)), (1, 5, -5, 5));
+        assert_eq!((go(1, 2), go(1, 2)), (0, 1), "and is kept where they have the same");
     }
 }

@@ -21,9 +21,6 @@ say() {
 
 # send EVENT...: QEMU's monitor moves its mouse
 send() {
-    # what is less than a count, of when it counted more coarsely, comes with this
-    move 1 1
-    move -1 -1
     say "{\"execute\": \"input-send-event\", \"arguments\": {\"events\": [$1]}}" | grep -q '"return"' ||
         fail "QEMU does not send $1"
 }

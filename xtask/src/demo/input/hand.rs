@@ -68,10 +68,6 @@ impl Hand {
 
     /// Marks the end of a leg.
     pub(super) fn mark(&mut self) -> Result<()> {
-        // of a leg in which the mouse counted more coarsely for a while less than a count may be left: it comes with the next
-        for line in ["move 1 1 20", "move -1 -1 20"] {
-            self.does(line)?;
-        }
         let rest = format!("move 0 0 {REST_MS}");
         for line in [&rest, &format!("press {MARK}"), &rest, &format!("release {MARK}"), &rest] {
             self.does(line)?;
