@@ -37,7 +37,7 @@ struct Mouse {
 }
 
 const MICE: [Mouse; 2] = [
-    Mouse { name: "qemu", port: "i8042 AUX", keys: "1f0000", relative: "943", is_model: false },
+    Mouse { name: "qemu", port: "i8042 AUX", keys: "1f0000", relative: "1943", is_model: false },
     Mouse { name: "psmouse-imps2", port: "0000:00:04.0", keys: "70000", relative: "903", is_model: true },
 ];
 
