@@ -63,19 +63,19 @@ impl Binding {
         if !self.sysfs.has_port(&self.port) || is() == self.had || is().is_some_and(|driver| driver != RAW) {
             return Ok(());
         }
-        let mut why = String::new();
-        if let Some(had) = &self.had {
-            match self.sysfs.drive(&self.port, had) {
-                Ok(()) if is() == self.had => return Ok(()),
-                Ok(()) => why = format!("{had} does not take it"),
-                Err(error) => why = error.to_string(),
-            }
+        // the kernel's own choice first: a driver that is chosen by name gets no files of its own in sysfs
+        let rescanned = self.sysfs.drive(&self.port, RESCAN);
+        let has = is();
+        match &self.had {
+            _ if has.is_some() && has == self.had => Ok(()),
+            // never one that nobody has but serio_raw
+            None => rescanned.map_err(|error| format!("{RESCAN}: {error}")),
+            Some(had) => match self.sysfs.drive(&self.port, had) {
+                Ok(()) if is() == self.had || !self.sysfs.has_port(&self.port) => Ok(()),
+                Ok(()) => Err(format!("{had} does not take it")),
+                Err(error) => Err(error.to_string()),
+            },
         }
-        // never one that nobody has but serio_raw
-        if let Err(error) = self.sysfs.drive(&self.port, RESCAN) {
-            return Err(format!("{why}; {RESCAN}: {error}"));
-        }
-        if self.had.is_none() || !self.sysfs.has_port(&self.port) { Ok(()) } else { Err(why) }
     }
 }
 
