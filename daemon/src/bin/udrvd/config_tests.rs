@@ -136,6 +136,16 @@ fn a_file_that_cannot_be_read_is_told() {
     assert!(check(binary.path()).is_err());
 }
 
+/// A value can have what a line cannot: written as an escape in the file.
+#[test]
+fn an_error_is_one_line_whatever_the_value() {
+    for value in ["\\n", "\\r\\n", "\\u0000", "a\\tb"] {
+        let file = file(&format!("device = \"{value}\"\n"));
+        let message = check(file.path()).map(|_| ()).unwrap_err().to_string();
+        assert!(!message.contains(char::is_control) && message.contains("names no device"), "{message:?}");
+    }
+}
+
 /// The reference has a line for each key, and says which hold at once.
 #[test]
 fn the_reference_knows_each_key() {
