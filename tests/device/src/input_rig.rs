@@ -32,7 +32,9 @@ const TICK: u32 = 50;
 #[must_use]
 pub fn options() -> Options {
     let input = InputOptions { resolution: Some(200), ..InputOptions::default() };
-    Options { clock: Clock::by_hand(), input, ..quick() }
+    // of a machine that shares its processors a call may take some milliseconds, and is no hang
+    let deadline = Duration::from_millis(25);
+    Options { clock: Clock::by_hand(), input, deadline, ..quick() }
 }
 
 /// See the module's text.
