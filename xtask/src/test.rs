@@ -44,8 +44,8 @@ const STEPS: &[Step] = &[
     Step::guest("pegasus", || nic::step("pegasus", Which::Usual)),
     Step::long("pegasus-others", || nic::step("pegasus", Which::Others)),
     Step::guest("udrvctl", tool::step),
-    Step::guest("adopt-e1000", || adopt::step("e1000")),
-    Step::guest("adopt-rtl8139", || adopt::step("rtl8139")),
+    Step::long("adopt-e1000", || adopt::step("e1000")),
+    Step::long("adopt-rtl8139", || adopt::step("rtl8139")),
     Step::guest("aloop", aloop::step),
     Step::guest("ens1371", sound::step),
     // the package under a real systemd
