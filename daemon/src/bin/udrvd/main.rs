@@ -99,7 +99,7 @@ fn drive(run: &Run, inherited: Inherited, words: Vec<OsString>, matches: ArgMatc
         Some(opened) => OpenDevice::of(opened),
         None => run.device.open(!run.net.no_far_host),
     };
-    let (left, mut device, endpoint) = match keep::look(&run.device, inherited, options.keeper.as_deref())? {
+    let (left, mut device, endpoint) = match keep::look(&run.device, inherited, options.keeper.as_deref()) {
         Beginning::GoesOn(left, opened, inherited) => (Some((left, inherited)), OpenDevice::of(opened)?, None),
         Beginning::Anew(opened, endpoint) => (None, open(opened)?, endpoint),
     };
@@ -124,12 +124,10 @@ fn drive(run: &Run, inherited: Inherited, words: Vec<OsString>, matches: ArgMatc
     // what was started until here has its signals; from here on drivers run
     let mut begun = match left {
         None => Err((device, endpoint)),
-        Some((left, inherited)) => {
-            match keep::go_on(&run.device, (left, device.opened, inherited), driver, &options)? {
-                Ok(running) => Ok(running),
-                Err((opened, endpoint)) => Err((open(opened)?, endpoint)),
-            }
-        }
+        Some((left, inherited)) => match keep::go_on(&run.device, (left, device.opened, inherited), driver, &options) {
+            Ok(running) => Ok(running),
+            Err((opened, endpoint)) => Err((open(opened)?, endpoint)),
+        },
     };
     // the host at the end of a model's wire, and a socket's other end, are there for as long as the device runs
     let _far_host = begun.as_mut().err().and_then(|(device, _)| device.far_host.take());
