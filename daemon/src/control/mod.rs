@@ -5,7 +5,7 @@
 //! ```
 //!
 //! Who may connect is said by the socket's mode; who may change something by the peer's credentials (`peer.rs`). A client that says
-//! nothing, too much or nonsense loses its connection, and one that asks without end is slowed down: the device's thread never waits
+//! nothing or too much loses its connection, and one that asks without end is slowed down: the device's thread never waits
 //! for a client, and all of them together get a small part of its time.
 
 mod converse;
