@@ -90,6 +90,7 @@ fn drive(run: &Run, inherited: Inherited, words: Vec<OsString>, matches: ArgMatc
         run.device.wait(service::waiting)?;
     }
     let directory = directory::of_daemon();
+    directory::prepare(&directory)?;
     let _lock = DeviceLock::take(&directory, &name)?;
     let control = control(run, &directory, &name)?;
     let trace = Arc::new(Trace::default());
