@@ -21,6 +21,7 @@ use std::sync::Arc;
 
 use clap::ArgMatches;
 use udrv::device::Opened;
+use udrv::endpoint::input::taken_over;
 use udrv::keep::Inherited;
 use udrv::run::{Options, commands};
 use udrv_daemon::control::{Access, ControlSocket};
@@ -92,6 +93,8 @@ fn drive(run: &Run, inherited: Inherited, words: Vec<OsString>, matches: ArgMatc
     let directory = directory::of_daemon();
     directory::prepare(&directory)?;
     let _lock = DeviceLock::take(&directory, &name)?;
+    // before the control socket: whoever takes that takes away the variables that name both
+    let node = taken_over();
     let control = control(run, &directory, &name)?;
     let trace = Arc::new(Trace::default());
     let keeper = run.service.keep_fds.keeper()?;
@@ -142,7 +145,7 @@ fn drive(run: &Run, inherited: Inherited, words: Vec<OsString>, matches: ArgMatc
             start(device.opened, endpoint, options)?
         }
         (Err((device, _)), Class::Sound(start)) => start(device.opened, run.sound.endpoint()?, options)?,
-        (Err((device, _)), Class::Input(start)) => start(device.opened, run.input.endpoint()?, options)?,
+        (Err((device, _)), Class::Input(start)) => start(device.opened, run.input.endpoint(node)?, options)?,
     };
     service::ready(&status);
     let ran = running.run(&inbox);
