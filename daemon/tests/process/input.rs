@@ -158,7 +158,9 @@ fn a_device_node_that_was_kept_is_looked_at() {
     command.args(["-ec", script, "sh", env!("CARGO_BIN_EXE_udrvd")]).env("UDRV_RUNTIME_DIR", &directory.0);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
     let daemon = Daemon::of(command);
-    wait_until("it runs, or says why it does not", || ["running", "udrvd: "].iter().any(|word| daemon.log().contains(word)));
+    wait_until("it runs, or says why it does not", || {
+        ["running", "udrvd: "].iter().any(|word| daemon.log().contains(word))
+    });
     let log = daemon.log();
     assert!(log.contains("is not taken over") && log.contains("it is not of /dev/uinput"), "{log}");
 }

@@ -66,7 +66,8 @@ impl Failure {
 
 impl From<ClientError> for Failure {
     fn from(error: ClientError) -> Failure {
-        let denied = matches!(&error, ClientError::Socket { source, .. } if source.kind() == ErrorKind::PermissionDenied);
+        let denied =
+            matches!(&error, ClientError::Socket { source, .. } if source.kind() == ErrorKind::PermissionDenied);
         Failure::new(if denied { Exit::NoPermission } else { Exit::Failed }, error.to_string())
     }
 }

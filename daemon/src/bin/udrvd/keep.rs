@@ -206,9 +206,12 @@ mod tests {
         let beginning = look(&"pci:0000:00:04.0".parse().unwrap(), inherited, Some(&told));
         assert!(matches!(beginning, Beginning::Anew(None, None)));
         let forgotten = told.0.into_inner().unwrap();
-        assert!(["vfio-container", "vfio-group", "vfio-device", "udrv-record"].iter().all(|name| {
-            forgotten.iter().any(|forgotten| forgotten == name)
-        }), "{forgotten:?}");
+        assert!(
+            ["vfio-container", "vfio-group", "vfio-device", "udrv-record"]
+                .iter()
+                .all(|name| { forgotten.iter().any(|forgotten| forgotten == name) }),
+            "{forgotten:?}"
+        );
     }
 
     #[test]
