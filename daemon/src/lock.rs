@@ -7,7 +7,6 @@ use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use crate::directory::{self, DirectoryError};
 use crate::protocol::file_name;
 
 /// Why the device is not to be had.
@@ -25,9 +24,6 @@ pub enum LockError {
         /// Its process id, or PID.
         holder_number: String,
     },
-    /// There is nowhere to lock it.
-    #[error(transparent)]
-    Directory(#[from] DirectoryError),
     /// The file cannot be made.
     #[error("lock {path}: {source}; set UDRV_RUNTIME_DIR to a directory that you may write")]
     Io {
@@ -47,12 +43,11 @@ pub struct DeviceLock {
 }
 
 impl DeviceLock {
-    /// Locks `device`.
+    /// Locks `device`, by a file in a directory that is there.
     ///
     /// # Errors
     /// [`LockError`].
     pub fn take(directory: &Path, device: &str) -> Result<DeviceLock, LockError> {
-        directory::prepare(directory)?;
         let path = directory.join(format!("{}.lock", file_name(device)));
         let io = |source| LockError::Io { path: path.clone(), source };
         loop {

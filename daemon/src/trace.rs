@@ -118,6 +118,8 @@ impl Trace {
             TraceStatus { file: path.to_owned(), running: true, accesses: 0, dropped: 0, bytes: HEADER, ended: None };
         let written = Arc::new(Mutex::new(status.clone()));
         let (sender, receiver) = sync_channel(WAITING);
+        // before there is a writer, which stops it when it has failed
+        self.tracer.start(sender);
         let (tracer, told) = (self.tracer.clone(), written.clone());
         let write = move || {
             let ended = write_all(file, &receiver, limit, &told);
@@ -129,16 +131,19 @@ impl Trace {
                 status.ended = Some(why);
             }
         };
-        let writer = std::thread::Builder::new().name("trace".into()).spawn(write).map_err(io)?;
-        self.tracer.start(sender);
+        let writer = std::thread::Builder::new().name("trace".into()).spawn(write).map_err(|error| {
+            self.tracer.stop();
+            io(error)
+        })?;
         *current = Some(Current { writer: Some(writer), written });
         Ok(status)
     }
 
     /// Ends it, and waits until all is in the file.
     pub fn stop(&self) -> Option<TraceStatus> {
-        self.tracer.stop();
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        // with the lock: one that somebody begins meanwhile would be waited for and not ended
+        self.tracer.stop();
         let current = current.as_mut()?;
         if let Some(writer) = current.writer.take() {
             let _ = writer.join();
@@ -225,6 +230,10 @@ fn packet(access: &Access) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+    use std::sync::mpsc::channel;
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -246,6 +255,32 @@ mod tests {
         assert!(!status.running && status.accesses == 0 && status.bytes == HEADER, "{status:?}");
         start(&directory.path().join("b"), 4096).unwrap();
         trace.stop().unwrap();
+    }
+
+    /// Whoever stops it waits for the trace that it has stopped, and not for one that somebody begins meanwhile.
+    #[test]
+    fn to_stop_comes_to_an_end_while_others_start() {
+        let directory = tempfile::tempdir().unwrap();
+        let (trace, done) = (Arc::new(Trace::default()), Arc::new(AtomicBool::new(false)));
+        let (tell, stopped) = channel();
+        let (ours, ended) = (trace.clone(), done.clone());
+        let starter = std::thread::spawn(move || {
+            for number in 0.. {
+                if ended.load(Relaxed) {
+                    break;
+                }
+                let _ = ours.start(&directory.path().join(number.to_string()), 4096); // one may be running
+            }
+        });
+        let ours = trace.clone();
+        std::thread::spawn(move || {
+            (0..500).for_each(|_| drop(ours.stop()));
+            tell.send(()).unwrap();
+        });
+        stopped.recv_timeout(Duration::from_secs(60)).expect("it waits for a trace that nobody stops");
+        done.store(true, Relaxed);
+        starter.join().unwrap();
+        assert!(trace.stop().is_some_and(|status| !status.running));
     }
 
     #[test]

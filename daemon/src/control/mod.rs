@@ -5,17 +5,18 @@
 //! ```
 //!
 //! Who may connect is said by the socket's mode; who may change something by the peer's credentials (`peer.rs`). A client that says
-//! nothing, too much or nonsense loses its connection, and one that asks without end is slowed down: the device's thread never waits
+//! nothing or too much loses its connection, and one that asks without end is slowed down: the device's thread never waits
 //! for a client, and all of them together get a small part of its time.
 
 mod converse;
 mod pace;
 mod peer;
 mod request;
-mod slots;
+pub(crate) mod slots;
 
+use std::fs::FileType;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -27,10 +28,14 @@ use udrv::run::{Answer, Commander};
 use self::converse::{answer, converse, error};
 use self::pace::Pace;
 use self::peer::Peer;
-use self::slots::{CLIENTS, Slots};
+use self::slots::Slots;
 use crate::protocol::socket_path;
 use crate::trace::Trace;
 
+/// Clients at a time.
+const CLIENTS: usize = 8;
+/// More of those who may change something: who may only look cannot shut them out.
+const RESERVED: usize = 4;
 /// A client that is silent for so long is gone.
 const SILENCE: Duration = Duration::from_secs(30);
 /// Fault reports that are copied in the time of a cheap request.
@@ -46,7 +51,7 @@ pub enum ControlError {
     /// Somebody answers there.
     #[error("another daemon answers at {0} already; udrvctl status shows it")]
     Taken(PathBuf),
-    /// The directory or the socket cannot be made.
+    /// The socket cannot be made.
     #[error("control socket {path}: {source}; set UDRV_RUNTIME_DIR to a directory that you may write")]
     Io {
         /// Where.
@@ -85,10 +90,17 @@ impl Access {
 /// A socket at `path` for its own user and a group, in the place of one that nobody serves any more.
 ///
 /// # Errors
-/// errno.
+/// errno; what is there is no socket.
 pub fn listen_at(path: &Path, readers: Option<Gid>) -> io::Result<UnixListener> {
     // made under another name and renamed when its mode is right: nobody gets in before
     let fresh = path.with_extension("new");
+    for there in [path, &fresh] {
+        let is_socket = |kind: FileType| kind.is_socket() || kind.is_symlink();
+        if std::fs::symlink_metadata(there).is_ok_and(|data| !is_socket(data.file_type())) {
+            let why = format!("{} is there and no socket", there.display());
+            return Err(io::Error::new(io::ErrorKind::AlreadyExists, why));
+        }
+    }
     remove(&fresh)?;
     let listener = UnixListener::bind(&fresh)?;
     let owned = readers.is_some_and(|readers| {
@@ -109,7 +121,7 @@ pub struct ControlSocket {
 }
 
 impl ControlSocket {
-    /// Makes the socket `name` for `device`: mode 0660 where there is a group to read, else 0600. A socket that nobody serves is
+    /// Makes the socket `name` for `device` in a directory that is there: mode 0660 where there is a group to read, else 0600. A socket that nobody serves is
     /// replaced. The device's own name leads to it.
     ///
     /// # Errors
@@ -117,7 +129,6 @@ impl ControlSocket {
     pub fn bind(directory: &Path, name: &str, device: &str, access: &Access) -> Result<ControlSocket, ControlError> {
         let path = socket_path(directory, name);
         let io = |source| ControlError::Io { path: path.clone(), source };
-        std::fs::DirBuilder::new().recursive(true).mode(0o755).create(directory).map_err(io)?;
         if UnixStream::connect(&path).is_ok() {
             return Err(ControlError::Taken(path));
         }
@@ -219,7 +230,8 @@ fn accept(listener: &UnixListener, changers: Option<Gid>, commander: &Commander,
                 continue;
             }
         };
-        let Some(slot) = slots.take(peer.may_change) else {
+        let most = CLIENTS + if peer.may_change { RESERVED } else { 0 };
+        let Some(slot) = slots.take(most) else {
             tracing::warn!("too many control clients; one was turned away");
             // a line fits into any socket's buffer; if it does not, nobody waits for it
             let _ = stream.set_nonblocking(true);
@@ -282,6 +294,21 @@ mod tests {
         std::os::unix::fs::symlink("other.sock", &link).unwrap();
         assert!(matches!(bind(), Err(ControlError::Taken(path)) if path == link));
         drop(other);
+    }
+
+    #[test]
+    fn a_file_of_somebodys_is_no_socket_to_be_replaced() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("important");
+        for there in [path.clone(), path.with_extension("new")] {
+            std::fs::write(&there, "mine").unwrap();
+            let error = listen_at(&path, None).unwrap_err();
+            assert!(error.to_string().contains("no socket"), "{error}");
+            assert_eq!(std::fs::read(&there).unwrap(), b"mine");
+            std::fs::remove_file(&there).unwrap();
+        }
+        drop(listen_at(&path, None).unwrap());
+        listen_at(&path, None).expect("one that nobody serves");
     }
 
     #[test]

@@ -1,24 +1,18 @@
-//! How many clients there may be at a time.
+//! How many clients of a socket there may be at a time.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-/// Clients at a time.
-pub(super) const CLIENTS: usize = 8;
-/// More of those who may change something: who may only look cannot shut them out.
-const RESERVED: usize = 4;
-
 /// Counts clients.
 #[derive(Default)]
-pub(super) struct Slots(Arc<AtomicUsize>);
+pub(crate) struct Slots(Arc<AtomicUsize>);
 
 /// A client's, until it is dropped.
-pub(super) struct Slot(Arc<AtomicUsize>);
+pub(crate) struct Slot(Arc<AtomicUsize>);
 
 impl Slots {
-    /// One more, if there may be one.
-    pub(super) fn take(&self, may_change: bool) -> Option<Slot> {
-        let most = CLIENTS + if may_change { RESERVED } else { 0 };
+    /// One more, if there are fewer than `most`.
+    pub(crate) fn take(&self, most: usize) -> Option<Slot> {
         let taken = self.0.fetch_update(Relaxed, Relaxed, |count| (count < most).then_some(count + 1));
         taken.ok().map(|_| Slot(self.0.clone()))
     }
@@ -35,13 +29,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_may_only_look_shuts_nobody_out() {
+    fn who_may_have_more_is_not_shut_out() {
         let slots = Slots::default();
-        let lookers: Vec<Slot> = std::iter::from_fn(|| slots.take(false)).take(100).collect();
-        assert_eq!(lookers.len(), CLIENTS);
-        let others: Vec<Slot> = std::iter::from_fn(|| slots.take(true)).take(100).collect();
-        assert_eq!(others.len(), RESERVED);
+        let lookers: Vec<Slot> = std::iter::from_fn(|| slots.take(8)).take(100).collect();
+        assert_eq!(lookers.len(), 8);
+        let others: Vec<Slot> = std::iter::from_fn(|| slots.take(12)).take(100).collect();
+        assert_eq!(others.len(), 4);
         drop(lookers);
-        assert!(slots.take(false).is_some() && slots.take(true).is_some());
+        assert!(slots.take(8).is_some() && slots.take(12).is_some());
     }
 }

@@ -16,12 +16,12 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::str::FromStr;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use udrv::run::{Answer, Command, Commander};
 
+use crate::control::slots::Slots;
 use crate::control::{Access, ControlError, listen_at};
 
 /// Connections at a time.
@@ -153,25 +153,23 @@ impl Drop for MetricsServer {
 }
 
 fn accept<C: Connection + 'static>(next: impl Fn() -> io::Result<C>, shown: &Arc<Shown>) {
-    let connections = Arc::new(AtomicUsize::new(0));
+    let slots = Slots::default();
     loop {
         let Ok(connection) = next() else {
             std::thread::sleep(AGE); // no descriptors: not at once again
             continue;
         };
-        if connections.load(Relaxed) >= CONNECTIONS {
-            continue; // closed: a scraper comes again
-        }
-        connections.fetch_add(1, Relaxed);
-        let (shown, counter) = (shown.clone(), connections.clone());
+        // closed, if there is none: a scraper comes again
+        let Some(slot) = slots.take(CONNECTIONS) else { continue };
+        let shown = shown.clone();
         let spawned = std::thread::Builder::new().name("metrics-client".into()).spawn(move || {
+            let _slot = slot;
             if let Err(error) = http::serve(connection, || shown.text()) {
                 tracing::debug!(%error, "metrics client");
             }
-            counter.fetch_sub(1, Relaxed);
         });
-        if spawned.is_err() {
-            connections.fetch_sub(1, Relaxed);
+        if let Err(error) = spawned {
+            tracing::warn!(%error, "metrics client");
         }
     }
 }

@@ -106,9 +106,10 @@ fn a_failure_at_each_step_leaves_all_as_it_was() {
 fn a_driver_that_does_not_take_it_is_no_success() {
     let tree = machine();
     tree.kernel.refusing.borrow_mut().push("vfio-pci".to_owned());
-    let error = bind(&tree, DEVICE, Options::default()).unwrap_err();
+    let error = bind(&tree, DEVICE, PERSIST).unwrap_err();
     assert!(matches!(&error, BindError::Undone { was, .. } if was == "8139cp"), "{error}");
     assert!(error.to_string().contains("vfio-pci has not taken it (no driver has)"), "{error}");
+    assert!(!tree.path(SAVED).exists(), "nor does it at the next start");
     assert_eq!((driver(&tree).as_deref(), tree.read(OVERRIDE).as_str()), (Some("8139cp"), "(null)\n"));
 }
 
@@ -271,10 +272,11 @@ fn a_binding_that_cannot_be_kept_is_undone() {
 fn a_function_that_vfio_takes_by_its_ids_cannot_be_given_back_so() {
     let tree = machine();
     tree.kernel.natural.borrow_mut().insert(NIC.to_owned(), "vfio-pci".to_owned());
-    bind(&tree, DEVICE, Options::default()).unwrap();
-    let error = unbind(&tree, DEVICE, Options::default()).unwrap_err();
+    bind(&tree, DEVICE, PERSIST).unwrap();
+    let error = unbind(&tree, DEVICE, PERSIST).unwrap_err();
     assert!(matches!(&error, BindError::Undone { was, .. } if was.starts_with("vfio-pci")), "{error}");
     assert!(error.to_string().contains("vfio-pci has taken it again"), "{error}");
+    assert_eq!(tree.read(SAVED), "vfio-pci\n", "as before");
 }
 
 #[test]
@@ -299,6 +301,12 @@ fn a_ps2_port_that_serio_raw_does_not_take_goes_back() {
     tree.serio("serio1", "01", "i8042 AUX port", Some("psmouse"));
     tree.driver("serio", "serio_raw");
     tree.kernel.refusing.borrow_mut().push("serio_raw".to_owned());
+    let error = bind(&tree, "serio:serio1", FORCE).unwrap_err();
+    assert!(matches!(&error, BindError::Undone { was, .. } if was == "psmouse"), "{error}");
+    assert!(tree.kernel.log.borrow().last().unwrap().starts_with("rescan <"), "by the kernel's own choice");
+    // one that has it by hand, and not by its ids
+    tree.kernel.natural.borrow_mut().insert("serio1".to_owned(), "serport".to_owned());
+    tree.driver("serio", "serport");
     let error = bind(&tree, "serio:serio1", FORCE).unwrap_err();
     assert!(matches!(&error, BindError::Undone { was, .. } if was == "psmouse"), "{error}");
 }

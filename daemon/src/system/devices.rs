@@ -13,7 +13,6 @@ use udrv_bus::{PciAddress, UsbId};
 use super::System;
 use super::address::SerioPort;
 use super::holders::{Holder, Holders};
-use crate::client;
 use crate::drivers::{self, Driver};
 use crate::protocol::socket_path;
 
@@ -237,15 +236,12 @@ pub(super) fn find_usb(system: &System, name: &UsbName) -> Result<Option<libusb:
 
 /// `names` are those by which a udrvd may have been given the device.
 fn driven_by(runtime: &Path, names: &[&str], holders: Holders, kernel_driver: Option<&str>) -> DrivenBy {
-    let running = client::running(runtime);
-    // a socket that nobody serves is what a daemon leaves that was killed
-    let socket = names.iter().filter(|name| running.iter().any(|r| r == *name)).find_map(|name| {
-        let path = socket_path(runtime, name);
-        match UnixStream::connect(&path) {
-            Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => None,
-            _ => Some(path),
-        }
-    });
+    // a socket that nobody serves is what a daemon leaves that was killed; a link leads to that of a daemon with a file
+    let nobody = |path: &PathBuf| {
+        UnixStream::connect(path).is_err_and(|error| error.kind() == std::io::ErrorKind::ConnectionRefused)
+    };
+    let sockets = names.iter().map(|name| socket_path(runtime, name));
+    let socket = sockets.into_iter().find(|path| path.exists() && !nobody(path));
     match (socket, holders.seen.into_iter().next(), kernel_driver) {
         (Some(socket), ..) => DrivenBy::Udrvd { socket },
         (None, Some(holder), _) => DrivenBy::Process(holder),

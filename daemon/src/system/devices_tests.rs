@@ -64,6 +64,11 @@ fn who_drives_a_device_is_a_udrvd_a_process_or_nobody() {
     drop(listener);
     let who = one(&listed(&tree), "pci:0000:00:04.0").driven_by.to_string();
     assert_eq!(who, "qemu (pid 4711)", "a socket that nobody serves is no daemon");
+    // one with a file has a socket of that name
+    tree.symlink("lan.sock", "run/udrv/pci:0000:00:04.0.sock");
+    assert_eq!(one(&listed(&tree), "pci:0000:00:04.0").driven_by.to_string(), "qemu (pid 4711)");
+    let _lan = UnixListener::bind(tree.path("run/udrv/lan.sock")).unwrap();
+    assert_eq!(one(&listed(&tree), "pci:0000:00:04.0").driven_by.to_string(), "udrvd");
     // udrvd was given the adapter by its id
     let by_id = tree.path("run/udrv/usb:07a6:8511.sock");
     let _listener = UnixListener::bind(&by_id).unwrap();

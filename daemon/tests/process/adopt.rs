@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileExt;
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Child, Stdio};
 use std::sync::atomic::Ordering::SeqCst;
@@ -425,11 +426,20 @@ fn falsify(kept: &[(String, OwnedFd)], from: &str, to: &str) {
     }
 }
 
-const WRONG: [Wrong; 17] = [
+const WRONG: [Wrong; 18] = [
     ("no record", |kept| kept.retain(|(name, _)| name != "udrv-record"), "udrv-record is missing"),
     ("no state", |kept| kept.retain(|(name, _)| name != "udrv-state"), "udrv-state is missing"),
     ("no memory", |kept| kept.retain(|(name, _)| name != "udrv-dma"), "udrv-dma is missing"),
     ("no bus", |kept| kept.retain(|(name, _)| name != "vfio-user-socket"), "what keeps the device going"),
+    (
+        "a server that has gone",
+        |kept| {
+            let (ours, _) = UnixStream::pair().expect("a pair");
+            kept.retain(|(name, _)| name != "vfio-user-socket");
+            kept.push(("vfio-user-socket".to_owned(), ours.into()));
+        },
+        "card: ",
+    ),
     (
         "two records",
         |kept| {

@@ -215,6 +215,8 @@ fn one_group_may_look_and_one_may_change() {
             assert_eq!(output.status.success(), may, "{groups:?} {arguments:?}: {text}");
             let why = ["may look and not change anything", "Permission denied"];
             assert!(may || why.iter().any(|why| text.contains(why)), "{text}");
+            let cannot_connect = text.contains("Permission denied");
+            assert_eq!(output.status.code() == Some(5), cannot_connect, "{:?}: {text}", output.status);
         }
         assert!(told(&directory, &["restart"]).is_empty(), "root may");
         drop(daemon);

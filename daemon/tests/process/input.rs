@@ -1,6 +1,7 @@
 //! A mouse under udrvd, recorded: in its process, and at a line that another one serves.
 
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use nix::sys::signal::Signal;
 use udrv::endpoint::input::Line;
@@ -146,4 +147,20 @@ fn what_does_not_go_together_or_is_not_there_is_one_line_with_its_mend() {
         let line = refused(&directory.0, &["model:psmouse"]);
         assert!(line.contains("modprobe uinput") && line.contains("--no-input"), "{line}");
     }
+}
+
+/// The node that the service manager has kept reaches the endpoint: what is none is named, and another made, where there can be one.
+#[test]
+fn a_device_node_that_was_kept_is_looked_at() {
+    let directory = Directory::new();
+    let script = "exec 3</dev/null; LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=uinput exec \"$1\" run model:psmouse";
+    let mut command = Command::new("sh");
+    command.args(["-ec", script, "sh", env!("CARGO_BIN_EXE_udrvd")]).env("UDRV_RUNTIME_DIR", &directory.0);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let daemon = Daemon::of(command);
+    wait_until("it runs, or says why it does not", || {
+        ["running", "udrvd: "].iter().any(|word| daemon.log().contains(word))
+    });
+    let log = daemon.log();
+    assert!(log.contains("is not taken over") && log.contains("it is not of /dev/uinput"), "{log}");
 }

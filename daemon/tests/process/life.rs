@@ -143,7 +143,7 @@ fn protection_quarantine_and_restart_are_controlled_live() {
     let mut daemon = Daemon::start(&directory, &["--endpoint", "socket", "--protect", "never,poll=always"]);
     let shown = told(&directory, &["status"]);
     assert!(shown.contains("1 of 15 entry points"), "{shown}");
-    told(&directory, &["protect", "model:rtl8139", "always"]);
+    told(&directory, &["policy", "set", "model:rtl8139", "always"]);
     let shown = told(&directory, &["status"]);
     assert!(shown.contains("protection  all entry points, recovery: ladder"), "{shown}");
     told(&directory, &["inject", "model:rtl8139", "get_ringparam", "null-write", "--times", "5"]);

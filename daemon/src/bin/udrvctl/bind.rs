@@ -87,7 +87,8 @@ enum Bound {
 fn named_in(file: &Path) -> Result<Bound, Failure> {
     let wrong = |exit, why: &dyn Display| Failure::new(exit, format!("{}: {why}", file.display()));
     let text = std::fs::read_to_string(file).map_err(|error| wrong(Exit::Failed, &error))?;
-    let table: toml::Table = toml::from_str(&text).map_err(|error| wrong(Exit::Usage, &error.message()))?;
+    let table: toml::Table =
+        toml::from_str(&text).map_err(|error| wrong(Exit::Usage, &error.message().replace('\n', "; ")))?;
     let device = table.get("device").and_then(toml::Value::as_str);
     let device = device.ok_or_else(|| wrong(Exit::Usage, &"there is no key 'device' with a text"))?;
     let name: DeviceName = device.parse().map_err(|error| wrong(Exit::Usage, &error))?;
@@ -210,6 +211,7 @@ mod tests {
         ] {
             let failure = named(text).unwrap_err();
             assert!(failure.exit == Exit::Usage && failure.message.contains(why), "{text}: {failure:?}");
+            assert!(!failure.message.contains('\n'), "{failure:?}");
         }
         assert_eq!(named_in(Path::new("/no/such/file")).unwrap_err().exit, Exit::Failed);
     }

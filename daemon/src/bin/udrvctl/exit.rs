@@ -1,5 +1,6 @@
 //! How udrvctl ends: one table, here and in docs/udrvctl.md, that scripts may rely on.
 
+use std::io::ErrorKind;
 use std::process::ExitCode;
 
 use udrv_daemon::client::ClientError;
@@ -65,6 +66,8 @@ impl Failure {
 
 impl From<ClientError> for Failure {
     fn from(error: ClientError) -> Failure {
-        Failure::failed(error.to_string())
+        let denied =
+            matches!(&error, ClientError::Socket { source, .. } if source.kind() == ErrorKind::PermissionDenied);
+        Failure::new(if denied { Exit::NoPermission } else { Exit::Failed }, error.to_string())
     }
 }

@@ -16,7 +16,6 @@ mod man;
 mod model;
 mod output;
 mod policy;
-mod protect;
 mod regs;
 mod release;
 mod restart;
@@ -50,7 +49,6 @@ enum Action {
     Status(status::Args),
     Faults(faults::Args),
     Inject(inject::Args),
-    Protect(protect::Args),
     Release(release::Args),
     Restart(restart::Args),
     Regs(regs::Args),
@@ -81,7 +79,6 @@ impl Action {
             Action::Status(args) => args.run(json),
             Action::Faults(args) => args.run(json),
             Action::Inject(args) => args.run(json),
-            Action::Protect(args) => args.run(json),
             Action::Release(args) => args.run(json),
             Action::Restart(args) => args.run(json),
             Action::Regs(args) => args.run(json),

@@ -13,7 +13,7 @@ pub(crate) enum Action {
         /// The device. May be left out if there is one.
         device: Option<String>,
     },
-    /// Change it, from the next call on: as protect does.
+    /// Change it, from the next call on.
     Set {
         /// The device.
         device: String,

@@ -112,12 +112,16 @@ fn merge(words: &[OsString], given: &ArgMatches, path: &Path) -> Result<Told, Co
 
     let from_line =
         |id: &str| given.ids().any(|i| i.as_str() == id) && given.value_source(id) == Some(ValueSource::CommandLine);
+    let from_line: Vec<&Arg> = run.get_arguments().filter(|argument| from_line(argument.get_id().as_str())).collect();
+    // one of the two says so
+    let excludes = |a: &Arg, b: &Arg| run.get_arg_conflicts_with(a).iter().any(|other| other.get_id() == b.get_id());
+    let beats = |a: &Arg, b: &Arg| a.get_id() == b.get_id() || excludes(a, b) || excludes(b, a);
+    let beaten = |argument: &Arg| from_line.iter().any(|line| beats(line, argument));
     let mut all = words[..2].to_vec();
     for (argument, key, value) in &keys {
         let words = file.words(argument, key, value)?;
         file.judge(&words, key.get_ref(), value)?;
-        let mut conflicts = run.get_arg_conflicts_with(argument).into_iter();
-        if !from_line(argument.get_id().as_str()) && !conflicts.any(|other| from_line(other.get_id().as_str())) {
+        if !beaten(argument) {
             all.extend(words);
         }
     }

@@ -78,6 +78,9 @@ fn the_command_line_beats_the_file() {
     assert_eq!((device.as_str(), options.net.mtu), ("model:rtl8139", Some(1400)));
     // a list is one value
     assert_eq!((options.protect, options.protect_entries.len()), (Protect::Always, 1));
+    // whichever of two says that it excludes the other
+    let text = "device = \"model:e1000\"\ntap = \"x\"\nendpoint = \"socket\"\n";
+    self::options(text, &["--tun", "t", "--neighbour", "52:54:00:12:34:56"]).unwrap();
 }
 
 #[test]

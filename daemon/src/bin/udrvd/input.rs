@@ -1,10 +1,11 @@
 //! What the command line says of an input device.
 
 use std::error::Error;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
 use model_psmouse::PsMouseHandle;
-use udrv::endpoint::input::{Choice, ChoiceOptions, InputEndpoint, taken_over};
+use udrv::endpoint::input::{Choice, ChoiceOptions, InputEndpoint};
 use udrv::input::{InputOptions, InputSetting};
 use udrv_daemon::hand::Hand;
 
@@ -58,11 +59,11 @@ impl InputArguments {
         options
     }
 
-    /// Opens what they ask for.
-    pub(crate) fn endpoint(&self) -> Result<Box<dyn InputEndpoint>, Box<dyn Error>> {
+    /// Opens what they ask for. `kept` is the device node that the last process has left to this one, if it has.
+    pub(crate) fn endpoint(&self, kept: Option<OwnedFd>) -> Result<Box<dyn InputEndpoint>, Box<dyn Error>> {
         let options =
             ChoiceOptions { uinput: self.uinput.clone(), record: self.record_events.clone(), no_input: self.no_input };
-        Ok(Choice::from_options(options)?.open(taken_over())?)
+        Ok(Choice::from_options(options)?.open(kept)?)
     }
 
     /// Puts a hand on a mouse in software, if one is asked for.

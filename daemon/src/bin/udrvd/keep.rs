@@ -9,10 +9,10 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use sd_notify::NotifyState;
 use udrv::device::{DeviceId, Opened};
 use udrv::endpoint::{self, Legacy, NetEndpoint};
-use udrv::keep::{Inherited, Keeper, Left, NotAdopted, names};
+use udrv::keep::{Facts, Inherited, Keeper, Left, NotAdopted, names};
 use udrv::net::endpoint_of;
 use udrv::run::Options;
-use udrv_daemon::device::{DeviceName, DeviceOpenError};
+use udrv_daemon::device::DeviceName;
 use udrv_daemon::drivers::{self, Class, Driver, Running};
 
 /// For the service manager to hear.
@@ -89,55 +89,46 @@ pub(crate) enum Beginning {
     Anew(Option<Opened>, Option<Box<dyn NetEndpoint>>),
 }
 
-/// Looks at what was left. No driver runs here.
-///
-/// # Errors
-/// It cannot even be made quiet.
-pub(crate) fn look(
-    device: &DeviceName,
-    inherited: Inherited,
-    keeper: Option<&dyn Keeper>,
-) -> Result<Beginning, DeviceOpenError> {
+/// Looks at what was left. No driver runs here. What is of no use, or of another device, is made quiet, to begin anew.
+pub(crate) fn look(device: &DeviceName, inherited: Inherited, keeper: Option<&dyn Keeper>) -> Beginning {
     if inherited.is_empty() {
-        return Ok(Beginning::Anew(None, None));
+        return Beginning::Anew(None, None);
     }
     let why = match Left::examine(&inherited) {
-        Ok(left) => match device.adopt(&inherited, &left)? {
-            Some(opened) => return Ok(Beginning::GoesOn(Box::new(left), opened, inherited)),
-            None => NotAdopted::Missing("what keeps the device going"),
+        Ok(left) if !is_of(&left.facts, device) => {
+            let (left, here) = (left.facts.device, device.to_string());
+            NotAdopted::Other { what: "device", left, here }.to_string()
+        }
+        Ok(left) => match device.adopt(&inherited, &left) {
+            Ok(Some(opened)) => return Beginning::GoesOn(Box::new(left), opened, inherited),
+            Ok(None) => NotAdopted::Missing("what keeps the device going").to_string(),
+            Err(error) => error.to_string(),
         },
-        Err(why) => why,
+        Err(why) => why.to_string(),
     };
-    let (opened, endpoint) = refuse(device, inherited, keeper, &why)?;
-    Ok(Beginning::Anew(opened, endpoint))
+    let (opened, endpoint) = refuse(device, inherited, keeper, &why);
+    Beginning::Anew(opened, endpoint)
 }
 
 /// Goes on with it. Otherwise it is made quiet, to begin anew.
-///
-/// # Errors
-/// It cannot even be made quiet.
 pub(crate) fn go_on(
     device: &DeviceName,
     (left, opened, inherited): (Box<Left>, Opened, Inherited),
     driver: &Driver,
     options: &Options,
-) -> Result<Result<Box<dyn Running>, Remains>, DeviceOpenError> {
-    let why = match driver.class {
-        Class::Net(_, adopt) => match adopt(opened, *left, options.clone()) {
-            Ok(running) => return Ok(Ok(running)),
-            Err(why) => why,
-        },
-        Class::Sound(_) | Class::Input(_) => NotAdopted::Nonsense("it was left as a network card"),
+) -> Result<Box<dyn Running>, Remains> {
+    let adopted = match driver.class {
+        Class::Net(_, adopt) => adopt(opened, *left, options.clone()),
+        Class::Sound(_) | Class::Input(_) => Err(NotAdopted::Nonsense("it was left as a network card")),
     };
-    refuse(device, inherited, options.keeper.as_deref(), &why).map(Err)
+    adopted.map_err(|why| refuse(device, inherited, options.keeper.as_deref(), &why.to_string()))
 }
 
-fn refuse(
-    device: &DeviceName,
-    inherited: Inherited,
-    keeper: Option<&dyn Keeper>,
-    why: &NotAdopted,
-) -> Result<Remains, DeviceOpenError> {
+fn is_of(facts: &Facts, device: &DeviceName) -> bool {
+    facts.device == device.to_string()
+}
+
+fn refuse(device: &DeviceName, inherited: Inherited, keeper: Option<&dyn Keeper>, why: &str) -> Remains {
     let name = device.to_string();
     tracing::warn!(device = name, "what a process before this one has left is of no use: {why}. Starting anew");
     begin_anew(device, inherited, keeper)
@@ -153,17 +144,19 @@ pub(crate) fn driver_for(id: DeviceId, name: &str) -> Result<&'static Driver, St
 }
 
 /// The device is not gone on with: it is made quiet, and what is kept is forgotten, but for the network interface. Gives
-/// the device where it could be taken over, and the interface.
-///
-/// # Errors
-/// It cannot be made quiet.
-fn begin_anew(
-    name: &DeviceName,
-    mut inherited: Inherited,
-    keeper: Option<&dyn Keeper>,
-) -> Result<Remains, DeviceOpenError> {
-    let opened = name.reclaim(&inherited)?;
-    let legacy = Left::facts(&inherited).and_then(|facts| endpoint_of(&facts));
+/// the device where it could be taken over, and the interface. Where it could not, the kernel makes it quiet when nobody has
+/// its descriptors any more.
+fn begin_anew(name: &DeviceName, mut inherited: Inherited, keeper: Option<&dyn Keeper>) -> Remains {
+    let facts = Left::facts(&inherited);
+    let opened = if facts.as_ref().is_none_or(|facts| is_of(facts, name)) {
+        name.reclaim(&inherited).unwrap_or_else(|error| {
+            tracing::warn!(%error, "what was left of the device cannot be taken over");
+            None
+        })
+    } else {
+        None
+    };
+    let legacy = facts.and_then(|facts| endpoint_of(&facts));
     let legacy = legacy.unwrap_or(Legacy::Tap { prior: Default::default(), given_mac: None });
     let endpoint = inherited.take(names::ENDPOINT).and_then(|fd| match endpoint::adopt(fd, &legacy) {
         Ok(endpoint) => Some(endpoint),
@@ -179,5 +172,63 @@ fn begin_anew(
     {
         tracing::warn!(%error, "the keeper does not hear");
     }
-    Ok((opened, endpoint))
+    (opened, endpoint)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::sync::Mutex;
+
+    use super::*;
+
+    #[derive(Debug, Default)]
+    struct Told(Mutex<Vec<String>>);
+
+    impl Keeper for Told {
+        fn keep(&self, name: &str, _: BorrowedFd<'_>) -> io::Result<()> {
+            panic!("{name} is not to be kept");
+        }
+        fn forget(&self, names: &[&str]) -> io::Result<()> {
+            self.0.lock().unwrap().extend(names.iter().map(|name| (*name).to_owned()));
+            Ok(())
+        }
+    }
+
+    /// What is no device of VFIO's any more must not be in the way of each udrvd that is started again.
+    #[test]
+    fn what_cannot_be_taken_over_is_forgotten_and_the_device_opened_anew() {
+        let mut inherited = Inherited::default();
+        for name in ["vfio-container", "vfio-group", "vfio-device", names::RECORD] {
+            inherited.insert(name.to_owned(), File::open("/dev/null").unwrap().into());
+        }
+        let told = Told::default();
+        let beginning = look(&"pci:0000:00:04.0".parse().unwrap(), inherited, Some(&told));
+        assert!(matches!(beginning, Beginning::Anew(None, None)));
+        let forgotten = told.0.into_inner().unwrap();
+        assert!(
+            ["vfio-container", "vfio-group", "vfio-device", "udrv-record"]
+                .iter()
+                .all(|name| { forgotten.iter().any(|forgotten| forgotten == name) }),
+            "{forgotten:?}"
+        );
+    }
+
+    #[test]
+    fn what_is_of_another_device_is_told_by_its_name() {
+        let facts = |device: &str| Facts {
+            device: device.to_owned(),
+            identity: (0x10ec, 0x8139, 0x10),
+            driver: "rtl8139".to_owned(),
+            state_version: 1,
+            registers: 0,
+            iova: 0,
+            memory: 0,
+            buffer_bytes: 2048,
+            class: serde_json::Value::Null,
+        };
+        let here: DeviceName = "pci:0000:00:04.0".parse().unwrap();
+        assert!(is_of(&facts("pci:0000:00:04.0"), &here));
+        assert!(!is_of(&facts("pci:0000:00:05.0"), &here));
+    }
 }

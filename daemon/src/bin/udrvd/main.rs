@@ -21,6 +21,7 @@ use std::sync::Arc;
 
 use clap::ArgMatches;
 use udrv::device::Opened;
+use udrv::endpoint::input::taken_over;
 use udrv::keep::Inherited;
 use udrv::run::{Options, commands};
 use udrv_daemon::control::{Access, ControlSocket};
@@ -90,7 +91,10 @@ fn drive(run: &Run, inherited: Inherited, words: Vec<OsString>, matches: ArgMatc
         run.device.wait(service::waiting)?;
     }
     let directory = directory::of_daemon();
+    directory::prepare(&directory)?;
     let _lock = DeviceLock::take(&directory, &name)?;
+    // before the control socket: whoever takes that takes away the variables that name both
+    let node = taken_over();
     let control = control(run, &directory, &name)?;
     let trace = Arc::new(Trace::default());
     let keeper = run.service.keep_fds.keeper()?;
@@ -99,7 +103,7 @@ fn drive(run: &Run, inherited: Inherited, words: Vec<OsString>, matches: ArgMatc
         Some(opened) => OpenDevice::of(opened),
         None => run.device.open(!run.net.no_far_host),
     };
-    let (left, mut device, endpoint) = match keep::look(&run.device, inherited, options.keeper.as_deref())? {
+    let (left, mut device, endpoint) = match keep::look(&run.device, inherited, options.keeper.as_deref()) {
         Beginning::GoesOn(left, opened, inherited) => (Some((left, inherited)), OpenDevice::of(opened)?, None),
         Beginning::Anew(opened, endpoint) => (None, open(opened)?, endpoint),
     };
@@ -124,12 +128,10 @@ fn drive(run: &Run, inherited: Inherited, words: Vec<OsString>, matches: ArgMatc
     // what was started until here has its signals; from here on drivers run
     let mut begun = match left {
         None => Err((device, endpoint)),
-        Some((left, inherited)) => {
-            match keep::go_on(&run.device, (left, device.opened, inherited), driver, &options)? {
-                Ok(running) => Ok(running),
-                Err((opened, endpoint)) => Err((open(opened)?, endpoint)),
-            }
-        }
+        Some((left, inherited)) => match keep::go_on(&run.device, (left, device.opened, inherited), driver, &options) {
+            Ok(running) => Ok(running),
+            Err((opened, endpoint)) => Err((open(opened)?, endpoint)),
+        },
     };
     // the host at the end of a model's wire, and a socket's other end, are there for as long as the device runs
     let _far_host = begun.as_mut().err().and_then(|(device, _)| device.far_host.take());
@@ -143,7 +145,7 @@ fn drive(run: &Run, inherited: Inherited, words: Vec<OsString>, matches: ArgMatc
             start(device.opened, endpoint, options)?
         }
         (Err((device, _)), Class::Sound(start)) => start(device.opened, run.sound.endpoint()?, options)?,
-        (Err((device, _)), Class::Input(start)) => start(device.opened, run.input.endpoint()?, options)?,
+        (Err((device, _)), Class::Input(start)) => start(device.opened, run.input.endpoint(node)?, options)?,
     };
     service::ready(&status);
     let ran = running.run(&inbox);

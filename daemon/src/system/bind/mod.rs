@@ -137,6 +137,11 @@ pub enum Step {
 }
 
 impl Step {
+    /// It is for the next starts of the machine.
+    fn lasts(&self) -> bool {
+        matches!(self, Step::Save { .. } | Step::Forget { .. })
+    }
+
     /// The file or folder that has to be open to us for it, if it is there yet: `driver/unbind` comes and goes, and is as the
     /// device's other files.
     fn touches(&self) -> Option<&Path> {
@@ -230,8 +235,10 @@ impl System {
             return Err(BindError::NoPermission(file.to_owned()));
         }
         let before = self.state(&plan.address);
-        let done = plan.steps.iter().try_for_each(|step| self.take(step, &plan.address));
-        match done.and_then(|()| self.verify(&plan)) {
+        let (lasting, at_once): (Vec<&Step>, Vec<&Step>) = plan.steps.iter().partition(|step| step.lasts());
+        let take = |steps: Vec<&Step>| steps.into_iter().try_for_each(|step| self.take(step, &plan.address));
+        // what the next start of the machine finds is what has been seen to work
+        match take(at_once).and_then(|()| self.verify(&plan)).and_then(|()| take(lasting)) {
             Ok(()) => {
                 let mut warnings = plan.warnings;
                 let driver = self.state(&plan.address).driver;

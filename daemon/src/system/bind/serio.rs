@@ -65,9 +65,16 @@ impl System {
     }
 
     pub(super) fn restore_serio(&self, port: SerioPort, before: &State) {
-        if self.serio_driver(port) != before.driver {
-            let file = self.path(format!("{}/drvctl", port.folder()));
-            let _ = self.tell(&file, before.driver.as_deref().unwrap_or("none"));
+        // the kernel's own choice first: a driver that is chosen by name gets no files of its own in sysfs
+        let ways: &[&str] = match &before.driver {
+            Some(was) => &["rescan", was],
+            None => &["none"],
+        };
+        for way in ways {
+            if self.serio_driver(port) == before.driver {
+                return;
+            }
+            let _ = self.tell(&self.path(format!("{}/drvctl", port.folder())), way);
         }
     }
 

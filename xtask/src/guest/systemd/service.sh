@@ -34,7 +34,7 @@ systemd-analyze verify --man=no /usr/lib/systemd/system/udrvd@.service > /result
 echo "installed: nothing enabled, nothing started, nothing bound"
 
 # ---- what an administrator does: files
-mkdir -p /etc/udrv
+[ -d /etc/udrv ] || fail "the package has made no /etc/udrv"
 for name in $CARDS; do
     card "$name"
     printf 'device = "pci:%s"\ntap = "%s"\ndeadline = 100\n' "$ours" "$interface" > "/etc/udrv/$name.toml"
