@@ -5,7 +5,8 @@ use std::time::SystemTime;
 
 use udrv_driver::{Entry, Kind};
 
-use super::{Register, Window, is_shadowed};
+use super::Window;
+use super::map::{Register, is_shadowed};
 use crate::ledger::Ledger;
 use crate::registers::RegisterStatus;
 use crate::trace::{Access, Tracer};
@@ -23,9 +24,9 @@ impl Window {
 
     /// All registers with what is known of them; with `live` those are read that are none the worse for it.
     pub(crate) fn registers(&mut self, ledger: &Ledger, live: bool) -> Vec<RegisterStatus> {
-        let count = self.registers.len();
+        let count = self.map.registers.len();
         let one = |index: usize| {
-            let register = self.registers[index];
+            let register = self.map.registers[index];
             let readable = live && changes_nothing(register.kind);
             RegisterStatus {
                 name: register.to_string(),
