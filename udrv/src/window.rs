@@ -129,14 +129,7 @@ impl Window {
                 }
                 Ok(self.device_read(register).inspect(|value| ledger.set_shadow(index, *value)))
             }
-            Kind::ReadClears => {
-                let value = match self.device_read(register) {
-                    Ok(value) => value | self.carried(index),
-                    Err(error) => return Ok(Err(error)),
-                };
-                stage(&self.kept.consumed, index, value)?;
-                Ok(Ok(value))
-            }
+            Kind::ReadClears => self.read_and_clear(index),
             Kind::Fifo => self.take(index),
             Kind::WriteOneClears => Ok(self.read_causes(index)),
             Kind::ReadOnly | Kind::Doorbell | Kind::Tail | Kind::Command => Ok(self.device_read(register)),

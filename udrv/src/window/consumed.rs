@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use fgft::Refusal;
 use udrv_driver::Error;
 
-use super::noted::MAX_STAGED;
+use super::noted::{MAX_STAGED, stage};
 use super::{Answer, Window};
 
 impl Window {
@@ -28,8 +28,25 @@ impl Window {
         self.seen.iter().find(|(seen, _)| usize::from(*seen) == index).map_or(0, |(_, bits)| *bits)
     }
 
+    /// Causes that reading clears.
+    pub(super) fn read_and_clear(&mut self, index: usize) -> Answer {
+        // what is read and cannot be noted would be lost
+        if self.kept.consumed.len() == MAX_STAGED {
+            return Err(too_much("causes"));
+        }
+        let value = match self.device_read(self.map.registers[index]) {
+            Ok(value) => value | self.carried(index),
+            Err(error) => return Ok(Err(error)),
+        };
+        stage(&self.kept.consumed, index, value)?;
+        Ok(Ok(value))
+    }
+
     /// The next of what has come, if anything has.
     pub(super) fn take(&mut self, index: usize) -> Answer {
+        if self.taken.len() == MAX_STAGED {
+            return Err(too_much("things out of queues"));
+        }
         let of_this = |(register, _): &(u16, u32)| usize::from(*register) == index;
         let value = match self.again.iter().position(of_this).and_then(|at| self.again.remove(at)) {
             Some((_, value)) => value,
@@ -39,9 +56,6 @@ impl Window {
             },
         };
         if value != 0 {
-            if self.taken.len() == MAX_STAGED {
-                return Err(Refusal(format!("more than {MAX_STAGED} things taken out of queues in one call")));
-            }
             self.taken.push((index as u16, value));
         }
         Ok(Ok(value))
@@ -58,4 +72,8 @@ impl Window {
     pub fn left_over(&self) -> usize {
         self.again.len()
     }
+}
+
+fn too_much(what: &str) -> Refusal {
+    Refusal(format!("more than {MAX_STAGED} {what} taken in one call"))
 }
