@@ -32,7 +32,7 @@ impl Window {
                 name: register.to_string(),
                 offset: register.offset,
                 width: register.width.bytes() as u8,
-                kind: register.kind.into(),
+                kind: register.kind.name().to_owned(),
                 shadow: if is_shadowed(register.kind) { ledger.shadow(index) } else { None },
                 live: if readable { self.device_read(register).ok() } else { None },
             }
