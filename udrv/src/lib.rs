@@ -28,6 +28,7 @@ pub mod clock;
 pub mod device;
 pub mod dma;
 pub mod endpoint;
+mod event;
 mod gate;
 pub mod host;
 pub mod input;
