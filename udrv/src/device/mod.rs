@@ -63,6 +63,12 @@ pub trait Device: Send {
     fn read(&mut self, offset: u64, width: Width) -> Result<u32, BusError>;
     /// Writes a register. `offset` in bytes, naturally aligned.
     fn write(&mut self, offset: u64, width: Width, value: u32) -> Result<(), BusError>;
+    /// Whether who only looks on may read the register at `offset`, if its kind allows it: where reading one asks the device, he
+    /// may not.
+    fn may_be_looked_at(&self, offset: u64) -> bool {
+        let _ = offset;
+        true
+    }
     /// Whether it is there: a register that reads as all ones may be one, or of a device that has left.
     fn answers(&mut self) -> bool;
 

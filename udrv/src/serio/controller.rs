@@ -172,6 +172,11 @@ impl Device for Controller {
         }
     }
 
+    /// A command breaks into what the device sends by itself, and READ DATA takes of it.
+    fn may_be_looked_at(&self, offset: u64) -> bool {
+        !matches!(self.register(offset, Width::U32), Ok(Register::Declared(_)))
+    }
+
     fn answers(&mut self) -> bool {
         !self.line.is_gone()
     }

@@ -27,7 +27,8 @@ impl Window {
         let count = self.map.registers.len();
         let one = |index: usize| {
             let register = self.map.registers[index];
-            let readable = live && changes_nothing(register.kind);
+            let readable =
+                live && changes_nothing(register.kind) && self.device.may_be_looked_at(register.offset.into());
             RegisterStatus {
                 name: register.to_string(),
                 offset: register.offset,
