@@ -71,7 +71,7 @@ impl Machine {
     /// Its kernel.
     fn sysfs(&self) -> SerioSysfs {
         let (told, refuses) = (self.told.clone(), self.refuses.clone());
-        SerioSysfs::at(self.tree.path(), move |file, text| {
+        SerioSysfs::telling(self.tree.path(), move |file, text| {
             told.lock().unwrap().push(text.to_owned());
             let port = file.parent().unwrap();
             assert!(file.ends_with("drvctl") && file.exists());
