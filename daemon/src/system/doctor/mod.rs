@@ -100,6 +100,7 @@ struct Needs {
     serio: bool,
     net: bool,
     sound: bool,
+    input: bool,
     /// One device was asked for: what it does not need is not looked at.
     only: bool,
 }
@@ -111,6 +112,7 @@ impl Needs {
         let class = driver.map(|driver| driver.class);
         self.net |= matches!(class, Some(Class::Net(..)));
         self.sound |= matches!(class, Some(Class::Sound(_)));
+        self.input |= matches!(class, Some(Class::Input(_)));
     }
 }
 
