@@ -184,11 +184,14 @@ fn one_that_was_pulled_out_with_a_button_down_lets_it_go_within_a_second_or_so()
     rig.wait(Duration::from_millis(200)).expect("goes on");
     rig.serve().expect("goes on");
     assert_eq!((rig.screen.down(), rig.input().present), (NONE, false));
+    rig.wait(Duration::from_secs(4)).expect("goes on");
+    assert_eq!(rig.input().counters.reconnects, 0, "it is looked for, and not there");
     // and it comes back without a word
     rig.plug_in(who::MOUSE);
     rig.hold(Buttons::RIGHT);
     rig.wait(Duration::from_secs(4)).expect("goes on");
     assert_eq!((rig.screen.down(), rig.input().present), (Buttons::RIGHT, true));
+    assert_eq!(rig.input().counters.reconnects, 1);
 }
 
 #[test]
