@@ -74,13 +74,13 @@ impl System {
     pub(super) fn restore_serio(&self, name: &SerioName, before: &State) {
         let Ok(port) = self.serio_port(name) else { return };
         // the kernel's own choice first: a driver that is chosen by name gets no files of its own in sysfs
-        let ways = match &before.driver {
-            Some(driver) => &[RESCAN, driver][..],
+        let ways: &[&str] = match &before.driver {
+            Some(was) => &[RESCAN, was],
             None => &["none"],
         };
-        for text in ways {
+        for way in ways {
             if self.serio_state(name) != *before {
-                let _ = self.tell(&self.serio().drvctl(&port.name), text);
+                let _ = self.tell(&self.serio().drvctl(&port.name), way);
             }
         }
     }
