@@ -28,10 +28,8 @@ pub fn registers(registers: &[RegisterStatus]) -> String {
         let value = |value: Option<u32>| {
             value.map_or("-".to_owned(), |v| format!("{v:0width$x}", width = usize::from(r.width) * 2))
         };
-        let kind =
-            serde_json::to_value(r.kind).ok().and_then(|kind| kind.as_str().map(str::to_owned)).unwrap_or_default();
         let (known, live) = (value(r.shadow), value(r.live));
-        let _ = writeln!(out, "{:>6x} {:<24} {kind:<16} {known:>10} {live:>10}", r.offset, r.name);
+        let _ = writeln!(out, "{:>6x} {:<24} {:<16} {known:>10} {live:>10}", r.offset, r.name, r.kind);
     }
     out
 }

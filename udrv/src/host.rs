@@ -228,7 +228,8 @@ impl Host {
                 Ok(Ok(0))
             }
             Request::Dropped => {
-                self.dropped = self.dropped.saturating_add(a);
+                let bytes = u32::try_from(a).map_err(|_| Refusal(format!("{a:#x} bytes dropped")))?;
+                self.dropped = self.dropped.saturating_add(bytes.into());
                 Ok(Ok(0))
             }
             Request::Mark => self.marks.mark(a, b).map(|()| Ok(0)),

@@ -5,7 +5,8 @@
 //! ```
 //!
 //! A device is a [`net::NetDevice`] of a driver type, started over any `udrv_bus::PciFunction` or `udrv_bus::UsbDevice` and any
-//! [`endpoint::NetEndpoint`]:
+//! [`endpoint::NetEndpoint`]; sound cards ([`sound::SoundDevice`]) and mice ([`input::InputDevice`], over an `udrv_bus::SerioPort`)
+//! likewise:
 //!
 //! ```no_run
 //! use udrv::endpoint::Tap;
@@ -28,6 +29,7 @@ pub mod clock;
 pub mod device;
 pub mod dma;
 pub mod endpoint;
+mod event;
 mod gate;
 pub mod host;
 pub mod input;

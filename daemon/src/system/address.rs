@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use udrv::serio::raw::{ParseSerioNameError, SerioName};
 use udrv::usb::libusb::{ParseUsbNameError, UsbName};
 use udrv_bus::{ParseAddressError, PciAddress};
 
@@ -13,13 +14,9 @@ pub enum Address {
     Pci(PciAddress),
     /// `usb:1-2`, or `usb:07a6:8511`.
     Usb(UsbName),
-    /// `serio:serio1`.
-    Serio(SerioPort),
+    /// `serio:serio1`, or `serio:01:00`, or `serio:i8042 AUX port`.
+    Serio(SerioName),
 }
-
-/// A port of a PS/2 controller by its number: `serio1`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct SerioPort(pub u32);
 
 /// Text that is the name of no device of a machine.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -36,9 +33,9 @@ pub enum ParseError {
     /// No name of a USB device.
     #[error(transparent)]
     Usb(#[from] ParseUsbNameError),
-    /// No port.
-    #[error("'{0}' is no PS/2 port: expected serioN, for example serio:serio1 (see ls /sys/bus/serio/devices)")]
-    Serio(String),
+    /// No name of a serio port.
+    #[error(transparent)]
+    Serio(#[from] ParseSerioNameError),
 }
 
 impl FromStr for Address {
@@ -48,9 +45,7 @@ impl FromStr for Address {
         match text.split_once(':') {
             Some(("pci", address)) => Ok(Address::Pci(address.parse()?)),
             Some(("usb", _)) => Ok(Address::Usb(text.parse()?)),
-            Some(("serio", port)) => {
-                SerioPort::parse(port).map(Address::Serio).ok_or_else(|| ParseError::Serio(text.to_owned()))
-            }
+            Some(("serio", _)) => Ok(Address::Serio(text.parse()?)),
             _ => Err(ParseError::Prefix(text.to_owned())),
         }
     }
@@ -61,30 +56,8 @@ impl fmt::Display for Address {
         match self {
             Address::Pci(address) => write!(f, "pci:{address}"),
             Address::Usb(name) => name.fmt(f),
-            Address::Serio(port) => write!(f, "serio:{port}"),
+            Address::Serio(name) => name.fmt(f),
         }
-    }
-}
-
-impl SerioPort {
-    /// `None` for anything but what the kernel writes.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<SerioPort> {
-        let number = text.strip_prefix("serio")?;
-        let plain = number.bytes().all(|b| b.is_ascii_digit()) && (number == "0" || !number.starts_with('0'));
-        plain.then(|| number.parse().ok()).flatten().map(SerioPort)
-    }
-
-    /// Its folder in sysfs, below the root.
-    #[must_use]
-    pub fn folder(self) -> String {
-        format!("sys/bus/serio/devices/{self}")
-    }
-}
-
-impl fmt::Display for SerioPort {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "serio{}", self.0)
     }
 }
 
@@ -96,7 +69,15 @@ mod tests {
 
     #[test]
     fn names_are_read_and_wrong_ones_explained() {
-        for good in ["pci:0000:03:00.0", "usb:1-2.1", "usb:07a6:8511", "serio:serio0", "serio:serio4294967295"] {
+        for good in [
+            "pci:0000:03:00.0",
+            "usb:1-2.1",
+            "usb:07a6:8511",
+            "serio:serio0",
+            "serio:serio4294967295",
+            "serio:01:00",
+            "serio:i8042 AUX port",
+        ] {
             assert_eq!(good.parse::<Address>().unwrap().to_string(), good);
         }
         for bad in [
@@ -106,7 +87,6 @@ mod tests {
             "pci:",
             "usb:",
             "serio:",
-            "serio:1",
             "serio:serio",
             "serio:serio01",
             "serio:serio+1",
@@ -144,7 +124,7 @@ mod tests {
         fn addresses_come_back(segment: u16, bus: u8, device in 0_u8..32, function in 0_u8..8, port: u32) {
             for address in [
                 Address::Pci(PciAddress { segment, bus, device, function }),
-                Address::Serio(SerioPort(port)),
+                Address::Serio(SerioName::Port(format!("serio{port}"))),
             ] {
                 prop_assert_eq!(address.to_string().parse::<Address>(), Ok(address));
             }

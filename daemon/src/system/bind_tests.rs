@@ -296,6 +296,24 @@ fn a_ps2_port_there_and_back() {
 }
 
 #[test]
+fn a_ps2_port_goes_by_all_the_names_that_udrvd_takes() {
+    let tree = Tree::new();
+    tree.serio("serio0", "06", "i8042 KBD port", Some("atkbd"));
+    tree.serio("serio1", "01", "i8042 AUX port", Some("psmouse"));
+    tree.driver("serio", "serio_raw");
+    for name in ["serio:01:00", "serio:i8042 AUX port"] {
+        let change = bind(&tree, name, Options::default()).unwrap();
+        assert_eq!((change.device.as_str(), change.driver.as_deref()), ("serio:serio1", Some("serio_raw")));
+        assert_eq!(unbind(&tree, name, Options::default()).unwrap().driver.as_deref(), Some("psmouse"));
+    }
+    tree.serio("serio2", "01", "i8042 AUX1 port", Some("psmouse"));
+    let error = bind(&tree, "serio:01:00", Options::default()).unwrap_err().to_string();
+    assert!(error.contains("serio:serio1") && error.contains("serio:serio2"), "{error}");
+    let keyboard = bind(&tree, "serio:i8042 KBD port", Options::default());
+    assert!(matches!(keyboard, Err(BindError::Refused(_))), "{keyboard:?}");
+}
+
+#[test]
 fn a_ps2_port_that_serio_raw_does_not_take_goes_back() {
     let tree = Tree::new();
     tree.serio("serio1", "01", "i8042 AUX port", Some("psmouse"));
@@ -303,7 +321,8 @@ fn a_ps2_port_that_serio_raw_does_not_take_goes_back() {
     tree.kernel.refusing.borrow_mut().push("serio_raw".to_owned());
     let error = bind(&tree, "serio:serio1", FORCE).unwrap_err();
     assert!(matches!(&error, BindError::Undone { was, .. } if was == "psmouse"), "{error}");
-    assert!(tree.kernel.log.borrow().last().unwrap().starts_with("rescan <"), "by the kernel's own choice");
+    let log = tree.kernel.log.borrow().join(" ");
+    assert!(log.contains("rescan <") && !log.contains("psmouse <"), "named, it would have no files in sysfs: {log}");
     // one that has it by hand, and not by its ids
     tree.kernel.natural.borrow_mut().insert("serio1".to_owned(), "serport".to_owned());
     tree.driver("serio", "serport");

@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use udrv::device::DeviceId;
+use udrv::serio::raw::{self, PortSummary, SerioName};
 use udrv::usb::libusb::{self, UsbName};
 use udrv::vfio::{FunctionSummary, is_vfio_driver};
 use udrv_bus::{PciAddress, UsbId};
 
 use super::System;
-use super::address::SerioPort;
 use super::holders::{Holder, Holders};
 use crate::drivers::{self, Driver};
 use crate::protocol::socket_path;
@@ -23,7 +23,7 @@ pub struct Device {
     pub device: String,
     /// What it is called.
     pub name: String,
-    /// Vendor and device id; of a PS/2 port type, protocol, id and extra.
+    /// Vendor and device id; of a PS/2 port kind and protocol.
     pub id: String,
     /// Our driver for it, if there is one.
     pub driver: Option<&'static str>,
@@ -102,7 +102,11 @@ impl System {
             Err(libusb::OpenError::NoUsb { .. }) => {}
             Err(error) => listing.unreadable.push(format!("the USB bus cannot be listed: {error}")),
         }
-        listing.devices.extend(self.serio_ports().into_iter().map(|port| self.serio_device(port, runtime)));
+        match self.serio().ports() {
+            Ok(ports) => listing.devices.extend(ports.iter().map(|port| self.serio_device(port, runtime))),
+            Err(raw::OpenError::NoSerio { .. }) => {}
+            Err(error) => listing.unreadable.push(format!("the PS/2 ports cannot be listed: {error}")),
+        }
         listing
     }
 
@@ -146,16 +150,17 @@ impl System {
         }
     }
 
-    fn serio_device(&self, port: SerioPort, runtime: &Path) -> Device {
-        let device = format!("serio:{port}");
-        let kernel_driver = self.serio_driver(port);
-        let holders = self.holders(&self.serio_nodes(port));
+    fn serio_device(&self, port: &PortSummary, runtime: &Path) -> Device {
+        let device = format!("serio:{}", port.name);
+        let (by_id, by_text) = (SerioName::Id(port.id), SerioName::Description(port.description.clone()));
+        let names = [&*device, &by_id.to_string(), &by_text.to_string()];
+        let holders = self.holders(self.serio().node(&port.name).as_slice());
         Device {
-            driven_by: driven_by(runtime, &[&device], holders, kernel_driver.as_deref()),
-            name: self.line(format!("{}/description", port.folder())).unwrap_or_else(|| "PS/2 port".to_owned()),
-            id: self.serio_id(port).map(|part| format!("{part:02x}")).join(":"),
-            driver: self.for_serio(port).map(|driver| driver.name),
-            kernel_driver,
+            driven_by: driven_by(runtime, &names, holders, port.driver.as_deref()),
+            name: if port.description.is_empty() { "PS/2 port".to_owned() } else { port.description.clone() },
+            id: port.id.to_string(),
+            driver: for_serio(port).map(|driver| driver.name),
+            kernel_driver: port.driver.clone(),
             iommu_group: None,
             device,
         }
@@ -180,42 +185,21 @@ impl System {
         drivers
     }
 
-    /// The ports of PS/2 controllers.
-    pub(super) fn serio_ports(&self) -> Vec<SerioPort> {
-        let names = self.names("sys/bus/serio/devices");
-        let mut ports: Vec<SerioPort> = names.iter().filter_map(|name| SerioPort::parse(name)).collect();
-        ports.sort();
-        ports
-    }
-
-    /// The driver that has a port.
-    pub(super) fn serio_driver(&self, port: SerioPort) -> Option<String> {
-        self.link(format!("{}/driver", port.folder()))
-    }
-
-    /// The nodes of serio_raw at a port.
-    pub(super) fn serio_nodes(&self, port: SerioPort) -> Vec<PathBuf> {
-        let names = self.names(format!("{}/misc", port.folder()));
-        names.into_iter().map(|name| self.path(format!("dev/{name}"))).collect()
-    }
-
-    fn serio_id(&self, port: SerioPort) -> [u8; 4] {
-        ["type", "proto", "id", "extra"].map(|part| {
-            let text = self.line(format!("{}/id/{part}", port.folder()));
-            text.and_then(|text| u8::from_str_radix(&text, 16).ok()).unwrap_or(0)
+    /// The serio port of a name.
+    ///
+    /// # Errors
+    /// Why there is none, or not only one, in words.
+    pub(super) fn serio_port(&self, name: &SerioName) -> Result<PortSummary, String> {
+        self.serio().require(name).map_err(|error| match error {
+            raw::OpenError::NoSerio { .. } => format!("there is no serio port {name}: {error}"),
+            error => error.to_string(),
         })
     }
+}
 
-    /// Our driver for what is at a port: for mice, and a keyboard is none.
-    pub(super) fn for_serio(&self, port: SerioPort) -> Option<&'static Driver> {
-        /// `SERIO_8042` and `SERIO_PS_PSTHRU` (linux/serio.h), where mice are; a keyboard behind a translating controller
-        /// has another.
-        const PS2: [u8; 2] = [0x01, 0x05];
-        const KEYBOARD: &str = "KBD";
-        let description = self.line(format!("{}/description", port.folder())).unwrap_or_default();
-        let mouse = PS2.contains(&self.serio_id(port)[0]) && !description.contains(KEYBOARD);
-        drivers::DRIVERS.iter().find(|driver| mouse && driver.name == "psmouse")
-    }
+/// Our driver for what is at a serio port: for mice, and a keyboard is none.
+pub(super) fn for_serio(port: &PortSummary) -> Option<&'static Driver> {
+    drivers::for_id(DeviceId::Serio(port.id)).filter(|_| !port.is_keyboard())
 }
 
 /// Our driver for a USB device.

@@ -46,7 +46,7 @@ fn each_bus_is_listed_with_what_drives_it() {
         (DrivenBy::Nobody, "USB device")
     );
     let port = one(&listing, "serio:serio1");
-    assert_eq!((port.name.as_str(), port.id.as_str()), ("i8042 AUX port", "01:00:00:00"));
+    assert_eq!((port.name.as_str(), port.id.as_str()), ("i8042 AUX port", "01:00"));
     assert_eq!(one(&listing, "serio:serio0").driver, None, "a keyboard is no mouse");
 }
 
@@ -73,6 +73,14 @@ fn who_drives_a_device_is_a_udrvd_a_process_or_nobody() {
     let by_id = tree.path("run/udrv/usb:07a6:8511.sock");
     let _listener = UnixListener::bind(&by_id).unwrap();
     assert_eq!(one(&listed(&tree), "usb:1-2").driven_by, DrivenBy::Udrvd { socket: by_id });
+    // and a port so, or by what it is called
+    for name in ["serio:01:00", "serio:i8042 AUX port"] {
+        let socket = tree.path(&format!("run/udrv/{name}.sock"));
+        let _listener = UnixListener::bind(&socket).unwrap();
+        assert_eq!(one(&listed(&tree), "serio:serio1").driven_by, DrivenBy::Udrvd { socket: socket.clone() });
+        assert_ne!(one(&listed(&tree), "serio:serio0").driven_by, DrivenBy::Udrvd { socket: socket.clone() });
+        std::fs::remove_file(socket).unwrap();
+    }
 }
 
 #[test]
@@ -90,6 +98,10 @@ fn hostile_trees_are_listed_as_far_as_they_make_sense() {
         ("sys/bus/usb/devices/9-9/idVendor", "zzzz"),
         ("sys/bus/serio/devices/serio7", "a file"),
         ("sys/bus/serio/devices/serio8/description", "\u{1b}[31mred\u{7}\n"),
+        ("sys/bus/serio/devices/serio8/id/type", "01\n"),
+        ("sys/bus/serio/devices/serio8/id/proto", "00\n"),
+        ("sys/bus/serio/devices/serio9/id/type", "zz\n"),
+        ("sys/bus/serio/devices/serio9/id/proto", "00\n"),
         ("run/udrv/pci:0000:00:04.0.sock", "no socket"),
     ] {
         tree.write(path, text);
@@ -101,6 +113,7 @@ fn hostile_trees_are_listed_as_far_as_they_make_sense() {
     assert_eq!(listing.devices.iter().filter(|device| device.device.starts_with("pci:")).count(), 2);
     assert_eq!(one(&listing, "pci:0000:00:04.0").kernel_driver, None);
     assert_eq!(one(&listing, "serio:serio8").name, "[31mred");
+    assert!(listing.devices.iter().all(|device| !["serio:serio7", "serio:serio9"].contains(&device.device.as_str())));
 }
 
 #[test]

@@ -243,6 +243,19 @@ fn a_ps2_port_needs_serio_raw() {
     tree.write("sys/bus/serio/devices/serio1/misc/serio_raw0/dev", "");
     tree.write("dev/serio_raw0", "");
     assert_eq!(verdict(&doctor(&tree, "serio:serio1"), "node").0, Verdict::Ok);
+    for name in ["serio:01:00", "serio:i8042 AUX port"] {
+        assert_eq!(verdict(&doctor(&tree, name), "node").0, Verdict::Ok, "{name}");
+    }
+}
+
+#[test]
+fn an_input_device_needs_uinput_and_a_port_without_one_does_not() {
+    let tree = Tree::new();
+    tree.serio("serio0", "06", "i8042 KBD port", Some("atkbd"));
+    tree.serio("serio1", "01", "i8042 AUX port", Some("psmouse"));
+    let checked = |name: &str, check: &str| doctor(&tree, name).checks.iter().any(|found| found.check == check);
+    assert!(checked("serio:serio1", "serio-raw") && checked("serio:serio1", "uinput"));
+    assert!(checked("serio:serio0", "serio-raw") && !checked("serio:serio0", "uinput"));
 }
 
 #[test]

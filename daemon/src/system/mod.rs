@@ -34,6 +34,7 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use udrv::serio::raw::SerioSysfs;
 use udrv::usb::libusb::UsbSysfs;
 use udrv::vfio::Sysfs;
 
@@ -76,6 +77,10 @@ impl System {
 
     fn usb(&self) -> UsbSysfs {
         UsbSysfs::at(&self.root)
+    }
+
+    fn serio(&self) -> SerioSysfs {
+        SerioSysfs::at(&self.root)
     }
 
     fn exists(&self, path: impl AsRef<Path>) -> bool {

@@ -3,9 +3,11 @@
 //! It believes nothing: a button that goes down twice, or up without having been down, a change that changes nothing, and what the
 //! device has not, are panics.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::fs::File;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
-use udrv::endpoint::input::{Frame, InputEndpoint, InputEndpointError, Pointer, Shown};
+use udrv::endpoint::input::{Frame, InputEndpoint, InputEndpointError, KEPT, Pointer, Shown};
 use udrv_driver::{Buttons, InputInfo};
 
 /// What it has come to.
@@ -68,7 +70,14 @@ impl Screen {
     }
 }
 
+/// What stands for its node.
+static NODE: LazyLock<File> = LazyLock::new(|| File::open("/dev/null").expect("it is there"));
+
 impl InputEndpoint for Screen {
+    fn to_keep(&self) -> Option<(&'static str, BorrowedFd<'_>)> {
+        Some((KEPT, NODE.as_fd()))
+    }
+
     fn name(&self) -> String {
         "screen".to_owned()
     }

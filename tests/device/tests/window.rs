@@ -310,6 +310,33 @@ fn a_call_that_writes_without_end_is_refused() {
 }
 
 #[test]
+fn a_call_that_takes_without_end_is_refused_and_what_it_took_comes_again() {
+    let mut s = Setup::new();
+    s.door.inside().queue.extend(1..5000);
+    let mut taken = 0;
+    while let Ok(value) = s.window.read(&mut s.ledger, QUEUE, 4) {
+        taken += 1;
+        assert_eq!(value, Ok(taken));
+    }
+    let left = s.door.inside().queue.len() as u32;
+    assert!(taken > 0 && taken + left == 4999, "what is refused stays where it is");
+    s.refused(QUEUE, 4, None);
+    s.abort();
+    for value in 1..=taken {
+        assert_eq!(s.read(QUEUE, 4), value);
+    }
+    s.commit();
+    assert_eq!(s.read(QUEUE, 4), taken + 1);
+
+    let mut s = Setup::new();
+    while s.window.read(&mut s.ledger, CAUSES_R, 2).is_ok() {}
+    s.door.inside().values[CAUSES_R as usize] = 0b0110;
+    s.refused(CAUSES_R, 2, None);
+    s.abort();
+    assert_eq!(s.read(CAUSES_R, 2), 0b0110, "not read, and so not cleared");
+}
+
+#[test]
 fn written_secrets_are_read_from_the_shadow() {
     let mut s = Setup::new();
     s.write(0x28, 4, 0x1234);

@@ -31,6 +31,25 @@ pub enum Kind {
     Command,
 }
 
+impl Kind {
+    /// For people, and for who looks at a device from outside.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Kind::Config => "config",
+            Kind::DmaAddress => "dma-address",
+            Kind::ReadOnly => "read-only",
+            Kind::ReadClears => "read-clears",
+            Kind::Fifo => "fifo",
+            Kind::WriteOneClears => "write-one-clears",
+            Kind::Doorbell => "doorbell",
+            Kind::Tail => "tail",
+            Kind::WriteOnly => "write-only",
+            Kind::Command => "command",
+        }
+    }
+}
+
 /// Width of a register: `u8`, `u16` or `u32`.
 pub trait RegisterWidth: Copy + Into<u32> {
     /// Bytes.

@@ -63,6 +63,12 @@ pub trait Device: Send {
     fn read(&mut self, offset: u64, width: Width) -> Result<u32, BusError>;
     /// Writes a register. `offset` in bytes, naturally aligned.
     fn write(&mut self, offset: u64, width: Width, value: u32) -> Result<(), BusError>;
+    /// Whether who only looks on may read the register at `offset`, if its kind allows it: where reading one asks the device, he
+    /// may not.
+    fn may_be_looked_at(&self, offset: u64) -> bool {
+        let _ = offset;
+        true
+    }
     /// Whether it is there: a register that reads as all ones may be one, or of a device that has left.
     fn answers(&mut self) -> bool;
 
@@ -86,12 +92,19 @@ pub trait Device: Send {
     /// Takes back the mapping that starts at `iova` and has `size` bytes.
     fn unmap_dma(&mut self, iova: u64, size: u64) -> Result<(), BusError>;
 
-    /// How it says that there is work.
-    fn notices(&mut self) -> Result<Notices, BusError>;
+    /// How it says that there is work. By messages alone, if nothing else is said here.
+    fn notices(&mut self) -> Result<Notices, BusError> {
+        Ok(Notices { line: false, messages: true })
+    }
     /// From now on each assertion of its line adds one to the eventfd and masks the line, until [`Device::unmask_line`].
-    fn enable_line(&mut self, event: BorrowedFd<'_>) -> Result<(), BusError>;
+    fn enable_line(&mut self, event: BorrowedFd<'_>) -> Result<(), BusError> {
+        let _ = event;
+        Err(BusError::Unsupported("an interrupt line"))
+    }
     /// Unmasks the line; if it is still asserted it fires again at once.
-    fn unmask_line(&mut self) -> Result<(), BusError>;
+    fn unmask_line(&mut self) -> Result<(), BusError> {
+        Err(BusError::Unsupported("an interrupt line"))
+    }
     /// From now on each message adds one to the eventfd: an edge, and it comes again only after all causes were gone.
     fn enable_messages(&mut self, event: BorrowedFd<'_>) -> Result<(), BusError>;
     /// Neither line nor messages any more.

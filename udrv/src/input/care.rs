@@ -147,10 +147,13 @@ impl<D: InputDriver> InputDevice<D> {
 
     /// Somebody has been plugged in, or the device has been reset.
     pub(super) fn reconnect(&mut self) -> Result<(), DeviceError> {
-        self.class.counters.reconnects += 1;
         self.class.counters.breaks += 1;
         self.class.restarted = false;
         let reconnected = self.entry(Entry::Reconnect, |cx| D::reconnect(cx));
+        let restarted = self.class.restarted && self.failed.is_none();
+        if reconnected.is_ok() || restarted {
+            self.class.counters.reconnects += 1;
+        }
         if reconnected.is_ok() {
             if self.class.presence != Presence::Here {
                 tracing::info!(device = %self.name, "it is there again");
@@ -160,7 +163,7 @@ impl<D: InputDriver> InputDevice<D> {
             return Ok(());
         }
         // a restart after a fault has set it up
-        if self.class.restarted && self.failed.is_none() {
+        if restarted {
             return Ok(());
         }
         self.class.let_go();

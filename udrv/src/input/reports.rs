@@ -5,7 +5,7 @@ use udrv_driver::{InputDriver, Report};
 
 use super::buttons::Told;
 use super::{Input, InputDevice};
-use crate::endpoint::input::{Frame, Pointer, Shown};
+use crate::endpoint::input::{Frame, KEPT, Pointer, Shown};
 use crate::run::DeviceError;
 
 /// What has come of the device and what was lost, since the start.
@@ -86,11 +86,23 @@ impl<D: InputDriver> InputDevice<D> {
         let pointer = Pointer { driver: D::NAME, device: &self.name, info };
         match self.class.endpoint.show(&pointer)? {
             Shown::Same => {}
-            Shown::New => self.class.told = Told::default(),
+            Shown::New => {
+                self.class.told = Told::default();
+                self.keep_what_is_shown();
+            }
             Shown::Adopted => self.class.told = Told::in_doubt(),
         }
         self.class.shown = Some(info);
         Ok(())
+    }
+
+    /// What is shown outlives this process if somebody keeps it, and what was kept before does not: that is another.
+    fn keep_what_is_shown(&self) {
+        let Some(keeper) = &self.options.keeper else { return };
+        let keep = || self.class.endpoint.to_keep().map_or(Ok(()), |(name, fd)| keeper.keep(name, fd));
+        if let Err(error) = keeper.forget(&[KEPT]).and_then(|()| keep()) {
+            tracing::warn!(device = %self.name, %error, "what is shown ends with this process: it cannot be kept");
+        }
     }
 
     /// Why the endpoint takes no more, if it does not.

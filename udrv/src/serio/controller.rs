@@ -7,15 +7,15 @@
 //! command nor behind one; to say RESEND and nothing else is no answer, for a PC's controller says so in the place of nobody. It
 //! is back when it announces itself (AA), or answers when it is asked for its identifier, once a second.
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 
-use nix::unistd::write;
 use udrv_bus::{BusError, DmaMapping, ResetKind, SerioId, SerioPort, Width};
 use udrv_driver::serio::{self, MAX_RESPONSE, SerioCommand, SerioRegister, command};
 
 use super::commands::{CommandError, check};
 use super::line::{Command, Line};
-use crate::device::{Device, Notices};
+use crate::device::Device;
+use crate::event::Event;
 
 /// Opens the port again after it had left; an error if it is not back.
 pub type Reopen = Box<dyn FnMut() -> Result<Box<dyn SerioPort>, BusError> + Send>;
@@ -27,7 +27,7 @@ pub struct Controller {
     reopen: Option<Reopen>,
     commands: &'static [SerioCommand],
     response: u32,
-    event: Option<OwnedFd>,
+    event: Option<Event>,
 }
 
 /// A register.
@@ -172,6 +172,11 @@ impl Device for Controller {
         }
     }
 
+    /// A command breaks into what the device sends by itself, and READ DATA takes of it.
+    fn may_be_looked_at(&self, offset: u64) -> bool {
+        !matches!(self.register(offset, Width::U32), Ok(Register::Declared(_)))
+    }
+
     fn answers(&mut self) -> bool {
         !self.line.is_gone()
     }
@@ -210,25 +215,11 @@ impl Device for Controller {
         Ok(())
     }
 
-    fn notices(&mut self) -> Result<Notices, BusError> {
-        Ok(Notices { line: false, messages: true })
-    }
-
-    fn enable_line(&mut self, _: BorrowedFd<'_>) -> Result<(), BusError> {
-        Err(BusError::Unsupported("an interrupt line"))
-    }
-
-    fn unmask_line(&mut self) -> Result<(), BusError> {
-        Err(BusError::Unsupported("an interrupt line"))
-    }
-
     fn enable_messages(&mut self, event: BorrowedFd<'_>) -> Result<(), BusError> {
-        let kept = event.try_clone_to_owned();
-        let kept = kept.map_err(|source| BusError::Io { operation: "dup of an eventfd".to_owned(), source })?;
+        let kept = Event::of(event)?;
         self.line.port().announce(Some(event))?;
         if self.line.has_kept() {
-            // full only after 2^64 of them, and then it is readable
-            let _full = write(&kept, &1_u64.to_ne_bytes());
+            kept.tell();
         }
         self.event = Some(kept);
         Ok(())

@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use udrv_driver::serio::{COMMAND, DATA, RESPONSE, data};
 
 use super::*;
+use crate::device::Notices;
 use crate::serio::fake::{Fake, Hand, fake};
 
 const RATE: u64 = 0x20;

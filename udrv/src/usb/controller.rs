@@ -3,9 +3,8 @@
 //! All of it runs on the thread of whoever calls. What the device has sent is put into memory when [`usb::CAUSES`] is
 //! read, a doorbell rings or a ring is reset; until then the transfers wait where `UsbDevice` keeps them.
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 
-use nix::unistd::write;
 use udrv_bus::{BusError, DmaMapping, ResetKind, Setup, UsbDevice, Width};
 use udrv_driver::usb::{self, Endpoint};
 
@@ -13,7 +12,8 @@ pub use super::endpoints::EndpointError;
 use super::endpoints::check;
 use super::memory::Memory;
 use super::ring::Ring;
-use crate::device::{Device, Notices};
+use crate::device::Device;
+use crate::event::Event;
 
 /// `bmRequestType`: vendor, device; the other way has bit 7.
 const VENDOR_OUT: u8 = 0x40;
@@ -34,7 +34,7 @@ pub struct Controller {
     dma: bool,
     gone: bool,
     causes: u32,
-    event: Option<OwnedFd>,
+    event: Option<Event>,
 }
 
 /// A register of the controller.
@@ -107,8 +107,7 @@ impl Controller {
             // nobody else will say so
             self.causes |= 1 << number;
             if let Some(event) = &self.event {
-                // full only after 2^64 of them, and then it is readable
-                let _full = write(event, &1_u64.to_ne_bytes());
+                event.tell();
             }
         }
         Ok(())
@@ -293,21 +292,8 @@ impl Device for Controller {
         self.memory.unmap(iova, size)
     }
 
-    fn notices(&mut self) -> Result<Notices, BusError> {
-        Ok(Notices { line: false, messages: true })
-    }
-
-    fn enable_line(&mut self, _: BorrowedFd<'_>) -> Result<(), BusError> {
-        Err(BusError::Unsupported("an interrupt line"))
-    }
-
-    fn unmask_line(&mut self) -> Result<(), BusError> {
-        Err(BusError::Unsupported("an interrupt line"))
-    }
-
     fn enable_messages(&mut self, event: BorrowedFd<'_>) -> Result<(), BusError> {
-        let kept = event.try_clone_to_owned();
-        let kept = kept.map_err(|source| BusError::Io { operation: "dup of an eventfd".to_owned(), source })?;
+        let kept = Event::of(event)?;
         self.device.set_event(event)?;
         self.event = Some(kept);
         Ok(())

@@ -7,6 +7,7 @@ use udrv_bus::{EndpointInfo, EndpointKind, TransferStatus};
 use udrv_driver::usb::{DESCRIPTOR_BYTES, OWN, status};
 
 use super::*;
+use crate::device::Notices;
 use crate::dma::DmaRegion;
 use crate::usb::fake::{Fake, Hand, fake};
 

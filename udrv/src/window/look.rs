@@ -5,7 +5,8 @@ use std::time::SystemTime;
 
 use udrv_driver::{Entry, Kind};
 
-use super::{Register, Window, is_shadowed};
+use super::Window;
+use super::map::{Register, is_shadowed};
 use crate::ledger::Ledger;
 use crate::registers::RegisterStatus;
 use crate::trace::{Access, Tracer};
@@ -23,15 +24,16 @@ impl Window {
 
     /// All registers with what is known of them; with `live` those are read that are none the worse for it.
     pub(crate) fn registers(&mut self, ledger: &Ledger, live: bool) -> Vec<RegisterStatus> {
-        let count = self.registers.len();
+        let count = self.map.registers.len();
         let one = |index: usize| {
-            let register = self.registers[index];
-            let readable = live && changes_nothing(register.kind);
+            let register = self.map.registers[index];
+            let readable =
+                live && changes_nothing(register.kind) && self.device.may_be_looked_at(register.offset.into());
             RegisterStatus {
                 name: register.to_string(),
                 offset: register.offset,
                 width: register.width.bytes() as u8,
-                kind: register.kind.into(),
+                kind: register.kind.name().to_owned(),
                 shadow: if is_shadowed(register.kind) { ledger.shadow(index) } else { None },
                 live: if readable { self.device_read(register).ok() } else { None },
             }

@@ -195,7 +195,9 @@ mod tests {
     fn a_file_names_what_is_bound() {
         let pci = named("tap = \"x\"\ndevice = 'pci:0000:03:00.0'\n").unwrap();
         assert_eq!(pci, Bound::At("pci:0000:03:00.0".parse().unwrap()));
-        assert_eq!(named("device = \"serio:serio1\"").unwrap(), Bound::At("serio:serio1".parse().unwrap()));
+        for port in ["serio:serio1", "serio:01:00", "serio:i8042 AUX port"] {
+            assert_eq!(named(&format!("device = \"{port}\"")).unwrap(), Bound::At(port.parse().unwrap()));
+        }
         for nowhere in ["usb:1-2", "model:rtl8139", "vfio-user:/run/x"] {
             assert_eq!(named(&format!("device = \"{nowhere}\"")).unwrap(), Bound::Nowhere(nowhere.to_owned()));
         }

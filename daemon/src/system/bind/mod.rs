@@ -205,7 +205,7 @@ impl System {
     pub fn plan_bind(&self, address: &Address, options: Options) -> Result<Plan, BindError> {
         match address {
             Address::Pci(address) => self.plan_bind_pci(*address, options),
-            Address::Serio(port) => self.plan_bind_serio(*port, options),
+            Address::Serio(name) => self.plan_bind_serio(name, options),
             Address::Usb(_) => Err(needs_none(address)),
         }
     }
@@ -217,7 +217,7 @@ impl System {
     pub fn plan_unbind(&self, address: &Address, options: Options) -> Result<Plan, BindError> {
         match address {
             Address::Pci(address) => self.plan_unbind_pci(*address, options),
-            Address::Serio(port) => self.plan_unbind_serio(*port, options),
+            Address::Serio(name) => self.plan_unbind_serio(name, options),
             Address::Usb(_) => Err(needs_none(address)),
         }
     }
@@ -254,7 +254,7 @@ impl System {
     fn state(&self, address: &Address) -> State {
         match address {
             Address::Pci(address) => self.pci_state(*address),
-            Address::Serio(port) => State { driver: self.serio_driver(*port), fixed: None },
+            Address::Serio(name) => self.serio_state(name),
             Address::Usb(_) => State { driver: None, fixed: None },
         }
     }
@@ -283,7 +283,7 @@ impl System {
     fn verify(&self, plan: &Plan) -> Result<(), String> {
         match &plan.address {
             Address::Pci(address) => self.verify_pci(*address, plan.wanted),
-            Address::Serio(port) => self.verify_serio(*port, plan.wanted),
+            Address::Serio(name) => self.verify_serio(name, plan.wanted),
             Address::Usb(_) => Ok(()),
         }
     }
@@ -292,7 +292,7 @@ impl System {
         // a step back that fails shows in the state
         match &plan.address {
             Address::Pci(address) => self.restore_pci(*address, before),
-            Address::Serio(port) => self.restore_serio(*port, before),
+            Address::Serio(name) => self.restore_serio(name, before),
             Address::Usb(_) => {}
         }
         let (device, was, now) = (plan.device, before.to_string(), self.state(&plan.address));

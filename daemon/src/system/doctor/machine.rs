@@ -36,7 +36,9 @@ impl System {
         }
         if needs.serio || !needs.only {
             checks.extend(self.check_module("serio_raw", "serio-raw", needs.serio, "a PS/2 mouse"));
-            checks.push(self.check_module_and_node("uinput", "uinput", "dev/uinput", needs.serio, "an input device"));
+        }
+        if needs.input || !needs.only {
+            checks.push(self.check_module_and_node("uinput", "uinput", "dev/uinput", needs.input, "an input device"));
         }
         checks
     }

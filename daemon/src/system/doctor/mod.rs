@@ -18,7 +18,7 @@ use udrv::vfio::OpenError;
 
 use super::System;
 use super::address::Address;
-use super::devices::{find_usb, for_usb};
+use super::devices::{find_usb, for_serio, for_usb};
 use crate::drivers::{self, Class, Driver};
 
 /// What came of a check.
@@ -100,6 +100,7 @@ struct Needs {
     serio: bool,
     net: bool,
     sound: bool,
+    input: bool,
     /// One device was asked for: what it does not need is not looked at.
     only: bool,
 }
@@ -111,6 +112,7 @@ impl Needs {
         let class = driver.map(|driver| driver.class);
         self.net |= matches!(class, Some(Class::Net(..)));
         self.sound |= matches!(class, Some(Class::Sound(_)));
+        self.input |= matches!(class, Some(Class::Input(_)));
     }
 }
 
@@ -154,8 +156,10 @@ impl System {
                 let device = self.usb_device_of(name)?;
                 (for_usb(device.id), self.check_usb(&device))
             }
-            Address::Serio(port) if self.exists(port.folder()) => (self.for_serio(*port), self.check_serio(*port)),
-            Address::Serio(port) => return Err(NoDevice(format!("there is no PS/2 port {port} here"))),
+            Address::Serio(name) => {
+                let port = self.serio_port(name).map_err(NoDevice)?;
+                (for_serio(&port), self.check_serio(&port))
+            }
         };
         let supported = match driver {
             Some(driver) => Check::ok("supported", format!("driver {}", driver.name)),

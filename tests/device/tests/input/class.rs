@@ -1,9 +1,13 @@
 //! The class and a small driver: what leaves and when, what is asked when nobody knows, and what is let go.
 
+use std::io;
+use std::os::fd::BorrowedFd;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use udrv::endpoint::input::Frame;
 use udrv::input::{InputOptions, InputSetting};
+use udrv::keep::Keeper;
 use udrv::run::{Answer, Command, DeviceError, Options};
 use udrv::supervisor::quarantine::QuarantineConfig;
 use udrv_driver::{Buttons, Entry, InjectedFault, Point};
@@ -180,11 +184,14 @@ fn one_that_was_pulled_out_with_a_button_down_lets_it_go_within_a_second_or_so()
     rig.wait(Duration::from_millis(200)).expect("goes on");
     rig.serve().expect("goes on");
     assert_eq!((rig.screen.down(), rig.input().present), (NONE, false));
+    rig.wait(Duration::from_secs(4)).expect("goes on");
+    assert_eq!(rig.input().counters.reconnects, 0, "it is looked for, and not there");
     // and it comes back without a word
     rig.plug_in(who::MOUSE);
     rig.hold(Buttons::RIGHT);
     rig.wait(Duration::from_secs(4)).expect("goes on");
     assert_eq!((rig.screen.down(), rig.input().present), (Buttons::RIGHT, true));
+    assert_eq!(rig.input().counters.reconnects, 1);
 }
 
 #[test]
@@ -319,6 +326,42 @@ fn a_node_that_another_process_has_left_is_brought_to_how_the_hand_is() {
     assert_eq!(rig.screen.down(), NONE);
     rig.report(Buttons::RIGHT, 0, 0).expect("goes on");
     assert_eq!(rig.screen.down(), Buttons::RIGHT);
+}
+
+/// Who keeps descriptors, and what it was told.
+#[derive(Debug, Default)]
+struct Notes(Mutex<Vec<String>>);
+
+impl Keeper for Notes {
+    fn keep(&self, name: &str, _: BorrowedFd<'_>) -> io::Result<()> {
+        self.0.lock().expect("nobody panics").push(format!("keep {name}"));
+        Ok(())
+    }
+
+    fn forget(&self, names: &[&str]) -> io::Result<()> {
+        self.0.lock().expect("nobody panics").extend(names.iter().map(|name| format!("forget {name}")));
+        Ok(())
+    }
+}
+
+#[test]
+fn what_is_shown_is_kept_for_a_successor_and_what_was_shown_before_is_not() {
+    let notes = Arc::new(Notes::default());
+    let told = || std::mem::take(&mut *notes.0.lock().expect("nobody panics"));
+    let options = || Options { keeper: Some(notes.clone()), ..quick() };
+    let mut rig = Rig::new(options());
+    assert_eq!(told(), ["forget uinput", "keep uinput"]);
+    // it is the same to who looks at it
+    rig.send(&[RESET]).expect("goes on");
+    assert!(matches!(rig.tell(Command::Restart), Ok(Answer::Done)));
+    assert!(told().is_empty());
+    rig.plug_in(who::BETTER);
+    rig.send(&[RESET]).expect("goes on");
+    assert_eq!(told(), ["forget uinput", "keep uinput"]);
+    drop(rig);
+    // what was taken over is kept already
+    drop(Rig::try_new(options(), Screen::left_with(LEFT), who::MOUSE).expect("it starts"));
+    assert!(told().is_empty());
 }
 
 #[test]

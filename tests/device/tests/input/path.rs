@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use model_psmouse::{Action, Button, VARIANTS, Variant};
-use udrv::run::{Command, Options};
+use udrv::run::{Answer, Command, Options};
 use udrv::supervisor::ladder::{LadderConfig, Recovery};
 use udrv_driver::{Buttons, Entry, InjectedFault, Point};
 use udrv_tests::input_rig::{LEG, MouseHand, Way, options};
@@ -27,6 +27,25 @@ fn without_faults_it_is_exact_with_every_kind_of_mouse() {
         let packets = hand.bench.counters().packets;
         assert_eq!((input.counters.reports, input.counters.bytes_dropped), (packets + 1, 0), "{name}: {input:?}");
     }
+}
+
+#[test]
+fn who_looks_at_its_registers_sends_it_nothing() {
+    let variant = Variant::Explorer;
+    let (mut hand, mut way) = (MouseHand::new(variant), Way::default());
+    let sent = hand.sent();
+    for number in 0..4 {
+        hand.bench.play(way.leg(number, variant));
+        for _ in 0..LEG.as_millis() {
+            hand.pass(Duration::from_millis(1));
+            let answer = hand.ask(Command::Registers { live: true });
+            let Answer::Registers(registers) = answer else { panic!("{answer:?}") };
+            let read = registers.iter().filter(|register| register.live.is_some()).map(|register| &*register.name);
+            assert_eq!(read.collect::<Vec<_>>(), ["RESPONSE"]);
+        }
+    }
+    hand.rest();
+    assert_eq!((Way::seen(&hand.screen), hand.sent()), (way, sent));
 }
 
 #[test]

@@ -70,11 +70,17 @@ impl Binding {
             _ if has.is_some() && has == self.had => Ok(()),
             // never one that nobody has but serio_raw
             None => rescanned.map_err(|error| format!("{RESCAN}: {error}")),
-            Some(had) => match self.sysfs.drive(&self.port, had) {
-                Ok(()) if is() == self.had || !self.sysfs.has_port(&self.port) => Ok(()),
-                Ok(()) => Err(format!("{had} does not take it")),
-                Err(error) => Err(error.to_string()),
-            },
+            Some(had) => {
+                let named = self.sysfs.drive(&self.port, had);
+                if is() == self.had || !self.sysfs.has_port(&self.port) {
+                    return Ok(());
+                }
+                if is().is_none() {
+                    // the kernel has taken it from the one that it had chosen
+                    let _nobody = self.sysfs.drive(&self.port, RESCAN);
+                }
+                Err(named.map_or_else(|error| error.to_string(), |()| format!("{had} does not take it")))
+            }
         }
     }
 }

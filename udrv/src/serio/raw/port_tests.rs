@@ -71,7 +71,7 @@ impl Machine {
     /// Its kernel.
     fn sysfs(&self) -> SerioSysfs {
         let (told, refuses) = (self.told.clone(), self.refuses.clone());
-        SerioSysfs::at(self.tree.path(), move |file, text| {
+        SerioSysfs::telling(self.tree.path(), move |file, text| {
             told.lock().unwrap().push(text.to_owned());
             let port = file.parent().unwrap();
             assert!(file.ends_with("drvctl") && file.exists());
@@ -219,6 +219,13 @@ fn a_driver_that_the_kernel_does_not_choose_is_named() {
         assert_eq!(machine.driver("serio1").as_deref(), Some("psmouse"));
         machine.refuses.lock().unwrap().clear();
     }
+    // and where that does not take it any more it is not left to nobody
+    let options = OpenOptions { keyboard: true };
+    let port = RawSerioPort::open_in(&machine.sysfs(), &"serio:serio0".parse().unwrap(), options).unwrap();
+    machine.refuse("atkbd", libc::ENODEV);
+    drop(port);
+    assert_eq!(machine.told(), ["serio_raw", "rescan", "atkbd", "rescan"]);
+    assert!(machine.driver("serio0").is_some());
     // one that somebody has given to another since is let alone
     let port = machine.open("serio:serio1").unwrap();
     bind(&machine.path("sys/bus/serio/devices/serio1"), Some("atkbd"));

@@ -17,6 +17,7 @@ use nix::unistd::{read, write};
 use tracing::warn;
 use udrv_bus::{BusError, SerioByte};
 
+use crate::event::Event;
 use crate::threads::signals_blocked;
 
 /// Bytes that are kept: what a line can carry in some seconds.
@@ -45,7 +46,7 @@ struct Shared {
 #[derive(Debug, Default)]
 struct State {
     come: VecDeque<SerioByte>,
-    event: Option<OwnedFd>,
+    event: Option<Event>,
     gone: bool,
     /// Bytes that there was no room for.
     dropped: u64,
@@ -102,8 +103,7 @@ impl Stream {
     }
 
     pub(in crate::serio) fn announce(&self, event: Option<BorrowedFd<'_>>) -> Result<(), BusError> {
-        let kept = event.map(|event| event.try_clone_to_owned()).transpose();
-        let kept = kept.map_err(|source| BusError::Io { operation: "dup of an eventfd".to_owned(), source })?;
+        let kept = event.map(Event::of).transpose()?;
         let mut state = self.shared.state();
         state.event = kept;
         if state.gone || !state.come.is_empty() {
@@ -189,8 +189,7 @@ impl Shared {
 impl State {
     fn announce(&self) {
         if let Some(event) = &self.event {
-            // full only after 2^64 of them, and then it is readable
-            let _full = write(event, &1_u64.to_ne_bytes());
+            event.tell();
         }
     }
 }

@@ -69,18 +69,24 @@ impl fmt::Debug for SerioSysfs {
 
 impl Default for SerioSysfs {
     fn default() -> Self {
-        // an attribute is there: never make a file
-        let tell = |file: &Path, text: &str| {
-            io::Write::write_all(&mut fs::OpenOptions::new().write(true).open(file)?, text.as_bytes())
-        };
-        SerioSysfs { root: "/".into(), tell: Arc::new(tell) }
+        SerioSysfs::at(Path::new("/"))
     }
 }
 
 impl SerioSysfs {
-    /// That of a tree with `sys` and `dev` in it, whose kernel is `tell`: told the file and what is written to it.
+    /// That of a tree with `sys` and `dev` in it.
+    #[must_use]
+    pub fn at(root: &Path) -> Self {
+        // an attribute is there: never make a file
+        let tell = |file: &Path, text: &str| {
+            io::Write::write_all(&mut fs::OpenOptions::new().write(true).open(file)?, text.as_bytes())
+        };
+        SerioSysfs { root: root.to_owned(), tell: Arc::new(tell) }
+    }
+
+    /// The same with a kernel that is `tell`: told the file and what is written to it.
     #[cfg(test)]
-    pub(super) fn at(root: &Path, tell: impl Fn(&Path, &str) -> io::Result<()> + Send + Sync + 'static) -> Self {
+    pub(super) fn telling(root: &Path, tell: impl Fn(&Path, &str) -> io::Result<()> + Send + Sync + 'static) -> Self {
         SerioSysfs { root: root.to_owned(), tell: Arc::new(tell) }
     }
 
@@ -121,7 +127,10 @@ impl SerioSysfs {
     }
 
     /// The port of a name, which must be there.
-    pub(super) fn require(&self, name: &SerioName) -> Result<PortSummary, OpenError> {
+    ///
+    /// # Errors
+    /// [`OpenError::NotPresent`] if it is not; as [`SerioSysfs::find`].
+    pub fn require(&self, name: &SerioName) -> Result<PortSummary, OpenError> {
         if let Some(port) = self.find(name)? {
             return Ok(port);
         }
@@ -152,7 +161,8 @@ impl SerioSysfs {
     }
 
     /// The file that says who is to drive a port.
-    pub(super) fn drvctl(&self, port: &str) -> PathBuf {
+    #[must_use]
+    pub fn drvctl(&self, port: &str) -> PathBuf {
         self.folder(port).join("drvctl")
     }
 
@@ -163,7 +173,8 @@ impl SerioSysfs {
     }
 
     /// The node of a port that serio_raw has. `None`: it has no such.
-    pub(super) fn node(&self, port: &str) -> Option<PathBuf> {
+    #[must_use]
+    pub fn node(&self, port: &str) -> Option<PathBuf> {
         let nodes = fs::read_dir(self.folder(port).join("misc")).ok()?;
         let mut names = nodes.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
         names.find(|name| name.starts_with("serio_raw")).map(|name| self.root.join("dev").join(name))

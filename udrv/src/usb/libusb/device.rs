@@ -16,6 +16,7 @@ use super::name::UsbName;
 use super::queue::Queue;
 use super::raw::Usb;
 use super::sysfs::{DeviceSummary, UsbSysfs};
+use crate::event::Event;
 use crate::threads::signals_blocked;
 
 /// Bytes of a control transfer's data, at most: the kernel takes no more than a page.
@@ -187,10 +188,7 @@ impl UsbDevice for LibusbDevice {
     }
 
     fn set_event(&mut self, event: BorrowedFd<'_>) -> Result<(), BusError> {
-        let event = event.try_clone_to_owned();
-        let event =
-            event.map_err(|source| BusError::Io { operation: "dup of the device's eventfd".to_owned(), source })?;
-        self.queue.set_event(event);
+        self.queue.set_event(Event::of(event)?);
         self.present("setting the eventfd")
     }
 

@@ -11,6 +11,7 @@ use nix::sys::eventfd::{EfdFlags, EventFd};
 use udrv_bus::{BusError, Completion, Transfer, TransferStatus};
 
 use super::{Carrier, Engine};
+use crate::event::Event;
 use crate::usb::libusb::queue::{Ended, Queue};
 
 /// What the carrier does with a transfer that it is told to cancel.
@@ -97,7 +98,7 @@ fn rig(on_cancel: OnCancel, cancel_timeout: Duration) -> Rig {
     let (queue, fate) = (Arc::new(Queue::default()), Arc::new(Fate::default()));
     let carrier = Fake { on_cancel, refuse: false, at_once: false, absent: false, fate: fate.clone() };
     let event = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK).unwrap();
-    queue.set_event(event.as_fd().try_clone_to_owned().unwrap());
+    queue.set_event(Event::of(event.as_fd()).unwrap());
     Rig { engine: Engine::new(carrier, queue.clone(), cancel_timeout), queue, event, fate }
 }
 
@@ -305,7 +306,7 @@ fn leaving_is_told_without_a_transfer_and_to_an_event_that_comes_later() {
     rig.queue.leave();
     assert_eq!(rig.events(), 1);
     let later = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK).unwrap();
-    rig.queue.set_event(later.as_fd().try_clone_to_owned().unwrap());
+    rig.queue.set_event(Event::of(later.as_fd()).unwrap());
     assert_eq!((later.read().unwrap(), rig.events()), (1, 0));
 }
 

@@ -3,13 +3,12 @@
 //! A transfer is a serial number here, and its end a status; its memory stays with `engine.rs`.
 
 use std::collections::VecDeque;
-use std::fs::File;
-use std::io::Write;
-use std::os::fd::OwnedFd;
 use std::sync::{Condvar, Mutex, MutexGuard};
 use std::time::Instant;
 
 use udrv_bus::TransferStatus;
+
+use crate::event::Event;
 
 /// How a transfer ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,15 +34,14 @@ struct State {
     pending: Vec<(u64, u8)>,
     /// In the order in which they ended; with their endpoints.
     ended: VecDeque<(u8, Ended)>,
-    event: Option<File>,
+    event: Option<Event>,
     gone: bool,
 }
 
 impl State {
     fn signal(&self) {
-        if let Some(mut event) = self.event.as_ref() {
-            // refused only where the count is at its end already: then it is readable, which is all it has to say
-            let _ = event.write(&1_u64.to_ne_bytes());
+        if let Some(event) = &self.event {
+            event.tell();
         }
     }
 
@@ -130,9 +128,9 @@ impl Queue {
     }
 
     /// Adds one to `event` at each end from now on, and one now for a device that has left before.
-    pub(super) fn set_event(&self, event: OwnedFd) {
+    pub(super) fn set_event(&self, event: Event) {
         let mut state = self.state();
-        state.event = Some(event.into());
+        state.event = Some(event);
         if state.gone {
             state.signal();
         }
