@@ -182,7 +182,7 @@ impl<C: Class> Running<C> {
         let answer = result?;
         if protect {
             self.domain.commit();
-        } else if self.options.keeper.is_some() {
+        } else if self.is_kept() {
             // a successor finds images only
             self.host.kept.open(self.domain.generation() + 1);
             self.domain.commit();
