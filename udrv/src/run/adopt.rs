@@ -26,6 +26,7 @@ use crate::host::Host;
 use crate::keep::{Facts, LastCall, Left, NotAdopted, Record, names};
 use crate::ledger::Ledger;
 use crate::pool::Pool;
+use crate::report::Rung;
 use crate::transact::transact;
 use crate::window::Window;
 
@@ -107,7 +108,9 @@ impl<C: Class> Running<C> {
         if self.host.kept.is_unclean() {
             tracing::info!(device = %self.name, "the last call cannot be undone: restoring the device");
             let mut nested = Vec::new();
-            self.try_restore(&mut nested).map_err(NotAdopted::Differs)?;
+            let restored = self.try_restore(&mut nested);
+            self.file_all(nested, Rung::Restore, restored.is_ok());
+            restored.map_err(NotAdopted::Differs)?;
         } else {
             self.host.window.verify(self.domain.ledger()).map_err(NotAdopted::Differs)?;
         }
