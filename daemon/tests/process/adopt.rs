@@ -450,7 +450,7 @@ const WRONG: [Wrong; 17] = [
         "udrv-record: this descriptor is not a DMA region",
     ),
     ("another magic number", |kept| turn(kept, "udrv-record", 0, 1), "does not begin as one"),
-    ("another format", |kept| turn(kept, "udrv-record", 8, 0x40), "left in format 65"),
+    ("another format", |kept| turn(kept, "udrv-record", 8, 0x40), "left in format 66"),
     ("a device that was being set up", |kept| turn(kept, "udrv-record", 12, 1), "being set up or stopped"),
     ("a call of another time", |kept| turn(kept, "udrv-record", 24, 0x40), "not of the same time"),
     ("both copies of the facts torn", |kept| falsify(kept, "state_version", "state_versiom"), "torn"),
