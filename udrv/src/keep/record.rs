@@ -58,7 +58,7 @@ pub struct Record {
     pub(crate) rung: AtomicU32,
     /// Not 0: the journal cannot undo the call under way.
     spoilt: AtomicU32,
-    /// Successors in a row that have not come as far as to wait for work.
+    /// Successors in a row that have not proved that it can be gone on with.
     attempts: AtomicU32,
     _reserved: AtomicU32,
     /// Of what was delivered, what has gone up: a bit each.
@@ -226,8 +226,7 @@ impl Record {
         self.attempts.fetch_add(1, Ordering::AcqRel) < MAX_ATTEMPTS
     }
 
-    /// It works with what it was given.
-    #[inline]
+    /// It has gone on, and then a call has committed: what ends it from here on is counted anew.
     pub(crate) fn attempt_worked(&self) {
         self.attempts.store(0, Ordering::Release);
     }

@@ -120,6 +120,7 @@ impl<C: Class> Running<C> {
         // receive first; the line is unmasked in any case
         self.look()?;
         C::taken_up(self)?;
+        self.unproven = true;
         Ok(())
     }
 

@@ -187,6 +187,10 @@ impl<C: Class> Running<C> {
             self.host.kept.open(self.domain.generation() + 1);
             self.domain.commit();
         }
+        // before anybody can see what came of the call
+        if std::mem::take(&mut self.unproven) {
+            self.host.kept.attempt_worked();
+        }
         C::release(self);
         self.host.kept.close(self.domain.generation());
         if answer.is_err() {

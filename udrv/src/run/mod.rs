@@ -110,6 +110,8 @@ pub struct Running<C: Class> {
     /// Why the last restart did not work.
     not_restarted: String,
     stopped: bool,
+    /// It was gone on with, and no call has committed since.
+    unproven: bool,
     /// What a keeper has of it.
     kept_names: Vec<&'static str>,
 }
@@ -198,6 +200,7 @@ impl<C: Class> Running<C> {
             refused: None,
             not_restarted: String::new(),
             stopped: false,
+            unproven: false,
             kept_names: Vec::new(),
         };
         device.host.wild_target = match isolation {
