@@ -3,7 +3,7 @@
 use std::{os::unix::process::ExitStatusExt, process::ExitStatus, time::Duration};
 
 use nix::sys::signal::Signal;
-use serde::Serialize;
+use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
     control::{Any, Control, Status},
@@ -29,6 +29,15 @@ pub(super) struct Ending {
     pub(super) fatal: bool,
 }
 
+/// The status of one that was started without protection, when it has the device. That it is protected is an error.
+pub(super) fn unprotected<C: DeserializeOwned>(control: &mut Control) -> Result<Status<C>> {
+    let status = control.status()?;
+    if status.protected {
+        return Err(Error::Wrong("udrvd --protect never says that it is protected".to_owned()));
+    }
+    Ok(status)
+}
+
 /// Has it fault in the middle of `entry` the next time that the device comes there, and sees what becomes of it. `control` waits
 /// for an answer as long as [`HANGS`].
 pub(super) fn provoke(
@@ -37,9 +46,6 @@ pub(super) fn provoke(
     entry: &'static str,
     fault: &'static str,
 ) -> Result<Ending> {
-    if control.status::<Any>()?.protected {
-        return Err(Error::Wrong("udrvd --protect never says that it is protected".to_owned()));
-    }
     let injection = Injection { entry, fault, point: "middle", by_call: false, after: 0 };
     // the device may reach it before the answer is written, and then there is none
     let mut armed = Some(control.inject(&injection, 1));

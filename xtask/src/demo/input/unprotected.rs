@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use super::{
     super::{
-        ending::{HANGS, provoke},
+        control::Any,
+        ending::{self, HANGS, provoke},
         error::Result,
         plan::FAULTS,
         wait,
@@ -39,6 +40,8 @@ pub(super) fn try_all(mouse: &Mouse<'_>, hand: &mut Hand, legs: &[Leg]) -> Resul
     let (mut daemon, mut record) = start("-first")?;
     let mut control = daemon.connect(HANGS)?;
     for (fault, leg) in FAULTS.into_iter().zip(legs) {
+        // until the driver has the mouse, that does not feel the hand
+        ending::unprotected::<Any>(&mut control)?;
         let began = record.place();
         hand.walk(leg)?;
         let_walk(hand, &mut record, BEFORE)?;

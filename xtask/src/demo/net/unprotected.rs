@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::{
     Stage,
-    ending::{Ending, HANGS, provoke},
+    ending::{self, Ending, HANGS, provoke},
     error::Result,
     plan::FAULTS,
     status::Status,
@@ -22,7 +22,7 @@ pub(super) fn try_all(stage: &Stage) -> Result<Vec<Ending>> {
 fn try_one(stage: &Stage, fault: &'static str) -> Result<Ending> {
     let (mut daemon, card) = stage.start(&format!("unprotected-{fault}.log"), &["--protect", "never"])?;
     let mut control = daemon.connect(HANGS)?;
-    let status: Status = control.status()?;
+    let status: Status = ending::unprotected(&mut control)?;
     let streams = stage.streams(card, &status, Instant::now())?;
     wait::until(
         || "traffic without protection".to_owned(),

@@ -4,7 +4,8 @@
 
 use super::{
     super::stage::Stage,
-    ending::{HANGS, provoke},
+    control::Any,
+    ending::{self, HANGS, provoke},
     error::Result,
     figures::{Unprotected, ms},
     hearing::{self, Heard},
@@ -25,6 +26,7 @@ pub(super) fn try_all(stage: &Stage) -> Result<(Vec<Unprotected>, Vec<Frame>)> {
     let mut daemon = start("-first")?;
     let mut control = daemon.connect(HANGS)?;
     for fault in FAULTS {
+        ending::unprotected::<Any>(&mut control)?;
         let_play(&mut control, BEFORE)?;
         let end = provoke(&mut daemon, &mut control, "pointer", fault)?;
         all.push(Unprotected { end, silent_ms: None, repeated_ms: 0.0 });
