@@ -89,8 +89,8 @@ const WRONG: [Wrong; 18] = [
     ("a device that was being set up", |kept| turn(kept, "udrv-record", 12, 1), "being set up or stopped"),
     ("a call of another time", |kept| turn(kept, "udrv-record", 24, 0x40), "not of the same time"),
     ("both copies of the facts torn", |kept| falsify(kept, "state_version", "state_versiom"), "torn"),
-    // not the lowest: that of an odd one gives the one before, whose image is whole, and the record is what refuses it
-    ("a bit of the generation", |kept| turn(kept, "udrv-state", 72, 2), "state: "),
+    // a high one: a low one may give a generation whose image is there and whole, and the record is what refuses it
+    ("a bit of the generation", |kept| turn(kept, "udrv-state", 75, 0x40), "state: "),
     ("another version of the state", |kept| turn(kept, "udrv-state", 16, 0x10), "version 19"),
     (
         "a state that was spoilt",
