@@ -73,6 +73,16 @@ impl Buffers {
         Some(index as u8)
     }
 
+    /// Takes buffer `index` for a frame that waits, if it is free.
+    pub fn take_this(&mut self, index: u64) -> Option<u8> {
+        let index = u8::try_from(index).ok().filter(|index| usize::from(*index) < BUFFERS)?;
+        if (self.waiting | self.lent) & bit(index) != 0 {
+            return None;
+        }
+        self.waiting |= bit(index);
+        Some(index)
+    }
+
     /// The frame in buffer `index` does not wait any more.
     pub fn give_back(&mut self, index: u8) {
         self.waiting &= !bit(index);

@@ -20,7 +20,7 @@ use std::ffi::CStr;
 use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::sync::atomic::{Ordering, fence};
+use std::sync::atomic::{AtomicU8, Ordering, fence};
 
 use memmap2::{MmapOptions, MmapRaw};
 use nix::fcntl::{FallocateFlags, FcntlArg, SealFlag, fallocate, fcntl};
@@ -205,18 +205,19 @@ impl DmaRegion {
     pub fn read_packet_behind(
         &self,
         fd: BorrowedFd<'_>,
-        header: &mut [u8],
+        header: &[AtomicU8],
         offset: u64,
         max_len: usize,
     ) -> Result<usize, DmaError> {
         let to = self.span(offset, max_len)?;
         let mut spill = 0u8;
         let parts = [
-            libc::iovec { iov_base: header.as_mut_ptr().cast(), iov_len: header.len() },
+            libc::iovec { iov_base: header.as_ptr().cast_mut().cast(), iov_len: header.len() },
             libc::iovec { iov_base: to.cast(), iov_len: max_len },
             libc::iovec { iov_base: std::ptr::from_mut(&mut spill).cast(), iov_len: 1 },
         ];
-        // SAFETY: three valid iovecs: a live exclusive slice, a place in the mapping as in read_from_fd, a live byte.
+        // SAFETY: three valid iovecs: a live slice of atomics, which may be written through a shared reference, a place in
+        // the mapping as in read_from_fd, a live byte.
         let done = unsafe { libc::readv(fd.as_raw_fd(), parts.as_ptr(), parts.len() as libc::c_int) };
         let len = counted(done, "read of a packet into a DMA region")?;
         if len == 0 {

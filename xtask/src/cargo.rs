@@ -58,6 +58,14 @@ pub(crate) fn release_programs(packages: &[&str], names: &[&str]) -> Result<Vec<
     names.iter().map(find).collect()
 }
 
+/// What is built for guests and for the Debian package, in one go: another set of packages is another set of features, built anew.
+pub(crate) const TOGETHER: [&str; 2] = ["udrv-daemon", "udrv-judge"];
+
+/// What most guests need, built for release: udrvd, udrvctl and the judge.
+pub(crate) fn guest_programs() -> Result<Vec<PathBuf>, Failure> {
+    release_programs(&TOGETHER, &["udrvd", "udrvctl", "udrv-judge"])
+}
+
 /// The example called `name` of `package`, built for release.
 pub(crate) fn release_example(package: &str, name: &str) -> Result<PathBuf, Failure> {
     let arguments = ["build", "--release", "--message-format=json-render-diagnostics", "--package", package];

@@ -9,16 +9,13 @@ use std::{
 };
 
 use crate::{
-    cargo::{cargo, output_of, release_programs},
+    cargo::{TOGETHER, cargo, output_of, release_programs},
     guest::workspace,
     steps::{Failure, program},
 };
 
 /// The version of cargo-deb.
 const CARGO_DEB: &str = "3.8.0";
-
-/// What is built in one go: the same as for the guests with one card, or cargo would build most of it twice, with other features.
-pub(crate) const BUILT_WITH: [&str; 2] = ["udrv-daemon", "udrv-judge"];
 
 /// Of the C library that the package says it needs: Debian 12's.
 const GLIBC: (u32, u32) = (2, 36);
@@ -47,7 +44,7 @@ pub(crate) fn main(_args: &Args) -> ExitCode {
 /// If cargo-deb cannot be had, something does not build, or a program needs a newer C library than the package says.
 pub(crate) fn build() -> Result<PathBuf, Failure> {
     let tool = cargo_deb()?;
-    let programs = release_programs(&BUILT_WITH, &["udrvd", "udrvctl"])?;
+    let programs = release_programs(&TOGETHER, &["udrvd", "udrvctl"])?;
     for path in &programs {
         let bytes = fs::read(path).map_err(io(|| format!("read {}", path.display())))?;
         let needed = glibc_of(&bytes);

@@ -36,7 +36,7 @@ enum Task {
     Check(check::Args),
     /// Make a Debian package of the programs, units, rules and documents.
     Deb(deb::Args),
-    /// Show what the project does: a card's driver crashes under TCP streams, or under a tone, and they go on.
+    /// Show what the project does: a card's driver crashes under TCP streams, a tone or a moving hand, and they go on.
     Demo(demo::Args),
     /// Run something in a QEMU guest that has an IOMMU, PCI cards and loadable modules.
     Guest(guest::Args),

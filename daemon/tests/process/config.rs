@@ -5,7 +5,7 @@ use std::process::{Command, Output};
 
 use nix::sys::signal::Signal;
 
-use crate::daemon::{Daemon, Directory, refused, told, wait_until};
+use crate::daemon::{Daemon, Directory, refused, told};
 use crate::service::Manager;
 
 const CARD: &str = "device = \"model:rtl8139\"\nno-far-host = true\nendpoint = \"socket\"\n";
@@ -76,9 +76,8 @@ fn sighup_changes_what_can_be_changed_and_names_the_rest() {
         manager.hear_of(&["READY=1"])
     };
     again("protect = [\"always\", \"poll=never\"]\nrecovery = \"restart\"\nmac = \"52:54:00:00:00:01\"\n");
-    let log = daemon.log();
-    assert!(log.contains("changed: protect, recovery"), "{log}");
-    assert!(log.contains("only when udrvd is started again: mac"), "{log}");
+    daemon.logs("changed: protect, recovery");
+    daemon.logs("only when udrvd is started again: mac");
     let after = status(&directory);
     assert_eq!((&after["recovery"], &after["protected"]), (&"restart".into(), &false.into()));
     assert_ne!(after["mac"], "52:54:00:00:00:01");
@@ -88,8 +87,8 @@ fn sighup_changes_what_can_be_changed_and_names_the_rest() {
     {
         let told = again(broken);
         assert!(told.contains("could not be read again") && told.contains(why), "{told}");
-        wait_until("the log says so", || daemon.log().contains(why));
-        assert!(daemon.log().contains("the configuration in force stays"), "{}", daemon.log());
+        daemon.logs(why);
+        daemon.logs("the configuration in force stays");
         assert_eq!(status(&directory)["recovery"], "restart");
     }
     std::fs::remove_file(&file).expect("it is there");

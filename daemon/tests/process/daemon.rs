@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 /// How long anything may take before it counts as hung.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A runtime directory that goes away with the test.
 pub(crate) struct Directory(pub(crate) PathBuf);
@@ -67,6 +68,7 @@ pub(crate) fn interface_exists(name: &str) -> bool {
 pub(crate) struct Daemon {
     child: Child,
     log: Arc<Mutex<String>>,
+    reader: Option<JoinHandle<()>>,
     /// Held, not looked at.
     turn: Option<MutexGuard<'static, ()>>,
 }
@@ -96,14 +98,14 @@ impl Daemon {
         let mut child = command.spawn().expect("udrvd starts");
         let log = Arc::<Mutex<String>>::default();
         let (lines, to) = (BufReader::new(child.stderr.take().expect("a pipe")).lines(), log.clone());
-        std::thread::spawn(move || {
+        let reader = std::thread::spawn(move || {
             for line in lines.map_while(Result::ok) {
                 let mut log = to.lock().unwrap();
                 log.push_str(&line);
                 log.push('\n');
             }
         });
-        Daemon { child, log, turn: None }
+        Daemon { child, log, reader: Some(reader), turn: None }
     }
 
     /// Starts one on the model and waits until it runs.
@@ -160,6 +162,11 @@ impl Daemon {
         self.log.lock().unwrap().clone()
     }
 
+    /// Waits until the log says so: it comes through a pipe, and later than what is told in another way.
+    pub(crate) fn logs(&self, text: &str) {
+        wait_until(&format!("the log says '{text}'"), || self.log().contains(text));
+    }
+
     pub(crate) fn is_alive(&mut self) -> bool {
         self.child.try_wait().expect("a child").is_none()
     }
@@ -172,6 +179,8 @@ impl Daemon {
             status = self.child.try_wait().expect("a child");
             status.is_some()
         });
+        // and all that it has said is in the log
+        self.reader.take().map(JoinHandle::join);
         status.expect("ended")
     }
 }

@@ -20,6 +20,7 @@ mod vnet;
 mod watch;
 
 use std::os::fd::{BorrowedFd, OwnedFd};
+use std::sync::atomic::AtomicU8;
 
 pub use error::EndpointError;
 pub use interface::TapPrior;
@@ -56,6 +57,20 @@ pub enum Received {
     Empty,
     /// The other side has closed (sockets only).
     Closed,
+}
+
+/// Room for what an endpoint reads before a frame, in memory that outlives the process: [`NetEndpoint::recall`] needs it.
+pub type Header = [AtomicU8; 16];
+
+/// How much has gone between host and endpoint, as the host counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HostCounts {
+    /// Packets that the host has taken.
+    pub taken: u64,
+    /// Frames that it has given, longer ones than there was room for included.
+    pub given: u64,
+    /// Their bytes.
+    pub given_bytes: u64,
 }
 
 /// TCP segments of one connection that follow one another, as one packet.
@@ -126,7 +141,7 @@ pub trait NetEndpoint: Send {
     }
 
     /// As [`NetEndpoint::recv_into`], with what the host leaves to the device: never more than
-    /// [`NetEndpoint::set_offloads`] said.
+    /// [`NetEndpoint::set_offloads`] said. What comes before the frame goes to `header`.
     ///
     /// # Errors
     /// As there.
@@ -135,8 +150,17 @@ pub trait NetEndpoint: Send {
         region: &DmaRegion,
         offset: u64,
         max_len: usize,
+        header: &Header,
     ) -> Result<(Received, Offload), EndpointError> {
+        let _ = header;
         Ok((self.recv_into(region, offset, max_len)?, Offload::default()))
+    }
+
+    /// What [`NetEndpoint::recv_offloaded`] would have said of a frame of `length` bytes by the host's count, if its process
+    /// had not died behind the read. `header` is an allegation.
+    fn recall(&self, length: usize, max_len: usize, header: &Header) -> (Received, Offload) {
+        let _ = header;
+        (if length > max_len { Received::Cut } else { Received::Frame(length) }, Offload::default())
     }
 
     /// As [`NetEndpoint::send_from`], for a frame whose TCP or UDP checksum was found right.
@@ -217,8 +241,8 @@ pub trait NetEndpoint: Send {
     /// When the host refuses: no permission.
     fn set_up(&mut self, up: bool) -> Result<(), EndpointError>;
 
-    /// How often the host has taken something from it, as the host counts. `None`: it does not tell.
-    fn taken(&self) -> Option<u64> {
+    /// What the host counts. `None`: it does not tell.
+    fn counts(&self) -> Option<HostCounts> {
         None
     }
 

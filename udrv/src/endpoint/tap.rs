@@ -12,13 +12,15 @@
 
 use std::io::{IoSlice, IoSliceMut, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::Ordering::Relaxed;
 
 use tracing::warn;
 use udrv_driver::{Offload, Offloads};
 
 use super::if_ioctl;
 use super::interface::{Interface, Kind, TapPrior};
-use super::{EndpointError, Legacy, Merged, NetEndpoint, Received, Sent, Wanted, received, sent, vnet};
+use super::{EndpointError, Header, HostCounts, Legacy, Merged, NetEndpoint, Received, Sent};
+use super::{Wanted, received, sent, vnet};
 use crate::dma::{DmaError, DmaRegion};
 
 /// Flags of TUNSETOFFLOAD (`<linux/if_tun.h>`): what may be left to whoever reads the frames.
@@ -134,7 +136,7 @@ impl NetEndpoint for Tap {
     }
 
     fn recv_into(&mut self, region: &DmaRegion, offset: u64, max_len: usize) -> Result<Received, EndpointError> {
-        self.recv_offloaded(region, offset, max_len).map(|(received, _)| received)
+        self.recv_offloaded(region, offset, max_len, &Header::default()).map(|(received, _)| received)
     }
 
     fn set_offloads(&mut self, offloads: Offloads) -> Result<(), EndpointError> {
@@ -150,15 +152,22 @@ impl NetEndpoint for Tap {
         region: &DmaRegion,
         offset: u64,
         max_len: usize,
+        header: &Header,
     ) -> Result<(Received, Offload), EndpointError> {
-        let mut header = [0; vnet::HEADER];
-        let got = region.read_packet_behind(self.interface.file.as_fd(), &mut header, offset, max_len);
-        let received = received(got, "receive", || self.interface.as_str().to_owned())?;
-        match (received, vnet::parse(header)) {
+        let room = &header[..vnet::HEADER];
+        let got = region.read_packet_behind(self.interface.file.as_fd(), room, offset, max_len);
+        Ok(match received(got, "receive", || self.interface.as_str().to_owned())? {
+            Received::Frame(length) => self.recall(length, max_len, header),
+            other => (other, Offload::default()),
+        })
+    }
+
+    fn recall(&self, length: usize, max_len: usize, header: &Header) -> (Received, Offload) {
+        let bytes = std::array::from_fn(|at| header[at].load(Relaxed));
+        match vnet::parse(bytes) {
+            Some(offload) if length <= max_len => (Received::Frame(length), offload),
             // asked for what was not offered: a frame that is lost, as one too long is
-            (Received::Frame(_), None) => Ok((Received::Cut, Offload::default())),
-            (Received::Frame(len), Some(offload)) => Ok((Received::Frame(len), offload)),
-            (other, _) => Ok((other, Offload::default())),
+            _ => (Received::Cut, Offload::default()),
         }
     }
 
@@ -233,9 +242,12 @@ impl NetEndpoint for Tap {
         self.interface.set_up(up)
     }
 
-    fn taken(&self) -> Option<u64> {
-        let path = format!("/sys/class/net/{}/statistics/rx_packets", self.interface.as_str());
-        std::fs::read_to_string(path).ok()?.trim().parse().ok()
+    fn counts(&self) -> Option<HostCounts> {
+        let count = |what| {
+            let path = format!("/sys/class/net/{}/statistics/{what}", self.interface.as_str());
+            std::fs::read_to_string(path).ok()?.trim().parse().ok()
+        };
+        Some(HostCounts { taken: count("rx_packets")?, given: count("tx_packets")?, given_bytes: count("tx_bytes")? })
     }
 
     fn legacy(&self) -> Option<Legacy> {

@@ -410,3 +410,29 @@ fn segments_go_up_as_one_packet() {
     let too_many = Merged { pieces: &[(0, 8); 65], ..packet };
     assert!(matches!(tap.send_merged(&region, &too_many), Err(EndpointError::Region { .. })));
 }
+
+/// What the host counts, and the header, say all that the read has said.
+#[test]
+fn a_frame_is_recalled_without_its_read() {
+    let name = unique();
+    let Some(mut tap) = permitted(&name) else { return };
+    tap.set_up(true).unwrap();
+    let Some(host) = host_side(&name) else { return };
+    let region = DmaRegion::new(4096, None).unwrap();
+    for len in [60, 61, 900, 1514] {
+        host.send(&frame(len)).unwrap();
+        let ours = next_of_ours(&mut tap, |tap| {
+            let (header, before) = (Header::default(), tap.counts().unwrap());
+            let read = tap.recv_offloaded(&region, 0, 2048, &header).unwrap();
+            let after = tap.counts().unwrap();
+            let Received::Frame(got) = read.0 else { return (read.0, Vec::new()) };
+            assert_eq!((after.given, after.given_bytes), (before.given + 1, before.given_bytes + got as u64));
+            assert_eq!(tap.recall(got, 2048, &header), read);
+            assert_eq!(tap.recall(got, got - 1, &header).0, Received::Cut);
+            let mut frame = vec![0; got];
+            region.copy_out(0, &mut frame).unwrap();
+            (read.0, frame)
+        });
+        assert_eq!(ours, frame(len));
+    }
+}

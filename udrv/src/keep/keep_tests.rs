@@ -4,6 +4,7 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt;
 
 use super::*;
+use crate::endpoint::HostCounts;
 
 fn facts(text: &str) -> Facts {
     Facts {
@@ -75,6 +76,8 @@ fn any_bytes_are_a_record() {
         file(&kept).write_all_at(&vec![byte; size_of::<Record>()], 0).unwrap();
         assert_eq!(kept.format(), None);
         let _ = (kept.facts.read(), kept.works(), kept.is_unclean(), kept.is_spoilt(), kept.by_messages());
+        let counts = HostCounts { taken: 0, given: 0, given_bytes: 0 };
+        let _ = (kept.took_more(counts), kept.unknown_read(counts));
         let _ = (kept.last_call(7), kept.journal.iter().count(), kept.staged.last(), kept.waiting.entries());
         assert!(kept.journal.len() <= MAX_NOTED && kept.delivered.len() <= MAX_DELIVERED);
         kept.journal.push(1);
@@ -97,6 +100,30 @@ fn the_last_call_is_told_by_its_generation() {
     );
     kept.open_unprotected();
     assert_eq!(kept.last_call(7), LastCall::Unprotected);
+}
+
+/// A process that is killed anywhere around a read: what the record says of it, beside what the host has counted.
+#[test]
+fn a_read_that_nobody_has_noted_is_told_by_the_hosts_counters() {
+    let kept = Kept::new().unwrap();
+    let counts = |given, given_bytes| HostCounts { taken: 7, given, given_bytes };
+    kept.count_from(Some(counts(10, 1000)));
+    kept.begin_read(3);
+    assert_eq!(kept.unknown_read(counts(10, 1000)), None, "it waits in the endpoint");
+    assert_eq!(kept.unknown_read(counts(11, 1060)), Some((3, 60)), "it is in its buffer");
+    assert_eq!(kept.unknown_read(counts(12, 1120)), None, "somebody else has read");
+    kept.frame_read(60);
+    assert_eq!(kept.unknown_read(counts(11, 1060)), None, "it is accounted for");
+    assert_eq!(
+        kept.unknown_read(counts(12, 1134)),
+        Some((3, 74)),
+        "one into the same buffer, for the first was of no use"
+    );
+    kept.end_read();
+    assert_eq!(kept.unknown_read(counts(12, 1134)), None, "none is read");
+    kept.begin_read(0);
+    kept.count_from(None);
+    assert_eq!(kept.unknown_read(counts(12, 1134)), None, "the host counts nothing");
 }
 
 #[test]

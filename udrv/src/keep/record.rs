@@ -9,11 +9,12 @@ use udrv_driver::MARK_SPACES;
 
 use super::facts::FactSlots;
 use super::list::{List, Queue};
+use crate::endpoint::{Header, HostCounts};
 
 /// "udrvkept", little-endian.
 const MAGIC: u64 = u64::from_le_bytes(*b"udrvkept");
 /// Version of this layout, of the ledger's, and of what both mean. Another one is refused: change it with any of them.
-pub(crate) const FORMAT: u32 = 1;
+pub(crate) const FORMAT: u32 = 2;
 
 /// Doorbells that one call may ring, and registers that it may write.
 pub(crate) const MAX_NOTED: usize = 1024;
@@ -57,17 +58,24 @@ pub struct Record {
     pub(crate) rung: AtomicU32,
     /// Not 0: the journal cannot undo the call under way.
     spoilt: AtomicU32,
-    /// Successors in a row that have not come as far as to wait for work.
+    /// Successors in a row that have not proved that it can be gone on with.
     attempts: AtomicU32,
     _reserved: AtomicU32,
     /// Of what was delivered, what has gone up: a bit each.
     pub(crate) gone_up: AtomicU64,
     /// And what is going up in the system call under way.
     pub(crate) going_up: AtomicU64,
-    /// How often the endpoint had taken something when `given` was 0; -1: it does not tell.
-    pub(crate) taken_before: AtomicU64,
+    /// How often the host had taken something from the endpoint when `given` was 0; -1: it counts nothing.
+    taken_before: AtomicU64,
     /// How often it was given something since, successfully.
     pub(crate) given: AtomicU64,
+    /// Frames that were read from the endpoint and are accounted for, as the host counts, and their bytes.
+    read: AtomicU64,
+    read_bytes: AtomicU64,
+    /// The packet buffer into which one is being read, and 1 more; 0: into none.
+    reading: AtomicU64,
+    /// What the endpoint has read before it.
+    pub(crate) header: Header,
     /// See [`crate::marks`].
     pub(crate) marked: [AtomicU64; MARK_SPACES],
     pub(crate) marks_left: [AtomicU64; MARK_SPACES],
@@ -160,6 +168,51 @@ impl Record {
         self.spoilt.load(Ordering::Acquire) != 0
     }
 
+    /// What the host has counted until now is accounted for.
+    pub(crate) fn count_from(&self, counts: Option<HostCounts>) {
+        self.taken_before.store(counts.map_or(u64::MAX, |counts| counts.taken), Ordering::Release);
+        self.given.store(0, Ordering::Release);
+        if let Some(HostCounts { given, given_bytes, .. }) = counts {
+            self.read.store(given, Ordering::Release);
+            self.read_bytes.store(given_bytes, Ordering::Release);
+        }
+    }
+
+    /// Whether the host has taken more than it is known to have been given.
+    pub(crate) fn took_more(&self, counts: HostCounts) -> bool {
+        let before = self.taken_before.load(Ordering::Acquire);
+        before != u64::MAX && counts.taken.wrapping_sub(before) > self.given.load(Ordering::Acquire)
+    }
+
+    /// A frame is to be read into a packet buffer. What is known of it is noted before [`Record::frame_read`].
+    #[inline]
+    pub(crate) fn begin_read(&self, buffer: u8) {
+        self.reading.store(u64::from(buffer) + 1, Ordering::Release);
+    }
+
+    /// A frame of that many bytes was read, and is accounted for.
+    #[inline]
+    pub(crate) fn frame_read(&self, bytes: usize) {
+        self.read_bytes.store(self.read_bytes.load(Ordering::Relaxed).wrapping_add(bytes as u64), Ordering::Release);
+        self.read.store(self.read.load(Ordering::Relaxed).wrapping_add(1), Ordering::Release);
+    }
+
+    /// Nothing is being read.
+    #[inline]
+    pub(crate) fn end_read(&self) {
+        self.reading.store(0, Ordering::Release);
+    }
+
+    /// Which buffer a frame was being read into, if one was, and how many bytes have come: the host has given one frame
+    /// more than is accounted for.
+    pub(crate) fn unknown_read(&self, counts: HostCounts) -> Option<(u64, u64)> {
+        let buffer = self.reading.load(Ordering::Acquire).checked_sub(1)?;
+        let bytes = counts.given_bytes.wrapping_sub(self.read_bytes.load(Ordering::Acquire));
+        let counted = self.taken_before.load(Ordering::Acquire) != u64::MAX;
+        let one_more = counts.given.wrapping_sub(self.read.load(Ordering::Acquire)) == 1;
+        (counted && one_more).then_some((buffer, bytes))
+    }
+
     fn set(&self, flag: u32, on: bool) {
         if on {
             self.flags.fetch_or(flag, Ordering::AcqRel);
@@ -173,8 +226,7 @@ impl Record {
         self.attempts.fetch_add(1, Ordering::AcqRel) < MAX_ATTEMPTS
     }
 
-    /// It works with what it was given.
-    #[inline]
+    /// It has gone on, and then a call has committed: what ends it from here on is counted anew.
     pub(crate) fn attempt_worked(&self) {
         self.attempts.store(0, Ordering::Release);
     }

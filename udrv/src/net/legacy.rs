@@ -11,7 +11,7 @@ use super::merge::Merger;
 use super::transmit::{Outbound, Waiting};
 use super::{Net, NetDevice, Recorded, Traffic};
 use crate::buffers::Buffers;
-use crate::endpoint::{self, Legacy};
+use crate::endpoint::{self, HostCounts, Legacy};
 use crate::keep::{Facts, Left, NotAdopted};
 use crate::ledger::BUFFERS;
 use crate::run::Options;
@@ -107,28 +107,42 @@ impl<D: NetDriver> Net<D> {
 }
 
 impl<D: NetDriver> NetDevice<D> {
-    /// What the endpoint has taken until now is settled.
-    pub(super) fn count_from_here(&mut self) {
-        let kept = &self.host.kept;
-        kept.taken_before.store(self.class.endpoint.taken().unwrap_or(u64::MAX), Release);
-        kept.given.store(0, Release);
+    /// What has gone between host and endpoint until now is settled.
+    pub(super) fn count_from_here(&self) {
+        self.host.kept.count_from(self.class.endpoint.counts());
     }
 
     /// What was going up when the process died has gone up if the host has taken more than was noted.
-    fn settle_going_up(&mut self) {
+    fn settle_going_up(&self, counts: Option<HostCounts>) {
         let kept = &self.host.kept;
-        let (before, given) = (kept.taken_before.load(Acquire), kept.given.load(Acquire));
-        if before != u64::MAX && self.class.endpoint.taken().is_some_and(|now| now.wrapping_sub(before) > given) {
+        if counts.is_some_and(|counts| kept.took_more(counts)) {
             kept.gone_up.store(kept.gone_up.load(Acquire) | kept.going_up.load(Acquire), Release);
         }
         kept.going_up.store(0, Release);
-        self.count_from_here();
+    }
+
+    /// The frame that was being read when the process died: it is in its buffer if the host has given one more than was
+    /// noted, and how long it is the host tells too. Otherwise it waits in the endpoint, or was put into the queue.
+    fn settle_reading(&mut self, counts: Option<HostCounts>) {
+        let unknown = counts.and_then(|counts| self.host.kept.unknown_read(counts));
+        if let Some((buffer, bytes)) = unknown
+            && let Some(buffer) = self.host.buffers.take_this(buffer)
+        {
+            let room = self.host.pool.buffer_bytes() as usize;
+            let length = usize::try_from(bytes).unwrap_or(usize::MAX);
+            let (received, asked) = self.class.endpoint.recall(length, room, &self.host.kept.header);
+            if !self.frame_came(buffer, received, asked) {
+                self.host.buffers.give_back(buffer);
+            }
+        }
+        self.host.kept.end_read();
     }
 
     /// The frames that the device and the queue have. Those that the last call has taken are in both: it had no time to
     /// take them out.
     pub(super) fn take_up_frames(&mut self) -> Result<(), NotAdopted> {
-        self.settle_going_up();
+        let counts = self.class.endpoint.counts();
+        self.settle_going_up(counts);
         self.host.set_longest_frame(self.class.recorded.settings.longest_frame());
         let kept = &self.host.kept;
         let waiting = kept.waiting.entries().ok_or(NotAdopted::Nonsense("more frames wait than there is room for"))?;
@@ -148,6 +162,8 @@ impl<D: NetDriver> NetDevice<D> {
         }
         let buffers = Buffers::adopt(&self.domain.ledger().buffers, self.class.outbound.buffers());
         self.host.buffers = buffers.ok_or(NotAdopted::Nonsense("a packet buffer is in two places"))?;
+        self.settle_reading(counts);
+        self.count_from_here();
         self.class.sending_since = (self.host.buffers.lent() > 0).then(Instant::now);
         Ok(())
     }

@@ -40,45 +40,62 @@ impl<D: NetDriver> NetDevice<D> {
     /// Puts a frame from the endpoint at the end of the queue. False: there is none, or no buffer for it.
     fn next_frame(&mut self) -> Result<bool, DeviceError> {
         let Some(buffer) = self.host.buffers.take() else { return Ok(false) };
-        let received = self.receive_into(buffer);
-        match received {
-            Ok(Some((length, offload))) => {
-                let waiting = Waiting { buffer, length, offload };
-                let fits = self.host.kept.waiting.push(waiting.to_words());
-                debug_assert!(fits, "fewer wait than there is room for");
-                self.class.outbound.push(waiting);
-            }
-            Ok(None) | Err(_) => self.host.buffers.give_back(buffer),
+        self.host.kept.begin_read(buffer);
+        let waits = self.receive_into(buffer);
+        self.host.kept.end_read();
+        if !matches!(waits, Ok(true)) {
+            self.host.buffers.give_back(buffer);
         }
-        Ok(received?.is_some())
+        waits
     }
 
-    /// Takes a frame from the endpoint into a buffer: its length, padded, and what is left to the chip.
-    fn receive_into(&mut self, buffer: u8) -> Result<Option<(u32, Offload)>, DeviceError> {
-        let pool = &self.host.pool;
-        let offset = pool.buffer_offset(buffer);
+    /// Takes frames from the endpoint into a buffer until one of them waits there, or there is none. Each is noted in the
+    /// record before it is counted as read: one that is neither is found by a successor.
+    fn receive_into(&mut self, buffer: u8) -> Result<bool, DeviceError> {
         loop {
-            let (received, asked) =
-                self.class.endpoint.recv_offloaded(pool.region(), offset, pool.buffer_bytes() as usize)?;
+            let Host { pool, kept, .. } = &self.host;
+            let (offset, room) = (pool.buffer_offset(buffer), pool.buffer_bytes() as usize);
+            let (received, asked) = self.class.endpoint.recv_offloaded(pool.region(), offset, room, &kept.header)?;
+            if matches!(received, Received::Empty | Received::Closed) {
+                return Ok(false);
+            }
+            let waits = self.frame_came(buffer, received, asked);
             match received {
-                Received::Frame(length @ 14..) => {
-                    let longest = self.host.longest_frame() as usize;
-                    let able = self.class.offloads;
-                    let Some(offload) = prepare(pool.region(), offset, length, asked, able, longest) else {
-                        self.class.traffic.tx_dropped += 1;
-                        continue;
-                    };
-                    if length < MIN_FRAME {
-                        const ZEROS: [u8; MIN_FRAME] = [0; MIN_FRAME];
-                        let pad = pool.region().copy_in(offset + length as u64, &ZEROS[length..]);
-                        debug_assert!(pad.is_ok(), "a buffer holds the smallest frame");
-                    }
-                    return Ok(Some((length.max(MIN_FRAME) as u32, offload)));
-                }
-                Received::Frame(_) | Received::Cut => self.class.traffic.tx_dropped += 1,
-                Received::Empty | Received::Closed => return Ok(None),
+                Received::Frame(length) => self.host.kept.frame_read(length),
+                // only the host knows how long it was
+                _ if self.is_kept() => self.count_from_here(),
+                _ => {}
+            }
+            if waits {
+                return Ok(true);
             }
         }
+    }
+
+    /// What came into a buffer goes to the end of the queue, padded, if it can be sent. True if it waits there.
+    pub(super) fn frame_came(&mut self, buffer: u8, received: Received, asked: Offload) -> bool {
+        let Some((length, offload)) = self.prepare_frame(buffer, received, asked) else {
+            self.class.traffic.tx_dropped += 1;
+            return false;
+        };
+        let waiting = Waiting { buffer, length, offload };
+        let fits = self.host.kept.waiting.push(waiting.to_words());
+        debug_assert!(fits, "fewer wait than there is room for");
+        self.class.outbound.push(waiting);
+        true
+    }
+
+    fn prepare_frame(&self, buffer: u8, received: Received, asked: Offload) -> Option<(u32, Offload)> {
+        let Received::Frame(length @ 14..) = received else { return None };
+        let (region, offset) = (self.host.pool.region(), self.host.pool.buffer_offset(buffer));
+        let longest = self.host.longest_frame() as usize;
+        let offload = prepare(region, offset, length, asked, self.class.offloads, longest)?;
+        if length < MIN_FRAME {
+            const ZEROS: [u8; MIN_FRAME] = [0; MIN_FRAME];
+            let pad = region.copy_in(offset + length as u64, &ZEROS[length..]);
+            debug_assert!(pad.is_ok(), "a buffer holds the smallest frame");
+        }
+        Some((length.max(MIN_FRAME) as u32, offload))
     }
 
     /// Whether a poll was broken off that could have gone on: [`NetDevice::serve_interrupt`] goes on with it.

@@ -26,6 +26,7 @@ use crate::host::Host;
 use crate::keep::{Facts, LastCall, Left, NotAdopted, Record, names};
 use crate::ledger::Ledger;
 use crate::pool::Pool;
+use crate::report::Rung;
 use crate::transact::transact;
 use crate::window::Window;
 
@@ -94,6 +95,7 @@ impl<C: Class> Running<C> {
     }
 
     fn go_on(&mut self, last: LastCall) -> Result<(), NotAdopted> {
+        self.note_names();
         C::take_up(self)?;
         self.settle_last_call(last)?;
         self.host.begin(None);
@@ -106,17 +108,19 @@ impl<C: Class> Running<C> {
         if self.host.kept.is_unclean() {
             tracing::info!(device = %self.name, "the last call cannot be undone: restoring the device");
             let mut nested = Vec::new();
-            self.try_restore(&mut nested).map_err(NotAdopted::Differs)?;
+            let restored = self.try_restore(&mut nested);
+            self.file_all(nested, Rung::Restore, restored.is_ok());
+            restored.map_err(NotAdopted::Differs)?;
         } else {
             self.host.window.verify(self.domain.ledger()).map_err(NotAdopted::Differs)?;
         }
         tracing::debug!(device = %self.name, "the last call is settled, and the device compared");
-        self.note_names();
         self.connect()?;
         self.signal.leaves(true);
         // receive first; the line is unmasked in any case
         self.look()?;
         C::taken_up(self)?;
+        self.unproven = true;
         Ok(())
     }
 
@@ -174,6 +178,7 @@ impl<C: Class> Running<C> {
             Err(error) => {
                 tracing::warn!(device = %self.name, %error, "nothing can be kept for a successor");
                 self.forget_kept();
+                self.domain.set_checksums(false);
             }
         }
     }
@@ -189,6 +194,11 @@ impl<C: Class> Running<C> {
             (names::ENDPOINT, endpoint),
         ];
         ours.into_iter().chain(bus).collect()
+    }
+
+    /// Whether a successor would find what it needs.
+    pub(crate) fn is_kept(&self) -> bool {
+        !self.kept_names.is_empty()
     }
 
     fn note_names(&mut self) {
@@ -209,7 +219,8 @@ impl<C: Class> Running<C> {
 
     /// Notes what seldom changes. False: no successor could go on with this device.
     pub(crate) fn note_facts(&mut self) -> bool {
-        if self.options.keeper.is_none() || self.parts().is_empty() {
+        let may_be_kept = self.options.keeper.is_some() || self.is_kept();
+        if !may_be_kept || self.parts().is_empty() {
             return false;
         }
         let Some(class) = C::legacy(self) else { return false };

@@ -182,10 +182,14 @@ impl<C: Class> Running<C> {
         let answer = result?;
         if protect {
             self.domain.commit();
-        } else if self.options.keeper.is_some() {
+        } else if self.is_kept() {
             // a successor finds images only
             self.host.kept.open(self.domain.generation() + 1);
             self.domain.commit();
+        }
+        // before anybody can see what came of the call
+        if std::mem::take(&mut self.unproven) {
+            self.host.kept.attempt_worked();
         }
         C::release(self);
         self.host.kept.close(self.domain.generation());

@@ -82,7 +82,6 @@ impl<C: Class> Running<C> {
             }
             C::ready(self, &ready[OURS..polled])?;
             self.reports.log(&self.name);
-            self.host.kept.attempt_worked();
             if wake {
                 inbox.quieten();
                 for turn in 0.. {

@@ -110,6 +110,8 @@ pub struct Running<C: Class> {
     /// Why the last restart did not work.
     not_restarted: String,
     stopped: bool,
+    /// It was gone on with, and no call has committed since.
+    unproven: bool,
     /// What a keeper has of it.
     kept_names: Vec<&'static str>,
 }
@@ -138,8 +140,7 @@ impl<C: Class> Running<C> {
         let pool = pool.map_err(|source| DeviceError::Pool { device: name.clone(), source })?;
         let kept =
             Arc::new(Kept::new().map_err(|source| DeviceError::Pool { device: name.clone(), source: source.into() })?);
-        let mut window = Window::new(device, C::Driver::REGISTERS, pool.bus_range(), kept.clone());
-        window.set_tracer(options.trace.clone());
+        let window = Window::new(device, C::Driver::REGISTERS, pool.bus_range(), kept.clone());
         let kind = StateKind { name: C::Driver::NAME, version: C::Driver::STATE_VERSION };
         let images = options.generations.clamp(2, 64);
         let config = DomainConfig { deadline: options.deadline, images, ..DomainConfig::new(kind) };
@@ -158,11 +159,12 @@ impl<C: Class> Running<C> {
         name: String,
         identity: Identity,
         domain: Domain<<C::Driver as Driver>::State, Ledger>,
-        host: Host,
+        mut host: Host,
         options: Options,
         (policy, suspects): (Policy, Option<Suspects>),
     ) -> Result<Self, DeviceError> {
         let isolation = fgft::init()?;
+        host.window.set_tracer(options.trace.clone());
         let ladder = Ladder::new(options.ladder);
         let quarantine = Quarantine::new(options.quarantine, Entry::ALL.len());
         let irq = EventFd::from_value_and_flags(0, EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)
@@ -198,6 +200,7 @@ impl<C: Class> Running<C> {
             refused: None,
             not_restarted: String::new(),
             stopped: false,
+            unproven: false,
             kept_names: Vec::new(),
         };
         device.host.wild_target = match isolation {

@@ -182,9 +182,7 @@ impl<C: Class> Running<C> {
                 Step::GiveUp => break Rung::GaveUp,
             };
         };
-        for (entry, report) in nested {
-            self.file(entry, FaultReport { rung, recovered: rung != Rung::GaveUp, ..report });
-        }
+        self.file_all(nested, rung, rung != Rung::GaveUp);
         rung
     }
 
@@ -253,9 +251,7 @@ impl<C: Class> Running<C> {
         if let Err(why) = &restored {
             tracing::warn!(device = %self.name, why, "restore failed");
         }
-        for (entry, report) in nested {
-            self.file(entry, FaultReport { rung: Rung::Restore, recovered: restored.is_ok(), ..report });
-        }
+        self.file_all(nested, Rung::Restore, restored.is_ok());
         self.accounts.lost(entry as usize, since(start));
         restored.is_ok()
     }
@@ -279,6 +275,13 @@ impl<C: Class> Running<C> {
             self.failed = Some(format!("it could not be restarted: {}", self.not_restarted));
         }
         self.given_up().map_or(Ok(()), Err)
+    }
+
+    /// Files the faults of a rung, and what has come of it.
+    pub(super) fn file_all(&mut self, nested: Vec<(Entry, FaultReport)>, rung: Rung, recovered: bool) {
+        for (entry, report) in nested {
+            self.file(entry, FaultReport { rung, recovered, ..report });
+        }
     }
 
     fn file(&mut self, entry: Entry, report: FaultReport) {

@@ -79,7 +79,7 @@ impl Card {
     fn measure(card: &'static cards::Card, args: &Args) -> Result<Card, Failure> {
         let cards::Card { name, module, .. } = *card;
         let (rounds, seconds) = if args.quick { (1, 1) } else { (3, 3) };
-        let programs = cargo::release_programs(&["udrv-daemon", "udrv-judge"], &["udrvd", "udrvctl", "udrv-judge"])?;
+        let programs = cargo::guest_programs()?;
         let facts = format!("MODULE={module}\nROUNDS={rounds}\nSECONDS_EACH={seconds}\n");
         let script = include_str!("guest_net.sh");
         let guest = two_cards(&format!("net-bench-{name}"), card, card.devices[0], cards::E1000, script).file(

@@ -34,6 +34,10 @@ pub(super) struct Status<C> {
     pub(super) class: C,
 }
 
+/// The class of a status of which nothing is looked at that is a class's own.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Any {}
+
 /// What of a fault report the demo looks at. Times are nanoseconds.
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct Report {

@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    control::Control,
+    control::{Any, Control},
     error::{Error, Result},
     process::{PATIENCE, Process},
     wait,
@@ -59,6 +59,24 @@ impl Daemon {
     /// Asks it to stop and waits for it.
     pub(super) fn stop(self) -> Result<()> {
         self.process.stop()
+    }
+
+    /// Stops it at the end of a run. Gives the process that was started, and the one that answers then: none, 0. What is wrong is added to
+    /// `problems`.
+    pub(super) fn finish(mut self, control: &mut Control, problems: &mut Vec<String>) -> Result<[u32; 2]> {
+        let last = match (control.status::<Any>(), self.ended()?) {
+            (Ok(status), None) => status.pid,
+            (status, ended) => {
+                let how = ended.map_or("it does not answer".to_owned(), |status| status.to_string());
+                problems.push(format!("udrvd is gone: {how}{}", self.last_words()));
+                status.map_or(0, |status| status.pid)
+            }
+        };
+        let pids = [self.pid(), last];
+        if let Err(error) = self.stop() {
+            problems.push(error.to_string());
+        }
+        Ok(pids)
     }
 
     /// Ends it, whatever it is at.

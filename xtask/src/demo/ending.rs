@@ -3,20 +3,57 @@
 use std::{os::unix::process::ExitStatusExt, process::ExitStatus, time::Duration};
 
 use nix::sys::signal::Signal;
+use serde::Serialize;
 
 use super::{
-    control::Status,
+    control::{Any, Control, Status},
     daemon::Daemon,
     error::{Error, Result},
+    plan::Injection,
     wait,
 };
+
+/// How long the device may take to reach a fault.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A udrvd that does not answer for so long hangs.
 pub(super) const HANGS: Duration = Duration::from_secs(2);
 
+/// What became of it.
+#[derive(Debug, Serialize)]
+pub(super) struct Ending {
+    pub(super) fault: &'static str,
+    /// In words.
+    pub(super) outcome: String,
+    /// It did not live on as if nothing had been.
+    pub(super) fatal: bool,
+}
+
+/// Has it fault in the middle of `entry` the next time that the device comes there, and sees what becomes of it. `control` waits
+/// for an answer as long as [`HANGS`].
+pub(super) fn provoke(
+    daemon: &mut Daemon,
+    control: &mut Control,
+    entry: &'static str,
+    fault: &'static str,
+) -> Result<Ending> {
+    if control.status::<Any>()?.protected {
+        return Err(Error::Wrong("udrvd --protect never says that it is protected".to_owned()));
+    }
+    let injection = Injection { entry, fault, point: "middle", by_call: false, after: 0 };
+    // the device may reach it before the answer is written, and then there is none
+    let mut armed = Some(control.inject(&injection, 1));
+    let what = || format!("any effect of {fault} without protection");
+    let (outcome, fatal) = wait::until(what, PATIENCE, || {
+        let answer = armed.take().unwrap_or(Ok(())).and_then(|()| control.status());
+        effect(daemon, answer)
+    })?;
+    Ok(Ending { fault, outcome, fatal })
+}
+
 /// What has become of it, if anything has, by its answer. It is asked over and over, for one that hangs looks as
 /// healthy as any.
-pub(super) fn effect<C>(daemon: &mut Daemon, answer: Result<Status<C>>) -> Result<Option<(String, bool)>> {
+fn effect(daemon: &mut Daemon, answer: Result<Status<Any>>) -> Result<Option<(String, bool)>> {
     match answer {
         Ok(status) if status.canary_intact => Ok(None),
         Ok(_) => Ok(Some(("lives on with memory of its own overwritten, and does not know".to_owned(), false))),

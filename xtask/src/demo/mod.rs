@@ -4,13 +4,16 @@
 //! be disturbed, every fault is injected into every entry point of the driver: real faulting instructions, in the driver's
 //! code. Then the same once more without protection, to see what the protection is for.
 //!
-//! What goes through a card is a matter of its class: `net` has TCP streams, `sound` a tone, `input` a hand on its way. What they have in common is here:
-//! starting udrvd and talking to it, the plan of the faults, words and times.
+//! What goes through a card is a matter of its class: `net` has TCP streams, `sound` a tone, `input` a hand on its way. What they
+//! have in common is here: starting udrvd and talking to it, the plan of the faults and injecting them, how one without protection
+//! ends, what is judged and told of each.
 
 mod control;
 mod daemon;
 mod ending;
 mod error;
+mod figures;
+mod injecting;
 mod input;
 mod install;
 mod net;
@@ -18,7 +21,9 @@ mod plan;
 mod process;
 mod random;
 mod sound;
+mod stage;
 mod step;
+mod table;
 mod wait;
 mod words;
 

@@ -8,9 +8,9 @@ use super::random::Random;
 pub(super) const FAULTS: [&str; 6] =
     ["null-write", "wild-write", "divide-by-zero", "stack-overflow", "endless-loop", "panic"];
 /// The places in an entry point.
-pub(super) const POINTS: [&str; 3] = ["start", "middle", "end"];
+const POINTS: [&str; 3] = ["start", "middle", "end"];
 /// The usual one.
-pub(super) const MIDDLE: &[&str] = &["middle"];
+const MIDDLE: &[&str] = &["middle"];
 
 /// An entry point that faults are injected into.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +21,23 @@ pub(super) struct Place {
     pub(super) by_call: bool,
 }
 
+impl Place {
+    /// One that what goes through the device calls: at every point.
+    pub(super) const fn by_itself(entry: &'static str) -> Place {
+        Place { entry, points: &POINTS, by_call: false }
+    }
+
+    /// One that is called on request.
+    pub(super) const fn on_request(entry: &'static str) -> Place {
+        Place { entry, points: MIDDLE, by_call: true }
+    }
+
+    /// The middle of one that what goes through the device calls.
+    pub(super) const fn middle_of(entry: &'static str) -> Place {
+        Place { entry, points: MIDDLE, by_call: false }
+    }
+}
+
 /// One fault to be injected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Injection {
@@ -29,8 +46,8 @@ pub(super) struct Injection {
     pub(super) point: &'static str,
     /// See [`Place::by_call`].
     pub(super) by_call: bool,
-    /// What goes through the device before it, bytes of each stream or frames of sound: so that faults do not come in step
-    /// with anything.
+    /// What goes through the device before it, bytes of each stream, frames of sound or reports of a mouse: so that faults do not
+    /// come in step with anything.
     pub(super) after: u64,
 }
 

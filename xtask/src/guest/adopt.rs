@@ -3,14 +3,14 @@
 //! comparison, successors that get the TAP and nothing else. Times are told and not judged: they are those of an emulated machine,
 //! most of them the start of a process.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use serde_json::Value;
 
 use super::cards::{Make, named, two_cards};
-use super::{Guest, Kernel, Result};
+use super::judged::{self, Judged};
+use super::{Guest, Kernel, Result, outcome};
 use crate::{
     cargo,
     steps::{Done, Failure},
@@ -18,6 +18,7 @@ use crate::{
 
 /// Far above what it takes: a busy machine is no failure.
 const LIMIT: Duration = Duration::from_secs(540);
+
 /// Kill udrvd again and again under load, and judge what came through.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -34,40 +35,25 @@ pub(super) struct Args {
 
 /// Runs the scenario; 0 if everything was right.
 pub(super) fn run(args: &Args) -> Result<u8> {
-    match job(&args.card, args.kills, args.kernel) {
-        Ok(wrong) => {
-            wrong.iter().for_each(|line| eprintln!("guest adopt {}: {line}", args.card));
-            Ok(u8::from(!wrong.is_empty()))
-        }
-        Err(Failure::Guest(error)) => Err(error),
-        Err(failure) => {
-            eprintln!("guest adopt: {failure}");
-            Ok(1)
-        }
-    }
+    judged::tell([(args.card.as_str(), job(&args.card, args.kills, args.kernel))])
 }
 
 /// The scenario as a step of `cargo xtask test`.
 pub(crate) fn step(card: &str) -> std::result::Result<Done, Failure> {
-    let wrong = job(card, 25, Kernel::Debian61)?;
-    if wrong.is_empty() { Ok(Done::Passed) } else { Err(Failure::Output(wrong.join("; "))) }
+    judged::step([(card, job(card, 25, Kernel::Debian61))])
 }
 
-fn job(name: &str, kills: u32, kernel: Kernel) -> std::result::Result<Vec<String>, Failure> {
+fn job(name: &str, kills: u32, kernel: Kernel) -> Judged {
     let card = named(name).filter(|card| card.make == Make::Qemu);
     let card = card.ok_or_else(|| Failure::Output(format!("there is no card '{name}' of QEMU's")))?;
-    let programs = cargo::release_programs(&["udrv-daemon", "udrv-judge"], &["udrvd", "udrvctl", "udrv-judge"])?;
+    let programs = cargo::guest_programs()?;
     let script = format!("KILLS={kills}\nANEW={}\n{}", kills.div_ceil(3), include_str!("adopt.sh"));
     let scenario = format!("adopt-{name}");
     let guest = two_cards(&scenario, card, card.devices[0], card.peer, &script);
     let guest = guest.kernel(kernel).module("tun").memory(512);
     let guest: Guest = programs.into_iter().fold(guest, Guest::program).timeout(LIMIT).echo();
     let outcome = guest.run()?;
-    let mut wrong: Vec<String> = outcome.kernel_complaints().iter().map(|line| format!("kernel: {line}")).collect();
-    if outcome.exit_code != 0 {
-        let console = outcome.serial_log_path.display();
-        wrong.push(format!("the guest's script ended with {}; its console: {console}", outcome.exit_code));
-    }
+    let mut wrong = outcome.wrong();
     println!(
         "\n{:<24}{:>6}{:>10}{:>12}{:>12}{:>12}{:>12}",
         "after SIGKILL", "kills", "went on", "median ms", "worst ms", "lost out", "lost in"
@@ -107,18 +93,14 @@ struct Round {
 
 impl Round {
     fn read(results: &Path, round: &str) -> std::result::Result<Round, String> {
-        let path = |name: &str| -> PathBuf { results.join(format!("{round}-{name}")) };
-        let json = |name: &str| -> std::result::Result<Value, String> {
-            let text = fs::read_to_string(path(name)).map_err(|e| format!("{round}-{name}: {e}"))?;
-            serde_json::from_str(&text).map_err(|e| format!("{round}-{name}: {e}: {}", text.trim()))
-        };
+        let json = |name: &str| outcome::json(results, &format!("{round}-{name}"));
         Ok(Round {
             adopted: round.starts_with("adopted"),
             survive: json("survive.json")?,
             transfer: if round.ends_with("-tcp") { Some(json("transfer.json")?) } else { None },
             sent: json("sent.json")?,
             received: json("received.json")?,
-            tap_dropped: fs::read_to_string(path("tap-dropped")).unwrap_or_default().trim().to_owned(),
+            tap_dropped: outcome::text(results, &format!("{round}-tap-dropped")),
         })
     }
 

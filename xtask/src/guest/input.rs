@@ -4,12 +4,16 @@
 //! and a hand moves it. The guest talks to either through a port of virtio. First Linux's own driver has the mouse, as the
 //! baseline; then udrvd, undisturbed, under faults of all kinds in every entry point, and after them; then Linux's driver again.
 
-use std::{fs, time::Duration};
-
-use serde_json::Value;
+use std::time::Duration;
 
 use super::{
-    Guest, error::Doing, error::Result, kernel::Kernel, nic::Verdict, outcome::Outcome, qemu::with_path, served::Served,
+    Guest,
+    error::{Doing, Result},
+    judged::{self, Judged},
+    kernel::Kernel,
+    qemu::with_path,
+    served::Served,
+    storm::{Storm, median_us},
 };
 use crate::{
     cargo,
@@ -54,38 +58,18 @@ pub(super) struct Args {
 
 /// Runs the scenario; 0 if everything was right.
 pub(super) fn run(args: &Args) -> Result<u8> {
-    let mut code = 0;
-    for mouse in MICE.iter().filter(|mouse| args.variant.as_ref().is_none_or(|name| name == mouse.name)) {
-        match job(mouse, args.kernel) {
-            Ok(()) => {}
-            Err(Verdict::Guest(error)) => return Err(error),
-            Err(Verdict::Wrong(list)) => {
-                list.iter().for_each(|line| eprintln!("guest {}: {line}", mouse.name));
-                code = 1;
-            }
-        }
-    }
-    Ok(code)
+    let chosen = MICE.iter().filter(|mouse| args.variant.as_ref().is_none_or(|name| name == mouse.name));
+    judged::tell(chosen.map(|mouse| (mouse.name, job(mouse, args.kernel))))
 }
 
 /// All mice, as a step of `cargo xtask test`.
 pub(crate) fn step() -> std::result::Result<Done, Failure> {
-    let mut wrong = Vec::new();
-    for mouse in &MICE {
-        match job(mouse, Kernel::Debian61) {
-            Ok(()) => {}
-            Err(Verdict::Guest(error)) => return Err(error.into()),
-            Err(Verdict::Wrong(list)) => wrong.extend(list.iter().map(|line| format!("{}: {line}", mouse.name))),
-        }
-    }
-    if wrong.is_empty() { Ok(Done::Passed) } else { Err(Failure::Output(wrong.join("; "))) }
+    judged::step(MICE.iter().map(|mouse| (mouse.name, job(mouse, Kernel::Debian61))))
 }
 
 /// Builds, boots with the mouse, runs, and prints the figures.
-fn job(mouse: &Mouse, kernel: Kernel) -> std::result::Result<(), Verdict> {
-    let failed = |failure: Failure| Verdict::Wrong(vec![failure.to_string()]);
-    let programs = cargo::release_programs(&["udrv-daemon", "udrv-judge"], &["udrvd", "udrvctl", "udrv-judge"]);
-    let programs = programs.map_err(failed)?;
+fn job(mouse: &Mouse, kernel: Kernel) -> Judged {
+    let programs = cargo::guest_programs()?;
     let scenario = format!("input-{}", mouse.name);
     let Mouse { port, keys, relative, is_model, .. } = mouse;
     let kind = if *is_model { "model" } else { "qemu" };
@@ -95,7 +79,7 @@ fn job(mouse: &Mouse, kernel: Kernel) -> std::result::Result<(), Verdict> {
     let folder = tempfile::tempdir().doing(|| "make a folder for a socket".to_owned())?;
     // kept until the guest has ended
     let (guest, hand, _served) = if *is_model {
-        let served = Served::start_mouse(&programs[1], mouse.name, &scenario).map_err(failed)?;
+        let served = Served::start_mouse(&programs[1], mouse.name, &scenario)?;
         let guest = guest.vfio_user(&served.socket(), SLOT).module("pcips2");
         (guest, served.hand(), Some(served))
     } else {
@@ -116,41 +100,25 @@ fn job(mouse: &Mouse, kernel: Kernel) -> std::result::Result<(), Verdict> {
     let script = concat!(include_str!("events.sh"), include_str!("input.sh"));
     let guest = programs.into_iter().fold(guest, Guest::program);
     let outcome = guest.file("/guest/mouse", 0o644, facts).script(script).run()?;
-    let wrong = wrong(&outcome);
     println!("guest with {} ran {:.0} s", mouse.name, outcome.seconds);
-    if wrong.is_empty() { Ok(()) } else { Err(Verdict::Wrong(wrong)) }
+    let mut wrong = outcome.wrong();
+    if outcome.exit_code == 0 {
+        for (file, count) in FAULTS {
+            match Storm::read(&outcome.results, file) {
+                Ok(storm) => wrong.extend(wrong_of(&storm, file, count)),
+                Err(why) => wrong.push(why),
+            }
+        }
+    }
+    Ok(wrong)
 }
 
-/// What is not as it must be.
-fn wrong(outcome: &Outcome) -> Vec<String> {
-    let mut wrong: Vec<String> = outcome.kernel_complaints().iter().map(|line| format!("kernel: {line}")).collect();
-    if outcome.exit_code != 0 {
-        let console = outcome.serial_log_path.display();
-        wrong.push(format!("the guest's script ended with {}; its console: {console}", outcome.exit_code));
-        return wrong;
+/// What is not as it must be of the storm that `file` tells, which is one of so many faults. Prints its figures.
+fn wrong_of(storm: &Storm, file: &str, count: usize) -> Vec<String> {
+    let (faults, mut wrong) = (storm.faults(), storm.wrong());
+    if faults.len() != count {
+        wrong.push(format!("{} faults in place of {count}", faults.len()));
     }
-    for (file, count) in FAULTS {
-        let storm = fs::read_to_string(outcome.results.join(file))
-            .map_err(|error| error.to_string())
-            .and_then(|text| serde_json::from_str::<Value>(&text).map_err(|error| error.to_string()));
-        let storm = match storm {
-            Ok(storm) => storm,
-            Err(error) => {
-                wrong.push(format!("{file}: {error}"));
-                continue;
-            }
-        };
-        let faults = storm["faults"].as_array().map_or(&[][..], Vec::as_slice);
-        if faults.len() != count {
-            wrong.push(format!("{file}: {} faults in place of {count}", faults.len()));
-        }
-        let mut times: Vec<u64> = faults.iter().filter_map(|fault| fault["to_error"].as_u64()).collect();
-        times.sort_unstable();
-        let median = times.get(times.len() / 2).map_or(f64::NAN, |time| *time as f64 / 1e3);
-        println!("{file}: {} faults recovered, to error {median:.0} us (median, emulated)", storm["recovered"]);
-        if storm["status"]["isolation"] != "protection-keys" {
-            wrong.push(format!("isolation: {}", storm["status"]["isolation"]));
-        }
-    }
-    wrong
+    println!("{file}: {} faults, to error {:.0} us (median, emulated)", faults.len(), median_us(faults, "to_error"));
+    wrong.into_iter().map(|what| format!("{file}: {what}")).collect()
 }

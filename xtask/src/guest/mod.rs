@@ -28,6 +28,7 @@ mod error;
 mod exec;
 mod initramfs;
 pub(crate) mod input;
+mod judged;
 mod kernel;
 mod modules;
 pub(crate) mod nic;
@@ -39,6 +40,7 @@ mod process;
 mod qemu;
 mod served;
 pub(crate) mod sound;
+mod storm;
 pub(crate) mod systemd;
 pub(crate) mod tool;
 mod tools;
@@ -213,13 +215,10 @@ impl Guest {
     /// # Errors
     /// It cannot be built.
     pub(crate) fn udrvctl(self) -> Result<Self> {
-        // with the judge, as other scenarios have it: another set of packages is another set of features, built anew
-        let built = cargo::release_programs(&["udrv-daemon", "udrv-judge"], &["udrvctl"]).map_err(|failure| {
-            Error::Program {
-                program: "the build of udrvctl".to_owned(),
-                status: failure.to_string(),
-                stderr: String::new(),
-            }
+        let built = cargo::release_programs(&cargo::TOGETHER, &["udrvctl"]).map_err(|failure| Error::Program {
+            program: "the build of udrvctl".to_owned(),
+            status: failure.to_string(),
+            stderr: String::new(),
         })?;
         Ok(built.into_iter().fold(self, Guest::program))
     }

@@ -5,14 +5,17 @@
 //! While streams with hashes and numbered frames run both ways, `udrv-judge storm` has faults injected into every entry
 //! point of our driver. What the guest leaves in its results is judged here again, from the figures.
 
-use std::{fs, path::Path, time::Duration};
+use std::{path::Path, time::Duration};
 
 use serde_json::Value;
 
 use super::{
-    Error, Guest, Kernel, Result, Which,
+    Guest, Kernel, Result, Which,
     cards::{CARDS, Card, Make, VHCI, adapter_and_card, model_and_card, named, two_cards},
+    judged::{self, Judged},
+    outcome,
     served::{FarEnd, Served},
+    storm::{Storm, median_us},
     vhci,
 };
 use crate::{
@@ -89,57 +92,23 @@ impl clap::Subcommand for Scenario {
 
 /// Runs the scenario; 0 if everything was right.
 pub(super) fn run(scenario: &Scenario) -> Result<u8> {
-    let mut code = 0;
-    for device in &scenario.devices {
-        match job(scenario.card, device, scenario.kernel) {
-            Ok(()) => {}
-            Err(Verdict::Guest(error)) => return Err(error),
-            Err(Verdict::Wrong(list)) => {
-                list.iter().for_each(|line| eprintln!("guest {device}: {line}"));
-                code = 1;
-            }
-        }
-    }
-    Ok(code)
+    let Scenario { card, devices, kernel } = scenario;
+    judged::tell(devices.iter().map(|device| (*device, job(card, device, *kernel))))
 }
 
 /// The scenario with devices of a card of [`CARDS`], as a step of `cargo xtask test`.
 pub(crate) fn step(name: &str, which: Which) -> std::result::Result<Done, Failure> {
     let card = named(name).ok_or_else(|| Failure::Output(format!("there is no card '{name}' in cards.rs")))?;
-    let mut wrong = Vec::new();
     let (usual, others) = card.devices.split_at(card.usual);
-    for device in if which == Which::Usual { usual } else { others } {
-        match job(card, device, Kernel::Debian61) {
-            Ok(()) => {}
-            Err(Verdict::Guest(error)) => return Err(error.into()),
-            Err(Verdict::Wrong(list)) => wrong.extend(list.iter().map(|line| format!("{device}: {line}"))),
-        }
-    }
-    if wrong.is_empty() { Ok(Done::Passed) } else { Err(Failure::Output(wrong.join("; "))) }
-}
-
-/// Why it is not green.
-#[derive(Debug)]
-pub(super) enum Verdict {
-    /// The guest could not be run to its end.
-    Guest(Error),
-    /// It ran, and this was wrong.
-    Wrong(Vec<String>),
-}
-
-impl From<Error> for Verdict {
-    fn from(error: Error) -> Self {
-        Verdict::Guest(error)
-    }
+    let chosen = if which == Which::Usual { usual } else { others };
+    judged::step(chosen.iter().map(|device| (*device, job(card, device, Kernel::Debian61))))
 }
 
 /// Builds, boots with one of the card's devices, runs, judges, and prints the figures.
-fn job(card: &Card, device: &str, kernel: Kernel) -> std::result::Result<(), Verdict> {
-    let programs = cargo::release_programs(&["udrv-daemon", "udrv-judge"], &["udrvd", "udrvctl", "udrv-judge"]);
-    let programs = programs.map_err(|error| Verdict::Wrong(vec![error.to_string()]))?;
+fn job(card: &Card, device: &str, kernel: Kernel) -> Judged {
+    let programs = cargo::guest_programs()?;
     if device == VHCI {
-        let wrong = vhci::run(card.devices[0], card.module, kernel, programs)?;
-        return if wrong.is_empty() { Ok(()) } else { Err(Verdict::Wrong(wrong)) };
+        return Ok(vhci::run(card.devices[0], card.module, kernel, programs)?);
     }
     let script = include_str!("nic.sh");
     // kept until the guest has ended
@@ -147,8 +116,7 @@ fn job(card: &Card, device: &str, kernel: Kernel) -> std::result::Result<(), Ver
         Make::Qemu => None,
         Make::Model | Make::Adapter => {
             let far_end = if card.make == Make::Adapter { FarEnd::CardOfAdapter } else { FarEnd::Card };
-            let served = Served::start(&programs[1], device, far_end, device);
-            Some(served.map_err(|failure| Verdict::Wrong(vec![failure.to_string()]))?)
+            Some(Served::start(&programs[1], device, far_end, device)?)
         }
     };
     let guest = match &served {
@@ -159,11 +127,7 @@ fn job(card: &Card, device: &str, kernel: Kernel) -> std::result::Result<(), Ver
     let guest = guest.kernel(kernel).module("tun").module("8021q").memory(512);
     let guest: Guest = programs.into_iter().fold(guest, Guest::program).timeout(LIMIT).echo();
     let outcome = guest.run()?;
-    let mut wrong: Vec<String> = outcome.kernel_complaints().iter().map(|line| format!("kernel: {line}")).collect();
-    if outcome.exit_code != 0 {
-        let console = outcome.serial_log_path.display();
-        wrong.push(format!("the guest's script ended with {}; its console: {console}", outcome.exit_code));
-    }
+    let mut wrong = outcome.wrong();
     match Figures::read(&outcome.results) {
         Ok(figures) => {
             figures.print(device, outcome.seconds);
@@ -171,7 +135,7 @@ fn job(card: &Card, device: &str, kernel: Kernel) -> std::result::Result<(), Ver
         }
         Err(why) => wrong.push(why),
     }
-    if wrong.is_empty() { Ok(()) } else { Err(Verdict::Wrong(wrong)) }
+    Ok(wrong)
 }
 
 /// What the guest measured.
@@ -181,7 +145,7 @@ struct Figures {
     transfer: Value,
     sent: Value,
     received: Value,
-    storm: Value,
+    storm: Storm,
     /// Frames that Linux dropped before udrvd could take them: the TAP's queue was full of TCP's.
     tap_dropped: String,
     /// Lines of the guest's `/proc/interrupts` about the device, which ran with `--interrupts auto`.
@@ -192,31 +156,24 @@ struct Figures {
 
 impl Figures {
     fn read(results: &Path) -> std::result::Result<Figures, String> {
-        let json = |name: &str| -> std::result::Result<Value, String> {
-            let text = fs::read_to_string(results.join(name)).map_err(|e| format!("{name}: {e}"))?;
-            serde_json::from_str(&text).map_err(|e| format!("{name}: {e}: {}", text.trim()))
-        };
-        let text = |name: &str| fs::read_to_string(results.join(name)).unwrap_or_default().trim().to_owned();
+        let json = |name: &str| outcome::json(results, name);
+        let text = |name: &str| outcome::text(results, name);
         Ok(Figures {
             baseline: json("baseline.json")?,
             baseline_frames: json("baseline-frames.json")?,
             transfer: json("transfer.json")?,
             sent: json("frames-sent.json")?,
             received: json("frames-received.json")?,
-            storm: json("storm.json")?,
+            storm: Storm::read(results, "storm.json")?,
             tap_dropped: text("tap-dropped"),
             interrupts: text("interrupts"),
             interrupts_line: text("interrupts-line"),
         })
     }
 
-    fn faults(&self) -> &[Value] {
-        self.storm["faults"].as_array().map_or(&[], Vec::as_slice)
-    }
-
     /// What is not as it must be. Each stream must have moved `least` bytes; interrupts must have come of these kinds, with `--interrupts auto` and `line`.
     fn wrong(&self, least: u64, (auto, line): (&str, &str)) -> Vec<String> {
-        let mut wrong = Vec::new();
+        let mut wrong = self.storm.wrong();
         let mut must = |ok: bool, what: String| {
             if !ok {
                 wrong.push(what);
@@ -233,18 +190,11 @@ impl Figures {
             must(frames["bad"] == 0 && frames["duplicate"] == 0, format!("numbered frames {name}: {frames}"));
             must(frames["good"].as_u64() > Some(0), format!("no numbered frames {name}"));
         }
-        let faults = self.faults();
-        must(faults.len() >= LEAST_FAULTS, format!("only {} faults", faults.len()));
-        for fault in faults.iter().filter(|f| f["recovered"] != true) {
-            must(false, format!("not recovered: {fault}"));
-        }
-        must(self.storm["pid_unchanged"] == true, "udrvd's pid has changed".to_owned());
+        let count = self.storm.faults().len();
+        must(count >= LEAST_FAULTS, format!("only {count} faults"));
         for (found, kind) in [(&self.interrupts, auto), (&self.interrupts_line, line)] {
             must(has_come(found, kind), format!("no interrupt has come by {kind}: {found}"));
         }
-        let status = &self.storm["status"];
-        must(status["isolation"] == "protection-keys", format!("isolation: {}", status["isolation"]));
-        must(status["canary_intact"] == true, "memory of the host was written to".to_owned());
         wrong
     }
 
@@ -253,16 +203,13 @@ impl Figures {
             "\n{:<16}{:>8}{:>14}{:>14}{:>8}{:>8}",
             "fault", "count", "to error us", "next frame us", "lost", "rungs"
         );
-        let mut kinds: Vec<&str> = self.faults().iter().filter_map(|f| f["injected"][0].as_str()).collect();
+        let faults = self.storm.faults();
+        let mut kinds: Vec<&str> = faults.iter().filter_map(|f| f["injected"][0].as_str()).collect();
         kinds.sort_unstable();
         kinds.dedup();
         for kind in kinds {
-            let of_kind: Vec<&Value> = self.faults().iter().filter(|f| f["injected"][0] == kind).collect();
-            let median = |field: &str| {
-                let mut times: Vec<u64> = of_kind.iter().filter_map(|f| f[field].as_u64()).collect();
-                times.sort_unstable();
-                times.get(times.len() / 2).map_or(f64::NAN, |t| *t as f64 / 1e3)
-            };
+            let of_kind: Vec<&Value> = faults.iter().filter(|f| f["injected"][0] == kind).collect();
+            let median = |field: &str| median_us(of_kind.iter().copied(), field);
             let lost: u64 = of_kind.iter().filter_map(|f| f["frames_lost"].as_u64()).sum();
             let restored = of_kind.iter().filter(|f| f["rung"] == "restore").count();
             let (error, frame) = (median("to_error"), median("to_next_frame"));
@@ -279,12 +226,12 @@ impl Figures {
             }
         }
         println!("numbered frames without faults, Linux's to ours: {}", self.baseline_frames);
-        let chip = &self.storm["status"]["chip"];
+        let chip = &self.storm.status()["chip"];
         println!("numbered frames, ours to Linux's: {}; the TAP's queue dropped {}", self.sent, self.tap_dropped);
         println!("numbered frames, Linux's to ours: {}; the chip missed {}", self.received, chip["rx_missed"]);
         let line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
         println!("interrupts: {}; by the line: {}", line(&self.interrupts), line(&self.interrupts_line));
-        println!("{} faults, guest with {device} ran {seconds:.0} s", self.faults().len());
+        println!("{} faults, guest with {device} ran {seconds:.0} s", faults.len());
     }
 }
 

@@ -1,6 +1,11 @@
 //! What a guest left behind: its exit code, its console, its files, and what its kernel complained about.
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use serde_json::Value;
 
 use super::{
     error::{Doing, Error, Result},
@@ -70,6 +75,16 @@ impl Outcome {
         complaints(&self.dmesg)
     }
 
+    /// What is not as it must be of any guest: what the kernel complains about, a script that has failed.
+    pub(crate) fn wrong(&self) -> Vec<String> {
+        let mut wrong: Vec<String> = self.kernel_complaints().iter().map(|line| format!("kernel: {line}")).collect();
+        if self.exit_code != 0 {
+            let console = self.serial_log_path.display();
+            wrong.push(format!("the guest's script ended with {}; its console: {console}", self.exit_code));
+        }
+        wrong
+    }
+
     /// Tells standard error how the guest ended and what its kernel complained about. Returns the exit code for a
     /// scenario that wants neither: the script's, or 1 if only the kernel complained.
     pub(crate) fn report(&self) -> u8 {
@@ -85,6 +100,20 @@ impl Outcome {
         );
         if *exit_code == 0 && !complaints.is_empty() { 1 } else { *exit_code }
     }
+}
+
+/// A file of the results that holds JSON.
+///
+/// # Errors
+/// In words, if it is not there or holds something else.
+pub(super) fn json(results: &Path, name: &str) -> std::result::Result<Value, String> {
+    let text = fs::read_to_string(results.join(name)).map_err(|e| format!("{name}: {e}"))?;
+    serde_json::from_str(&text).map_err(|e| format!("{name}: {e}: {}", text.trim()))
+}
+
+/// The text in a file of the results, or none.
+pub(super) fn text(results: &Path, name: &str) -> String {
+    fs::read_to_string(results.join(name)).unwrap_or_default().trim().to_owned()
 }
 
 fn complaints(dmesg: &str) -> Vec<&str> {

@@ -15,10 +15,11 @@ use serde_json::Value;
 use super::{
     Guest,
     error::{Doing, Result},
+    judged::{self, Judged},
     kernel::Kernel,
-    nic::Verdict,
-    qemu,
+    outcome, qemu,
     served::{Jacks, Served},
+    storm::{Storm, median_us},
     workspace,
 };
 use crate::{
@@ -73,38 +74,18 @@ pub(super) struct Args {
 
 /// Runs the scenario; 0 if everything was right.
 pub(super) fn run(args: &Args) -> Result<u8> {
-    let mut code = 0;
-    for card in CARDS.iter().filter(|card| args.variant.as_ref().is_none_or(|name| name == card.name)) {
-        match job(card, args.kernel) {
-            Ok(()) => {}
-            Err(Verdict::Guest(error)) => return Err(error),
-            Err(Verdict::Wrong(list)) => {
-                list.iter().for_each(|line| eprintln!("guest {}: {line}", card.name));
-                code = 1;
-            }
-        }
-    }
-    Ok(code)
+    let chosen = CARDS.iter().filter(|card| args.variant.as_ref().is_none_or(|name| name == card.name));
+    judged::tell(chosen.map(|card| (card.name, job(card, args.kernel))))
 }
 
 /// All cards, as a step of `cargo xtask test`.
 pub(crate) fn step() -> std::result::Result<Done, Failure> {
-    let mut wrong = Vec::new();
-    for card in &CARDS {
-        match job(card, Kernel::Debian61) {
-            Ok(()) => {}
-            Err(Verdict::Guest(error)) => return Err(error.into()),
-            Err(Verdict::Wrong(list)) => wrong.extend(list.iter().map(|line| format!("{}: {line}", card.name))),
-        }
-    }
-    if wrong.is_empty() { Ok(Done::Passed) } else { Err(Failure::Output(wrong.join("; "))) }
+    judged::step(CARDS.iter().map(|card| (card.name, job(card, Kernel::Debian61))))
 }
 
 /// Builds, boots with the card, runs, listens, and prints the figures.
-fn job(card: &Card, kernel: Kernel) -> std::result::Result<(), Verdict> {
-    let failed = |failure: Failure| Verdict::Wrong(vec![failure.to_string()]);
-    let programs = cargo::release_programs(&["udrv-daemon", "udrv-judge"], &["udrvd", "udrvctl", "udrv-judge"]);
-    let programs = programs.map_err(failed)?;
+fn job(card: &Card, kernel: Kernel) -> Judged {
+    let programs = cargo::guest_programs()?;
     let scenario = format!("sound-{}", card.name);
     let files = workspace().join("target/guest");
     fs::create_dir_all(&files).doing(|| format!("create {}", files.display()))?;
@@ -121,20 +102,16 @@ fn job(card: &Card, kernel: Kernel) -> std::result::Result<(), Verdict> {
         None => {
             let input = silence(&files)?;
             let jacks = Jacks { output: output.clone(), input, pace: PACE };
-            let served = Served::start_sound(&programs[1], card.name, &jacks, &scenario).map_err(failed)?;
+            let served = Served::start_sound(&programs[1], card.name, &jacks, &scenario)?;
             (guest.vfio_user(&served.socket(), SLOT), Some(served))
         }
     };
     let guest: Guest = programs.into_iter().fold(guest, Guest::program).timeout(LIMIT).echo();
     let outcome = guest.run()?;
     if let Some(served) = served {
-        served.stop().map_err(failed)?;
+        served.stop()?;
     }
-    let mut wrong: Vec<String> = outcome.kernel_complaints().iter().map(|line| format!("kernel: {line}")).collect();
-    if outcome.exit_code != 0 {
-        let console = outcome.serial_log_path.display();
-        wrong.push(format!("the guest's script ended with {}; its console: {console}", outcome.exit_code));
-    }
+    let mut wrong = outcome.wrong();
     match ear::read(&output).and_then(|frames| Figures::read(&outcome.results, ear::listen(&frames))) {
         Ok(figures) => {
             figures.print(card, outcome.seconds);
@@ -142,7 +119,7 @@ fn job(card: &Card, kernel: Kernel) -> std::result::Result<(), Verdict> {
         }
         Err(why) => wrong.push(why),
     }
-    if wrong.is_empty() { Ok(()) } else { Err(Verdict::Wrong(wrong)) }
+    Ok(wrong)
 }
 
 /// QEMU's card, which plays into a file at the rate of the tone.
@@ -174,7 +151,7 @@ fn silence(folder: &Path) -> Result<PathBuf> {
 
 /// What the guest measured, and what was heard outside.
 struct Figures {
-    storm: Value,
+    storm: Storm,
     /// The stream that played, at the end.
     stream: Value,
     recorded: u64,
@@ -185,14 +162,10 @@ struct Figures {
 
 impl Figures {
     fn read(results: &Path, heard: Heard) -> std::result::Result<Figures, String> {
-        let json = |name: &str| -> std::result::Result<Value, String> {
-            let text = fs::read_to_string(results.join(name)).map_err(|e| format!("{name}: {e}"))?;
-            serde_json::from_str(&text).map_err(|e| format!("{name}: {e}: {}", text.trim()))
-        };
-        let text = |name: &str| fs::read_to_string(results.join(name)).unwrap_or_default().trim().to_owned();
+        let text = |name: &str| outcome::text(results, name);
         Ok(Figures {
-            storm: json("storm.json")?,
-            stream: json("status.json")?["status"]["streams"][1].clone(),
+            storm: Storm::read(results, "storm.json")?,
+            stream: outcome::json(results, "status.json")?["status"]["streams"][1].clone(),
             recorded: text("recorded").parse().unwrap_or(0),
             aplay: text("aplay.log"),
             interrupts: text("interrupts"),
@@ -206,21 +179,14 @@ impl Figures {
 
     /// What is not as it must be.
     fn wrong(&self, card: &Card) -> Vec<String> {
-        let mut wrong = Vec::new();
+        let mut wrong = self.storm.wrong();
         let mut must = |ok: bool, what: String| {
             if !ok {
                 wrong.push(what);
             }
         };
-        let (heard, faults) = (&self.heard, self.storm["faults"].as_array().map_or(&[][..], Vec::as_slice));
+        let (heard, faults) = (&self.heard, self.storm.faults());
         must(faults.len() >= FAULTS, format!("only {} faults", faults.len()));
-        for fault in faults.iter().filter(|fault| fault["recovered"] != true) {
-            must(false, format!("not recovered: {fault}"));
-        }
-        must(self.storm["pid_unchanged"] == true, "udrvd's pid has changed".to_owned());
-        let status = &self.storm["status"];
-        must(status["isolation"] == "protection-keys", format!("isolation: {}", status["isolation"]));
-        must(status["canary_intact"] == true, "memory of the host was written to".to_owned());
         must(self.interrupts.contains("vfio-intx"), format!("no interrupt: {}", self.interrupts));
         must(card.qemu.is_some() || self.recorded > 0, "nothing was recorded".to_owned());
         // an emulated machine that is late is no mistake of the driver: its silence is what udrvd says that it was
@@ -244,12 +210,8 @@ impl Figures {
     }
 
     fn print(&self, card: &Card, seconds: f64) {
-        let faults = self.storm["faults"].as_array().map_or(&[][..], Vec::as_slice);
-        let median = |field: &str| {
-            let mut times: Vec<u64> = faults.iter().filter_map(|fault| fault[field].as_u64()).collect();
-            times.sort_unstable();
-            times.get(times.len() / 2).map_or(f64::NAN, |time| *time as f64 / 1e3)
-        };
+        let faults = self.storm.faults();
+        let median = |field: &str| median_us(faults, field);
         let heard = &self.heard;
         println!(
             "\n{}: {} faults; medians: to error {:.0} us, to the next period {:.0} us (emulated)",

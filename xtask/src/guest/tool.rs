@@ -3,13 +3,15 @@
 //! `tool.sh` has udrvctl look at a card under Linux's driver, under VFIO and held by another process, as root and as a user
 //! who may not, and bind and give back that card and a PS/2 port. What it has answered is judged here.
 
-use std::{fs, time::Duration};
+use std::time::Duration;
 
 use serde_json::Value;
 
 use super::{
     Kernel, Result,
     cards::{CARDS, OUR_ADDRESS, two_cards},
+    judged::{self, Judged},
+    outcome,
 };
 use crate::steps::{Done, Failure};
 
@@ -26,31 +28,21 @@ pub(super) struct Args {
 
 /// Runs the scenario; 0 if everything was right.
 pub(super) fn run(args: &Args) -> Result<u8> {
-    let wrong = job(args.kernel)?;
-    wrong.iter().for_each(|line| eprintln!("guest udrvctl: {line}"));
-    Ok(u8::from(!wrong.is_empty()))
+    judged::tell([("udrvctl", job(args.kernel))])
 }
 
 /// The scenario as a step of `cargo xtask test`.
 pub(crate) fn step() -> std::result::Result<Done, Failure> {
-    let wrong = job(Kernel::Debian61)?;
-    if wrong.is_empty() { Ok(Done::Passed) } else { Err(Failure::Output(wrong.join("; "))) }
+    judged::step([("udrvctl", job(Kernel::Debian61))])
 }
 
-fn job(kernel: Kernel) -> Result<Vec<String>> {
+fn job(kernel: Kernel) -> Judged {
     let card = &CARDS[0];
     let guest = two_cards("udrvctl", card, card.devices[0], card.peer, include_str!("tool.sh"));
     let guest = guest.module("tun").module("psmouse").module("serio_raw").kernel(kernel).timeout(LIMIT).echo();
     let outcome = guest.udrvctl()?.run()?;
-    let mut wrong: Vec<String> = outcome.kernel_complaints().iter().map(|line| format!("kernel: {line}")).collect();
-    if outcome.exit_code != 0 {
-        let console = outcome.serial_log_path.display();
-        wrong.push(format!("the guest's script ended with {}; its console: {console}", outcome.exit_code));
-    }
-    let answer = |name: &str| -> Value {
-        let text = fs::read_to_string(outcome.results.join(format!("tool-{name}.json"))).unwrap_or_default();
-        serde_json::from_str(&text).unwrap_or(Value::Null)
-    };
+    let mut wrong = outcome.wrong();
+    let answer = |name: &str| outcome::json(&outcome.results, &format!("tool-{name}.json")).unwrap_or_default();
     wrong.extend(judge(&answer, &format!("pci:{OUR_ADDRESS}"), card.name, card.module));
     println!("the guest ran {:.0} s", outcome.seconds);
     Ok(wrong)
@@ -61,7 +53,7 @@ fn judge(answer: &dyn Fn(&str) -> Value, device: &str, driver: &str, linux: &str
     let mut wrong = Vec::new();
     let mut must = |ok: bool, what: &str, found: &Value| {
         if !ok {
-            wrong.push(format!("udrvctl: {what}: {found}"));
+            wrong.push(format!("{what}: {found}"));
         }
     };
 

@@ -2,16 +2,15 @@
 
 use std::time::{Duration, Instant};
 
-use serde::Deserialize;
-
 use super::{
     super::{
-        control::{self, Control, Report},
-        error::Result,
+        control::{Any, Control, Status},
+        error::{Error, Result},
+        injecting,
         plan::Injection,
-        say_how_many, wait,
+        wait,
     },
-    figures::Fault,
+    figures::{Fault, Walked},
     hand::{Hand, MARK},
     record::{Record, Seen},
     walk::Leg,
@@ -23,49 +22,23 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// A leg is over by then.
 const FIDGET: Duration = Duration::from_millis(300);
 
-/// Nothing of a status is looked at that is the class's own.
-#[derive(Debug, Clone, Deserialize)]
-pub(super) struct Any {}
-
-pub(super) type Status = control::Status<Any>;
-
 /// What came of it.
-pub(super) struct Done {
-    pub(super) faults: Vec<Fault>,
-    pub(super) canary_intact: bool,
-    /// What went wrong and is in no row.
-    pub(super) problems: Vec<String>,
-    /// From the first to the last.
-    pub(super) took: Duration,
-}
+pub(super) type Done = injecting::Done<Walked>;
 
-/// Who takes part.
-pub(super) struct Party<'a> {
-    pub(super) hand: &'a mut Hand,
-    pub(super) control: &'a mut Control,
-    pub(super) record: &'a mut Record,
-}
-
-/// Injects `plan`, a fault to a leg. The first that does not come about ends it.
-pub(super) fn inject(plan: &[Injection], legs: &[Leg], mut party: Party<'_>) -> Done {
-    let began = Instant::now();
-    let mut done = Done { faults: Vec::new(), canary_intact: true, problems: Vec::new(), took: Duration::ZERO };
-    for (index, (injection, leg)) in plan.iter().zip(legs).enumerate() {
-        let Injection { entry, fault, point, .. } = injection;
-        match one(injection, leg, &mut party) {
-            Ok((row, canary_intact)) => {
-                done.faults.push(row);
-                done.canary_intact &= canary_intact;
-            }
-            Err(error) => {
-                done.problems.push(format!("{fault} at {point} of {entry}: {error}"));
-                break;
-            }
-        }
-        say_how_many(index + 1, plan.len());
-    }
-    done.took = began.elapsed();
-    done
+/// Injects `plan`, a fault to a leg. The first that does not come about ends it: its leg has no end.
+pub(super) fn inject(
+    plan: &[Injection],
+    legs: &[Leg],
+    hand: &mut Hand,
+    control: &mut Control,
+    record: &mut Record,
+) -> Done {
+    let mut legs = legs.iter();
+    let one = |injection: &Injection, control: &mut Control, done: &mut Done| {
+        let leg = legs.next().ok_or_else(|| Error::Wrong("the way has no leg for it".to_owned()))?;
+        one(injection, leg, hand, control, record, done)
+    };
+    injecting::inject(plan, control, one, || true)
 }
 
 /// Has the hand fidget now and then, for as long as it is waited for.
@@ -102,36 +75,24 @@ pub(super) fn end_of_leg(hand: &mut Hand, record: &mut Record) -> Result<Seen> {
     })
 }
 
-fn one(injection: &Injection, leg: &Leg, party: &mut Party<'_>) -> Result<(Fault, bool)> {
-    let before: Status = party.control.status()?;
-    let bytes = party.hand.bytes_to_mouse()?;
-    party.hand.walk(leg)?;
-    let_walk(party.hand, party.record, injection.after)?;
-    let fidget = fidget(party.hand);
-    let report = party.control.strike(injection, before.faults, "a report", PATIENCE, fidget)?;
-    let bytes = party.hand.bytes_to_mouse()? - bytes;
-    let struck = party.record.place();
-    let seen = end_of_leg(party.hand, party.record)?;
-    let after: Status = party.control.status()?;
-    Ok((row(injection, report, leg, bytes, seen, struck), after.canary_intact))
-}
-
-fn row(injection: &Injection, report: Report, leg: &Leg, bytes: u64, seen: Seen, struck: [i64; 2]) -> Fault {
-    Fault {
-        entry: injection.entry,
-        fault: injection.fault,
-        point: injection.point,
-        source: report.source,
-        text: report.text,
-        to_error_ns: report.to_error,
-        to_next_report_ns: report.to_next_frame,
-        register_reads: report.reads,
-        register_writes: report.writes,
-        bytes,
-        rung: report.rung,
-        recovered: report.recovered,
-        leg: *leg,
-        seen,
-        struck,
-    }
+fn one(
+    injection: &Injection,
+    leg: &Leg,
+    hand: &mut Hand,
+    control: &mut Control,
+    record: &mut Record,
+    done: &mut Done,
+) -> Result<()> {
+    let before: Status<Any> = control.status()?;
+    let bytes = hand.bytes_to_mouse()?;
+    hand.walk(leg)?;
+    let_walk(hand, record, injection.after)?;
+    let report = control.strike(injection, before.faults, "a report", PATIENCE, fidget(hand))?;
+    let bytes = hand.bytes_to_mouse()? - bytes;
+    let struck = record.place();
+    let seen = end_of_leg(hand, record)?;
+    let after: Status<Any> = control.status()?;
+    done.canary_intact &= after.canary_intact;
+    done.faults.push(Fault::new(injection, report, Walked { bytes, leg: *leg, seen, struck }));
+    Ok(())
 }

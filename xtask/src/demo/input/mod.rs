@@ -29,19 +29,21 @@ use std::{
 
 use self::{
     figures::{Fault, Figures},
-    injecting::{Done, Party, Status},
+    injecting::Done,
     picture::Panel,
-    stage::Stage,
+    stage::Mouse,
     unprotected::Died,
     walk::{Leg, Point, corners, rose},
 };
 use super::{
     Args, FOLDER, PATIENCE, Shown,
-    error::{Error, Result},
+    control::{Any, Status},
+    error::Result,
+    figures::Run,
     plan::{self, Injection},
+    stage::Stage,
     write,
 };
-use crate::cargo;
 
 /// Family of mice among the models, and those of it that have no wheel.
 const FAMILY: &str = "psmouse";
@@ -54,9 +56,7 @@ pub(super) fn points(model: &str) -> bool {
 
 /// Runs it; picture, records and logs go into `folder`.
 pub(super) fn run(args: &Args, folder: &Path) -> Result<Shown> {
-    eprintln!("demo: building udrvd and udrvctl (release)");
-    let programs = cargo::release_programs(&["udrv-daemon"], &["udrvd", "udrvctl"])?;
-    let programs = programs.try_into().map_err(|_| Error::Wrong("there are two programs".to_owned()))?;
+    let programs = super::stage::build()?;
     let begin = Instant::now();
     let stage = Stage::set(programs, folder, args)?;
 
@@ -68,7 +68,7 @@ pub(super) fn run(args: &Args, folder: &Path) -> Result<Shown> {
     let restarts = walked(&stage, "restart", &["--recovery", "restart"], &plan, args.seed)?;
     eprintln!("demo: the same without protection, each fault in a udrvd of its own");
     let legs = rose(plan::FAULTS.len(), args.seed);
-    let died = stage.mouse("unprotected").and_then(|(mouse, mut hand)| {
+    let died = Mouse::plug(&stage, "unprotected").and_then(|(mouse, mut hand)| {
         let died = unprotected::try_all(&mouse, &mut hand, &legs)?;
         mouse.end()?;
         Ok(died)
@@ -82,19 +82,18 @@ pub(super) fn run(args: &Args, folder: &Path) -> Result<Shown> {
 
     let picture = draw(args, [&first, &few, &restarts], (&legs, &died))?;
     write(&folder.join("path.svg"), picture)?;
-    let mut figures = figures(args, [first, few, restarts], died.all);
-    figures.problems = problems;
+    let mut figures = figures(args, &stage, [first, few, restarts], died.all, problems);
     figures.judge();
-    figures.total_s = begin.elapsed().as_secs_f64();
+    figures.run.total_s = begin.elapsed().as_secs_f64();
     Ok(Shown {
         json: serde_json::to_string_pretty(&figures).expect("figures have text for keys"),
         text: format!("{}\n{}", table::text(&figures), table::verdict(&figures)),
-        good: figures.verdict,
+        good: figures.run.verdict,
     })
 }
 
 /// A run with faults that are recovered, and what came out.
-struct Walked {
+struct Walk {
     isolation: String,
     pid: [u32; 2],
     planned: usize,
@@ -104,68 +103,65 @@ struct Walked {
 }
 
 /// Walks the way under the faults of `plan`.
-fn walked(stage: &Stage, name: &'static str, arguments: &[&str], plan: &[Injection], seed: u64) -> Result<Walked> {
-    let (mouse, mut hand) = stage.mouse(name)?;
+fn walked(stage: &Stage, name: &'static str, arguments: &[&str], plan: &[Injection], seed: u64) -> Result<Walk> {
+    let (mouse, mut hand) = Mouse::plug(stage, name)?;
     let (mut daemon, mut record) = mouse.drive("", arguments)?;
     let mut control = daemon.connect(PATIENCE)?;
-    let first: Status = control.status()?;
+    let first: Status<Any> = control.status()?;
     eprintln!("demo: {} faults in the driver under a hand that moves; isolation: {}", plan.len(), first.isolation);
     let legs = rose(plan.len(), seed);
-    let party = Party { hand: &mut hand, control: &mut control, record: &mut record };
-    let mut done = injecting::inject(plan, &legs, party);
-    let last = match (control.status::<injecting::Any>(), daemon.ended()?) {
-        (Ok(status), None) => status.pid,
-        (status, ended) => {
-            let how = ended.map_or("it does not answer".to_owned(), |status| status.to_string());
-            done.problems.push(format!("udrvd is gone: {how}{}", daemon.last_words()));
-            status.map_or(0, |status| status.pid)
-        }
-    };
-    let pid = [daemon.pid(), last];
-    if let Err(error) = daemon.stop() {
-        done.problems.push(error.to_string());
-    }
+    let mut done = injecting::inject(plan, &legs, &mut hand, &mut control, &mut record);
+    let pid = daemon.finish(&mut control, &mut done.problems)?;
     mouse.end()?;
     record.follow()?;
-    Ok(Walked { isolation: first.isolation, pid, planned: plan.len(), done, legs, points: record.points() })
+    Ok(Walk { isolation: first.isolation, pid, planned: plan.len(), done, legs, points: record.points() })
 }
 
-fn figures(args: &Args, [first, few, restarts]: [Walked; 3], unprotected: Vec<figures::Unprotected>) -> Figures {
+fn figures(
+    args: &Args,
+    stage: &Stage,
+    [first, few, restarts]: [Walk; 3],
+    unprotected: Vec<figures::Unprotected>,
+    problems: Vec<String>,
+) -> Figures {
     let canary_intact = [&first, &few, &restarts].iter().all(|run| run.done.canary_intact);
-    Figures {
+    let run = Run {
         model: args.model.clone(),
         endpoint: "record",
         isolation: first.isolation,
         seed: args.seed,
-        deadline_ms: args.deadline.unwrap_or(stage::DEADLINE_MS),
+        deadline_ms: stage.deadline_ms(),
         pid: first.pid,
         canary_intact,
-        wheel: !WITHOUT_WHEEL.contains(&args.model.as_str()),
         planned: first.planned,
+        injecting_s: first.done.took.as_secs_f64(),
+        total_s: 0.0,
+        problems,
+        verdict: false,
+    };
+    Figures {
+        run,
+        wheel: !WITHOUT_WHEEL.contains(&args.model.as_str()),
         by_fault: figures::by_fault(&first.done.faults),
         faults: first.done.faults,
         few: few.done.faults,
         restarts: restarts.done.faults,
         unprotected,
         picture: PathBuf::from(FOLDER).join("path.svg"),
-        injecting_s: first.done.took.as_secs_f64(),
-        total_s: 0.0,
-        problems: Vec::new(),
-        verdict: false,
     }
 }
 
 /// What the hand did and what came out, in each run.
-fn draw(args: &Args, runs: [&Walked; 3], (legs, died): (&[Leg], &Died)) -> Result<String> {
-    let missing = |faults: &[Fault]| faults.iter().map(Fault::missing).sum::<u64>();
-    let panel = |run: &Walked, name: &str| Panel {
+fn draw(args: &Args, runs: [&Walk; 3], (legs, died): (&[Leg], &Died)) -> Result<String> {
+    let missing = |faults: &[Fault]| faults.iter().map(|fault| fault.class.missing()).sum::<u64>();
+    let panel = |run: &Walk, name: &str| Panel {
         name: [
             format!("{} faults {name}", run.done.faults.len()),
             format!("{} counts are missing", missing(&run.done.faults)),
         ],
         hand: corners(&run.legs),
         out: run.points.clone(),
-        faults: run.done.faults.iter().map(|fault| fault.struck).collect(),
+        faults: run.done.faults.iter().map(|fault| fault.class.struck).collect(),
     };
     let [first, few, restarts] = runs;
     let lost: u64 = died.all.iter().map(|one| one.missing).sum();

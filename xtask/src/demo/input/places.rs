@@ -4,25 +4,21 @@
 //! mouse forget what it has counted and not yet told, fault or not; `probe` and `reconnect` are many commands, and the
 //! first is a reset, for half a second.
 
-use super::super::plan::{self, Injection, MIDDLE, POINTS, Place};
-
-const fn by_call(entry: &'static str) -> Place {
-    Place { entry, points: MIDDLE, by_call: true }
-}
+use super::super::plan::{self, Injection, Place};
 
 /// The entry point that the mouse's bytes go through, at every point, and those that are called on request.
 const PLACES: [Place; 11] = [
-    Place { entry: "interrupt", points: &POINTS, by_call: false },
-    by_call("poll"),
-    by_call("probe"),
-    by_call("enable"),
-    by_call("disable"),
-    by_call("set_rate"),
-    by_call("set_resolution"),
-    by_call("set_scaling"),
-    by_call("reconnect"),
-    by_call("quiesce"),
-    by_call("restore"),
+    Place::by_itself("interrupt"),
+    Place::on_request("poll"),
+    Place::on_request("probe"),
+    Place::on_request("enable"),
+    Place::on_request("disable"),
+    Place::on_request("set_rate"),
+    Place::on_request("set_resolution"),
+    Place::on_request("set_scaling"),
+    Place::on_request("reconnect"),
+    Place::on_request("quiesce"),
+    Place::on_request("restore"),
 ];
 
 /// Reports of the leg that are seen before the fault.
@@ -35,7 +31,7 @@ pub(super) fn plan(seed: u64) -> Vec<Injection> {
 
 /// Every fault in the middle of `interrupt`, for the way of recovery beside which ours is seen.
 pub(super) fn interrupt_plan(seed: u64) -> Vec<Injection> {
-    plan::plan(&[Place { entry: "interrupt", points: MIDDLE, by_call: false }], AFTER, seed)
+    plan::plan(&[Place::middle_of("interrupt")], AFTER, seed)
 }
 
 /// Where a row stands in a table.

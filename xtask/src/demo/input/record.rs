@@ -149,8 +149,9 @@ mod tests {
         assert_eq!((leg.by, leg.clicks, leg.pressed["left"], leg.held.len()), ([4, -1], -2, 1, 0));
         write("{\"x\":1,\"y\":1}\n");
         record.follow().unwrap();
-        assert_eq!((record.leg(), record.points().len()), (None, 6));
+        assert_eq!((record.leg(), record.points.len()), (None, 6));
         write("no JSON\n");
-        assert!(Record::new(&path).unwrap().follow().is_ok());
+        assert!(record.follow().is_err());
+        assert!(Record::new(&path).unwrap().follow().is_ok(), "what was there is removed");
     }
 }

@@ -7,19 +7,19 @@ use std::time::{Duration, Instant};
 
 use super::{
     super::{
-        ending::{HANGS, effect},
-        error::{Error, Result},
-        plan::{FAULTS, Injection},
+        ending::{HANGS, provoke},
+        error::Result,
+        plan::FAULTS,
         wait,
     },
     figures::Unprotected,
     hand::Hand,
-    injecting::{Any, Status, end_of_leg, let_walk},
+    injecting::{end_of_leg, let_walk},
     stage::Mouse,
     walk::{Leg, Point},
 };
 
-/// How long the mouse may take to reach the fault.
+/// How long the mouse may take to report to another udrvd.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Reports before a fault.
 const BEFORE: u64 = 4;
@@ -39,21 +39,10 @@ pub(super) fn try_all(mouse: &Mouse<'_>, hand: &mut Hand, legs: &[Leg]) -> Resul
     let (mut daemon, mut record) = start("-first")?;
     let mut control = daemon.connect(HANGS)?;
     for (fault, leg) in FAULTS.into_iter().zip(legs) {
-        let status: Status = control.status()?;
-        if status.protected {
-            return Err(Error::Wrong("udrvd --protect never says that it is protected".to_owned()));
-        }
         let began = record.place();
         hand.walk(leg)?;
         let_walk(hand, &mut record, BEFORE)?;
-        let injection = Injection { entry: "interrupt", fault, point: "middle", by_call: false, after: 0 };
-        // the mouse may reach it before the answer is written, and then there is none
-        let mut armed = Some(control.inject(&injection, 1));
-        let what = || format!("any effect of {fault} without protection");
-        let (outcome, fatal) = wait::until(what, PATIENCE, || {
-            let answer = armed.take().unwrap_or(Ok(())).and_then(|()| control.status::<Any>());
-            effect(&mut daemon, answer)
-        })?;
+        let end = provoke(&mut daemon, &mut control, "interrupt", fault)?;
         let ended = Instant::now();
         record.follow()?;
         let struck = record.place();
@@ -71,7 +60,7 @@ pub(super) fn try_all(mouse: &Mouse<'_>, hand: &mut Hand, legs: &[Leg]) -> Resul
         let seen = end_of_leg(hand, &mut record)?;
         let missing = (0..2).map(|axis| (leg.by[axis] - walked[axis] - seen.by[axis]).unsigned_abs()).sum();
         let silent_ms = ended.elapsed().as_secs_f64() * 1e3;
-        died.all.push(Unprotected { fault, outcome, fatal, silent_ms, missing });
+        died.all.push(Unprotected { end, silent_ms, missing });
     }
     daemon.stop()?;
     append(&mut died.points, record.points());

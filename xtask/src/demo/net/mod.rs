@@ -22,10 +22,7 @@ mod streams;
 mod table;
 mod unprotected;
 
-use std::{
-    path::{Path, PathBuf},
-    time::Instant,
-};
+use std::{path::Path, time::Instant};
 
 use self::{
     figures::{Both, Figures},
@@ -35,11 +32,15 @@ use self::{
 use super::{
     Args, FOLDER, PATIENCE, Shown, control, daemon, ending,
     error::{self, Result},
-    plan, process, random, say_how_many, wait, words, write,
+    figures::{Run, by_fault},
+    plan, process, random, wait, write,
 };
 use crate::cargo;
 
 pub(super) use self::stage::Endpoint;
+
+/// The timeline, in the demo's folder.
+const PICTURE: &str = "timeline.svg";
 
 /// Runs it; picture and logs go into `folder`.
 pub(super) fn run(args: &Args, folder: &Path) -> Result<Shown> {
@@ -47,25 +48,24 @@ pub(super) fn run(args: &Args, folder: &Path) -> Result<Shown> {
     let program = cargo::release_programs(&["udrv-daemon"], &["udrvd"])?.remove(0);
     let begin = Instant::now();
     let stage = Stage::set(program, folder.to_owned(), args)?;
-    let timeline = Path::new(FOLDER).join("timeline.svg");
-    let (mut figures, throughput) = protected(&stage, args, timeline)?;
+    let (mut figures, throughput) = protected(&stage, args)?;
     eprintln!("demo: the same without protection, each fault in a udrvd of its own");
     match unprotected::try_all(&stage) {
         Ok(all) => figures.unprotected = all,
-        Err(error) => figures.problems.push(format!("without protection: {error}")),
+        Err(error) => figures.run.problems.push(format!("without protection: {error}")),
     }
     figures.judge();
-    write(&folder.join("timeline.svg"), picture::svg(&figures, &throughput)?)?;
-    figures.total_s = begin.elapsed().as_secs_f64();
+    write(&folder.join(PICTURE), picture::svg(&figures, &throughput)?)?;
+    figures.run.total_s = begin.elapsed().as_secs_f64();
     Ok(Shown {
         json: serde_json::to_string_pretty(&figures).expect("figures have text for keys"),
         text: format!("{}\n{}", table::text(&figures), table::verdict(&figures)),
-        good: figures.verdict,
+        good: figures.run.verdict,
     })
 }
 
 /// All faults under the streams, with protection. Gives the throughput too.
-fn protected(stage: &Stage, args: &Args, timeline: PathBuf) -> Result<(Figures, [Vec<u64>; 2])> {
+fn protected(stage: &Stage, args: &Args) -> Result<(Figures, [Vec<u64>; 2])> {
     let (mut daemon, card) = stage.start("udrvd.log", &[])?;
     let mut control = daemon.connect(PATIENCE)?;
     let first: Status = control.status()?;
@@ -80,8 +80,7 @@ fn protected(stage: &Stage, args: &Args, timeline: PathBuf) -> Result<(Figures, 
     let epoch = Instant::now();
     let streams = stage.streams(card, &first, epoch)?;
     let throughput = streams.throughput();
-    let mut say = |n: usize| say_how_many(n, plan.len());
-    let mut done = injecting::inject(&plan, &mut control, &streams, epoch, &mut say);
+    let mut done = injecting::inject(&plan, &mut control, &streams, epoch);
     let streams = match streams.finish() {
         Ok([upload, download]) => Some(Both { upload, download }),
         Err(error) => {
@@ -89,36 +88,29 @@ fn protected(stage: &Stage, args: &Args, timeline: PathBuf) -> Result<(Figures, 
             None
         }
     };
-    let last = match (control.status::<status::Net>(), daemon.ended()?) {
-        (Ok(status), None) => status.pid,
-        (status, ended) => {
-            let how = ended.map_or("it does not answer".to_owned(), |status| status.to_string());
-            done.problems.push(format!("udrvd is gone: {how}{}", daemon.last_words()));
-            status.map_or(0, |status| status.pid)
-        }
-    };
-    let mut figures = Figures {
+    let pid = daemon.finish(&mut control, &mut done.problems)?;
+    let run = Run {
         model: args.model.clone(),
         endpoint: stage.endpoint().name(),
-        endpoint_reason: stage.reason().map(str::to_owned),
         isolation: first.isolation,
         seed: args.seed,
         deadline_ms: args.deadline.unwrap_or(stage::DEADLINE_MS),
-        pid: [daemon.pid(), last],
+        pid,
         canary_intact: done.canary_intact,
         planned: plan.len(),
-        by_fault: figures::by_fault(&done.faults),
-        faults: done.faults,
-        streams,
-        unprotected: Vec::new(),
-        timeline,
         injecting_s: done.took.as_secs_f64(),
         total_s: 0.0,
         problems: done.problems,
         verdict: false,
     };
-    if let Err(error) = daemon.stop() {
-        figures.problems.push(error.to_string());
-    }
+    let figures = Figures {
+        run,
+        endpoint_reason: stage.reason().map(str::to_owned),
+        by_fault: by_fault(&done.faults),
+        faults: done.faults,
+        streams,
+        unprotected: Vec::new(),
+        timeline: Path::new(FOLDER).join(PICTURE),
+    };
     Ok((figures, throughput.buckets()))
 }

@@ -66,7 +66,7 @@ fn draw(
     let recovered = figures.faults.iter().filter(|f| f.recovered).count();
     let words = format!(
         "{recovered} of {} driver faults recovered under two TCP streams ({}, {})",
-        figures.planned, figures.endpoint, figures.isolation
+        figures.run.planned, figures.run.endpoint, figures.run.isolation
     );
     title.draw(&Text::new(words, (LEFT as i32, 20), (FONT, 24).into_font().color(&BLACK)))?;
     draw_lanes(&lanes, figures, seconds)?;
@@ -95,7 +95,7 @@ fn draw_lanes(area: &Area<'_>, figures: &Figures, seconds: f64) -> std::result::
         let of_kind = figures.faults.iter().filter(|f| f.fault == *name);
         panel.draw_series(of_kind.map(|f| {
             let style = if f.recovered { colour.filled() } else { colour.stroke_width(2) };
-            Circle::new((f.at_s, y), 5, style)
+            Circle::new((f.class.at_s, y), 5, style)
         }))?;
         // the panel's place in the picture, less the area's own
         let (x, y) = panel.backend_coord(&(0.0, y));
@@ -135,7 +135,10 @@ fn draw_stream(
         .draw()?;
     for fault in &figures.faults {
         let colour = FAULTS.iter().zip(COLOURS).find(|(name, _)| **name == fault.fault).map_or(BLACK, |(_, c)| c);
-        panel.draw_series([PathElement::new([(fault.at_s, 0.0), (fault.at_s, highest * 1.05)], colour.mix(0.45))])?;
+        panel.draw_series([PathElement::new(
+            [(fault.class.at_s, 0.0), (fault.class.at_s, highest * 1.05)],
+            colour.mix(0.45),
+        )])?;
     }
     panel.draw_series(AreaSeries::new(rates.iter().copied(), 0.0, STREAM.mix(0.15)).border_style(STREAM))?;
     Ok(())

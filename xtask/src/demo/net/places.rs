@@ -1,32 +1,24 @@
 //! Where a network card's driver faults: in every entry point.
 
-use super::plan::{self, Injection, MIDDLE, POINTS, Place};
-
-const fn by_traffic(entry: &'static str) -> Place {
-    Place { entry, points: &POINTS, by_call: false }
-}
-
-const fn by_call(entry: &'static str) -> Place {
-    Place { entry, points: MIDDLE, by_call: true }
-}
+use super::plan::{self, Injection, Place};
 
 /// Entry points that traffic goes through, at every point, and those that are called on request.
 const PLACES: [Place; 15] = [
-    by_traffic("transmit"),
-    by_traffic("interrupt"),
-    by_traffic("poll"),
-    by_call("probe"),
-    by_call("open"),
-    by_call("stop"),
-    by_call("link"),
-    by_call("set_mac"),
-    by_call("set_rx_mode"),
-    by_call("configure"),
-    by_call("get_ringparam"),
-    by_call("get_stats"),
-    by_call("tx_timeout"),
-    by_call("quiesce"),
-    by_call("restore"),
+    Place::by_itself("transmit"),
+    Place::by_itself("interrupt"),
+    Place::by_itself("poll"),
+    Place::on_request("probe"),
+    Place::on_request("open"),
+    Place::on_request("stop"),
+    Place::on_request("link"),
+    Place::on_request("set_mac"),
+    Place::on_request("set_rx_mode"),
+    Place::on_request("configure"),
+    Place::on_request("get_ringparam"),
+    Place::on_request("get_stats"),
+    Place::on_request("tx_timeout"),
+    Place::on_request("quiesce"),
+    Place::on_request("restore"),
 ];
 
 /// Every fault at every one of them; a few hundred KiB of both streams before each.

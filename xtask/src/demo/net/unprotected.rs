@@ -4,43 +4,31 @@ use std::time::{Duration, Instant};
 
 use super::{
     Stage,
-    ending::{HANGS, effect},
-    error::{Error, Result},
-    figures::Unprotected,
-    plan::{FAULTS, Injection},
-    status::{Net, Status},
+    ending::{Ending, HANGS, provoke},
+    error::Result,
+    plan::FAULTS,
+    status::Status,
     wait,
 };
 
-/// How long traffic may take to reach the fault.
+/// How long traffic may take to begin.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Tries each fault.
-pub(super) fn try_all(stage: &Stage) -> Result<Vec<Unprotected>> {
+pub(super) fn try_all(stage: &Stage) -> Result<Vec<Ending>> {
     FAULTS.iter().map(|fault| try_one(stage, fault)).collect()
 }
 
-fn try_one(stage: &Stage, fault: &'static str) -> Result<Unprotected> {
+fn try_one(stage: &Stage, fault: &'static str) -> Result<Ending> {
     let (mut daemon, card) = stage.start(&format!("unprotected-{fault}.log"), &["--protect", "never"])?;
     let mut control = daemon.connect(HANGS)?;
     let status: Status = control.status()?;
-    if status.protected {
-        return Err(Error::Wrong("udrvd --protect never says that it is protected".to_owned()));
-    }
     let streams = stage.streams(card, &status, Instant::now())?;
     wait::until(
         || "traffic without protection".to_owned(),
         PATIENCE,
         || Ok(streams.bytes().iter().all(|bytes| *bytes > 256 * 1024).then_some(())),
     )?;
-    let injection = Injection { entry: "transmit", fault, point: "middle", by_call: false, after: 0 };
-    // traffic may reach it before the answer is written, and then there is none
-    let mut armed = Some(control.inject(&injection, 1));
-    let what = || format!("any effect of {fault} without protection");
-    let (outcome, fatal) = wait::until(what, PATIENCE, || {
-        let answer = armed.take().unwrap_or(Ok(())).and_then(|()| control.status::<Net>());
-        effect(&mut daemon, answer)
-    })?;
-    // the streams cannot go on, and are abandoned
-    Ok(Unprotected { fault, outcome, fatal })
+    // the streams cannot go on then, and are abandoned
+    provoke(&mut daemon, &mut control, "transmit", fault)
 }

@@ -1,14 +1,14 @@
-//! Injecting the planned faults, one after the other, while the piece is played, and seeing each recovered.
+//! Injecting the planned faults while the piece is played, and seeing each recovered.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::{
-    control::{Control, Report},
+    super::injecting,
+    control::Control,
     error::Result,
-    figures::{Cost, Fault},
+    figures::{Cost, Fault, Struck},
     material::RATE,
     plan::Injection,
-    say_how_many,
     status::Status,
     wait,
     waited::Waiting,
@@ -18,14 +18,7 @@ use super::{
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What came of it.
-pub(super) struct Done {
-    pub(super) faults: Vec<Fault>,
-    pub(super) canary_intact: bool,
-    /// What went wrong and is in no row.
-    pub(super) problems: Vec<String>,
-    /// From the first to the last.
-    pub(super) took: Duration,
-}
+pub(super) type Done = injecting::Done<Struck>;
 
 /// When the piece would have begun, in nanoseconds since the device was started, had nothing ever stopped it: what a time is as
 /// a number of a frame. The card tells its place now and then, so at any moment it has played at least as many frames
@@ -44,26 +37,13 @@ impl Beginning {
     }
 }
 
-/// Injects `plan`. A fault that does not come about is a problem, and the next one is tried; a udrvd that does not answer, or
-/// that does not play any more, ends it.
+/// Injects `plan`.
 pub(super) fn inject(plan: &[Injection], control: &mut Control, waiting: Waiting) -> Done {
-    let began = Instant::now();
-    let mut done = Done { faults: Vec::new(), canary_intact: true, problems: Vec::new(), took: Duration::ZERO };
-    for (index, injection) in plan.iter().enumerate() {
-        let Injection { entry, fault, point, .. } = injection;
-        if let Err(error) = one(injection, control, waiting, &mut done) {
-            done.problems.push(format!("{fault} at {point} of {entry}: {error}"));
-            // a fault that is still armed must not strike later; if this fails too, nobody answers any more
-            if control.inject(injection, 0).is_err() {
-                break;
-            }
-        }
-        say_how_many(index + 1, plan.len());
-    }
+    let one = |injection: &Injection, control: &mut Control, done: &mut Done| one(injection, control, waiting, done);
+    let mut done = injecting::inject(plan, control, one, || false);
     if let Err(error) = listen_on(control, &mut done) {
         done.problems.push(format!("after the last fault: {error}"));
     }
-    done.took = began.elapsed();
     done
 }
 
@@ -100,9 +80,9 @@ fn listen_on(control: &mut Control, done: &mut Done) -> Result<()> {
 
 /// Those that the card has had since the last fault are in its row. `xruns` are all so far.
 fn charge_xruns(done: &mut Done, xruns: u64) {
-    let before: u64 = done.faults.iter().rev().skip(1).map(|fault| fault.xruns).sum();
+    let before: u64 = done.faults.iter().rev().skip(1).map(|fault| fault.class.xruns).sum();
     if let Some(last) = done.faults.last_mut() {
-        last.xruns = xruns.saturating_sub(before);
+        last.class.xruns = xruns.saturating_sub(before);
     }
 }
 
@@ -116,27 +96,7 @@ fn one(injection: &Injection, control: &mut Control, waiting: Waiting, done: &mu
     done.canary_intact &= after.canary_intact;
     let since = before.class.stream()?.number();
     let struck = beginning.number(report.at - report.to_error.min(report.at));
-    done.faults.push(row(injection, report, waited, since, struck));
+    let class = Struck { waited_ns: waited.as_nanos() as u64, since, struck, xruns: 0, heard: Cost::default() };
+    done.faults.push(Fault::new(injection, report, class));
     Ok(())
-}
-
-fn row(injection: &Injection, report: Report, waited: Duration, since: u64, struck: u64) -> Fault {
-    Fault {
-        entry: injection.entry,
-        fault: injection.fault,
-        point: injection.point,
-        source: report.source,
-        text: report.text,
-        to_error_ns: report.to_error,
-        to_next_period_ns: report.to_next_frame,
-        register_reads: report.reads,
-        register_writes: report.writes,
-        rung: report.rung,
-        recovered: report.recovered,
-        waited_ns: waited.as_nanos() as u64,
-        since,
-        struck,
-        xruns: 0,
-        heard: Cost::default(),
-    }
 }

@@ -34,16 +34,18 @@ use self::{
     injecting::Done,
     material::{Frame, RATE},
     picture::Panel,
-    stage::Stage,
+    stage::Card,
     status::Status,
     waited::Waiting,
 };
 use super::{
     Args, FOLDER, PATIENCE, Shown, control, daemon, ending,
-    error::{self, Error, Result},
-    plan, process, say_how_many, wait, words, write,
+    error::{self, Result},
+    figures::{Run, by_fault},
+    plan, process,
+    stage::Stage,
+    wait, words, write,
 };
-use crate::cargo;
 
 /// Families of sound cards among the models.
 const FAMILIES: [&str; 1] = ["ens1371"];
@@ -57,11 +59,10 @@ pub(super) fn plays(model: &str) -> bool {
 
 /// Runs it; picture, recordings and logs go into `folder`.
 pub(super) fn run(args: &Args, folder: &Path) -> Result<Shown> {
-    eprintln!("demo: building udrvd and udrvctl (release)");
-    let programs = cargo::release_programs(&["udrv-daemon"], &["udrvd", "udrvctl"])?;
-    let programs = programs.try_into().map_err(|_| Error::Wrong("there are two programs".to_owned()))?;
+    let programs = super::stage::build()?;
     let begin = Instant::now();
     let stage = Stage::set(programs, folder, args)?;
+    stage::write_tone(&stage)?;
 
     let first = played(&stage, "protected", &[], |period| places::plan(period, args.seed))?;
     eprintln!("demo: the same in one entry point, each recovered by a restart");
@@ -73,18 +74,18 @@ pub(super) fn run(args: &Args, folder: &Path) -> Result<Shown> {
         Err(error) => (Vec::new(), Err(error)),
     };
 
-    let mut figures = figures(args, &first, &restarts, unprotected);
+    let mut figures = figures(args, &stage, &first, &restarts, unprotected);
     let died = died.unwrap_or_else(|error| {
-        figures.problems.push(format!("without protection: {error}"));
+        figures.run.problems.push(format!("without protection: {error}"));
         Vec::new()
     });
     figures.judge();
     write(&folder.join("sound.svg"), draw(&figures, [&first.tape, &restarts.tape, &died])?)?;
-    figures.total_s = begin.elapsed().as_secs_f64();
+    figures.run.total_s = begin.elapsed().as_secs_f64();
     Ok(Shown {
         json: serde_json::to_string_pretty(&figures).expect("figures have text for keys"),
         text: format!("{}\n{}", table::text(&figures), table::verdict(&figures)),
-        good: figures.verdict,
+        good: figures.run.verdict,
     })
 }
 
@@ -108,7 +109,7 @@ fn played(
     arguments: &[&str],
     plan: impl FnOnce(u64) -> Vec<plan::Injection>,
 ) -> Result<Played> {
-    let card = stage.card(name)?;
+    let card = Card::insert(stage, name)?;
     let mut daemon = card.play("", arguments)?;
     let mut control = daemon.connect(PATIENCE)?;
     // half a ring: it runs
@@ -124,18 +125,7 @@ fn played(
         first.isolation
     );
     let mut done = injecting::inject(&plan, &mut control, Waiting { pids: [daemon.pid(), card.pid()] });
-    let last = match (control.status::<status::Sound>(), daemon.ended()?) {
-        (Ok(status), None) => status.pid,
-        (status, ended) => {
-            let how = ended.map_or("it does not answer".to_owned(), |status| status.to_string());
-            done.problems.push(format!("udrvd is gone: {how}{}", daemon.last_words()));
-            status.map_or(0, |status| status.pid)
-        }
-    };
-    let pid = [daemon.pid(), last];
-    if let Err(error) = daemon.stop() {
-        done.problems.push(error.to_string());
-    }
+    let pid = daemon.finish(&mut control, &mut done.problems)?;
     let tape = card.end()?;
     let heard = hearing::listen(&tape);
     for broken in figures::charge(&mut done.faults, &heard) {
@@ -144,21 +134,34 @@ fn played(
     Ok(Played { isolation: first.isolation, pid, period, ring, planned: plan.len(), done, heard, tape })
 }
 
-fn figures(args: &Args, first: &Played, restarts: &Played, unprotected: Vec<figures::Unprotected>) -> Figures {
+fn figures(
+    args: &Args,
+    stage: &Stage,
+    first: &Played,
+    restarts: &Played,
+    unprotected: Vec<figures::Unprotected>,
+) -> Figures {
     let file = |name: &str| PathBuf::from(FOLDER).join(name);
     let faults = first.done.faults.clone();
-    let mut figures = Figures {
+    let run = Run {
         model: args.model.clone(),
         endpoint: "wav",
         isolation: first.isolation.clone(),
         seed: args.seed,
-        deadline_ms: args.deadline.unwrap_or(stage::DEADLINE_MS),
+        deadline_ms: stage.deadline_ms(),
         pid: first.pid,
         canary_intact: first.done.canary_intact && restarts.done.canary_intact,
+        planned: first.planned,
+        injecting_s: first.done.took.as_secs_f64(),
+        total_s: 0.0,
+        problems: first.done.problems.iter().chain(&restarts.done.problems).cloned().collect(),
+        verdict: false,
+    };
+    let mut figures = Figures {
+        run,
         period_ms: ms(first.period),
         ring_ms: ms(first.ring),
-        planned: first.planned,
-        by_fault: figures::by_fault(&faults),
+        by_fault: by_fault(&faults),
         faults,
         heard: first.heard.clone(),
         restarts: restarts.done.faults.clone(),
@@ -166,11 +169,7 @@ fn figures(args: &Args, first: &Played, restarts: &Played, unprotected: Vec<figu
         unprotected,
         picture: file("sound.svg"),
         recordings: ["protected", "restart", "unprotected"].map(|name| file(&format!("sound-{name}.wav"))),
-        injecting_s: first.done.took.as_secs_f64(),
-        total_s: 0.0,
         notes: Vec::new(),
-        problems: first.done.problems.iter().chain(&restarts.done.problems).cloned().collect(),
-        verdict: false,
     };
     figures.note_the_machine();
     figures
@@ -180,9 +179,9 @@ fn figures(args: &Args, first: &Played, restarts: &Played, unprotected: Vec<figu
 fn draw(figures: &Figures, [protected, restarted, died]: [&[Frame]; 3]) -> Result<String> {
     let is_it = |f: &&Fault| (f.entry, f.fault, f.point) == ("pointer", "null-write", "middle");
     let place = |faults: &[Fault], tape: &[Frame]| {
-        faults.iter().find(is_it).and_then(|fault| place_of(tape, fault.struck)).unwrap_or(tape.len())
+        faults.iter().find(is_it).and_then(|fault| place_of(tape, fault.class.struck)).unwrap_or(tape.len())
     };
-    let cost = |faults: &[Fault]| faults.iter().find(is_it).map_or(0.0, |fault| ms(fault.heard.frames()));
+    let cost = |faults: &[Fault]| faults.iter().find(is_it).map_or(0.0, |fault| ms(fault.class.heard.frames()));
     // it dies too soon to tell when: silence begins with it
     let end = hearing::listen(died).breaks.first().map_or(died.len(), |broken| broken.at);
     let silence = figures.unprotected.first().and_then(|one| one.silent_ms).unwrap_or(0.0);
@@ -208,7 +207,7 @@ fn draw(figures: &Figures, [protected, restarted, died]: [&[Frame]; 3]) -> Resul
             fault: end,
         },
     ];
-    let title = format!("A null write in the driver of {} while it plays {} Hz", figures.model, material::TONE);
+    let title = format!("A null write in the driver of {} while it plays {} Hz", figures.run.model, material::TONE);
     picture::svg(&title, &panels)
 }
 

@@ -6,30 +6,22 @@
 //! is a restart in all but its name, fault or not, and the fault has it done once more. Where the
 //! fault is an endless loop there, the card also stands for as long as a call is let run, which the report tells.
 
-use super::plan::{self, Injection, MIDDLE, POINTS, Place};
-
-const fn by_card(entry: &'static str) -> Place {
-    Place { entry, points: &POINTS, by_call: false }
-}
-
-const fn by_call(entry: &'static str) -> Place {
-    Place { entry, points: MIDDLE, by_call: true }
-}
+use super::plan::{self, Injection, Place};
 
 /// Entry points that the card's interrupts go through, at every point, and those that are called on request.
 const PLACES: [Place; 12] = [
-    by_card("pointer"),
-    by_card("interrupt"),
-    by_call("probe"),
-    by_call("open"),
-    by_call("close"),
-    by_call("hw_params"),
-    by_call("prepare"),
-    by_call("trigger"),
-    by_call("get_control"),
-    by_call("set_control"),
-    by_call("quiesce"),
-    by_call("restore"),
+    Place::by_itself("pointer"),
+    Place::by_itself("interrupt"),
+    Place::on_request("probe"),
+    Place::on_request("open"),
+    Place::on_request("close"),
+    Place::on_request("hw_params"),
+    Place::on_request("prepare"),
+    Place::on_request("trigger"),
+    Place::on_request("get_control"),
+    Place::on_request("set_control"),
+    Place::on_request("quiesce"),
+    Place::on_request("restore"),
 ];
 
 /// Those that stop what plays, and the periods that a fault in them may cost.
@@ -43,8 +35,7 @@ pub(super) fn plan(period: u64, seed: u64) -> Vec<Injection> {
 
 /// Every fault in the middle of `pointer`, for the ways of recovery beside which ours is seen.
 pub(super) fn pointer_plan(period: u64, seed: u64) -> Vec<Injection> {
-    let pointer = Place { entry: "pointer", points: MIDDLE, by_call: false };
-    plan::plan(&[pointer], period * 3 / 2..period * 3, seed)
+    plan::plan(&[Place::middle_of("pointer")], period * 3 / 2..period * 3, seed)
 }
 
 /// Where a row stands in a table.

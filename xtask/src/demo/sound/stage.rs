@@ -1,72 +1,28 @@
 //! Where the demo plays: a card in a process of its own, which records what it plays, and one udrvd after the other on it.
 
-use std::{
-    io::{BufRead, BufReader},
-    path::{Path, PathBuf},
-    process::Stdio,
-};
-
-use tempfile::TempDir;
+use std::path::PathBuf;
 
 use super::{
-    Args,
+    super::stage::Stage,
     daemon::Daemon,
-    error::{Doing, Error, Result},
+    error::Result,
     material::{self, Frame},
-    process::{Process, URGENT},
+    process::Process,
 };
 
 /// How long the piece is: longer than any run.
 const SECONDS: u64 = 120;
 /// Milliseconds of a period, about: what a restart may cost.
-pub(super) const PERIOD: &str = "40";
+const PERIOD: &str = "40";
 /// Periods of the ring, 320 ms of the 341 that a ring of 64 KiB can have: so long udrvd may be kept waiting by a machine that has other
 /// things to do.
-pub(super) const PERIODS: &str = "8";
+const PERIODS: &str = "8";
+/// The piece, while it is played.
+const TONE: &str = "tone.wav";
 
-/// CPU time that a call may use, if nothing else is said, milliseconds. To restore this card is two hundred accesses, and each goes
-/// through a socket.
-pub(super) const DEADLINE_MS: u64 = 20;
-
-/// All that each run needs.
-pub(super) struct Stage {
-    udrvd: PathBuf,
-    udrvctl: PathBuf,
-    model: String,
-    /// For logs and recordings.
-    folder: PathBuf,
-    /// For sockets, and the piece.
-    private: TempDir,
-    deadline: String,
-}
-
-impl Stage {
-    pub(super) fn set(programs: [PathBuf; 2], folder: &Path, args: &Args) -> Result<Stage> {
-        let private = tempfile::tempdir().doing(|| "make a folder for sockets".to_owned())?;
-        material::write(&private.path().join("tone.wav"), SECONDS * u64::from(material::RATE))?;
-        let [udrvd, udrvctl] = programs;
-        let deadline = args.deadline.unwrap_or(DEADLINE_MS).to_string();
-        Ok(Stage { udrvd, udrvctl, model: args.model.clone(), folder: folder.to_owned(), private, deadline })
-    }
-
-    /// Puts a card in its slot. What it plays is recorded into `sound-NAME.wav`, and what is silent between two sounds too.
-    pub(super) fn card(&self, name: &'static str) -> Result<Card<'_>> {
-        let socket = self.private.path().join(format!("{name}.card"));
-        let recording = self.folder.join(format!("sound-{name}.wav"));
-        let log = self.folder.join(format!("sound-{name}-card.log"));
-        let mut process = Process::start("udrvctl", &self.udrvctl, log, URGENT, |command| {
-            command.args(["model", "serve", &self.model]).arg(&socket).arg("--rests").arg("--output").arg(&recording);
-            command.stdout(Stdio::piped());
-        })?;
-        // it says a line when clients can connect
-        let mut line = String::new();
-        let stdout = process.child.stdout.take().ok_or_else(|| Error::Wrong("udrvctl has no output".to_owned()))?;
-        BufReader::new(stdout).read_line(&mut line).doing(|| "wait for the card".to_owned())?;
-        if line.is_empty() {
-            return Err(Error::Wrong(format!("the card is not served{}", process.last_words())));
-        }
-        Ok(Card { stage: self, name, process, socket, recording })
-    }
+/// Writes the piece.
+pub(super) fn write_tone(stage: &Stage) -> Result<()> {
+    material::write(&stage.private(TONE), SECONDS * u64::from(material::RATE))
 }
 
 /// A card that is served.
@@ -79,15 +35,23 @@ pub(super) struct Card<'a> {
 }
 
 impl Card<'_> {
+    /// Puts a card in its slot. What it plays is recorded into `sound-NAME.wav`, and what is silent between two sounds too.
+    pub(super) fn insert<'a>(stage: &'a Stage, name: &'static str) -> Result<Card<'a>> {
+        let socket = stage.private(&format!("{name}.card"));
+        let recording = stage.kept(&format!("sound-{name}.wav"));
+        let process = stage.serve(&socket, &format!("sound-{name}-card.log"), |command| {
+            command.arg("--rests").arg("--output").arg(&recording);
+        })?;
+        Ok(Card { stage, name, process, socket, recording })
+    }
+
     /// Starts a udrvd on it, which plays the piece from its beginning.
     pub(super) fn play(&self, which: &str, arguments: &[&str]) -> Result<Daemon> {
         let device = format!("vfio-user:{}", self.socket.display());
-        let tone = self.stage.private.path().join("tone.wav");
-        let tone = tone.to_string_lossy();
-        let own = ["--play", &tone, "--period", PERIOD, "--periods", PERIODS, "--deadline", &self.stage.deadline];
-        let log = self.stage.folder.join(format!("sound-{}{which}.log", self.name));
-        let arguments = [&own[..], arguments].concat();
-        Daemon::start(&self.stage.udrvd, &device, self.stage.private.path(), log, URGENT, &arguments, Stdio::null())
+        let tone = self.stage.private(TONE);
+        let own = ["--play", &tone.to_string_lossy(), "--period", PERIOD, "--periods", PERIODS];
+        let log = format!("sound-{}{which}.log", self.name);
+        self.stage.drive(&device, &log, &[&own[..], arguments].concat())
     }
 
     pub(super) fn pid(&self) -> u32 {

@@ -3,68 +3,29 @@
 use std::fmt::Write;
 
 use super::{
-    figures::{Cost, Fault, Figures, ms},
+    super::table,
+    figures::{Cost, Figures, ms},
     hearing::Heard,
     material::TONE,
     places::rank,
-    words::{Spread, file_and_line, isolation, time},
+    words::time,
 };
 
 /// Everything but the verdict.
 pub(super) fn text(figures: &Figures) -> String {
-    let mut out = String::new();
+    let columns = [("accesses", 10), ("silent", 10), ("missing", 10), ("twice", 10)];
+    let mut out = table::rows(&figures.faults, rank, columns, |f| {
+        let Cost { silent, missing, repeated } = f.class.heard;
+        [f.accesses().to_string(), heard(silent), heard(missing), heard(repeated)]
+    });
+    out += "accesses: to registers, by recovery; silent, missing, twice: of the tone. trigger, quiesce and probe stop it on purpose, and \
+            their faults keep it so\n";
+    out += &table::kinds(&figures.faults, true);
     // writing into a String does not fail
-    let _ = rows(&mut out, figures);
-    let _ = kinds(&mut out, figures);
     let _ = restarts(&mut out, figures);
     let _ = unprotected(&mut out, figures);
     let _ = sums(&mut out, figures);
     out
-}
-
-fn rows(out: &mut String, figures: &Figures) -> std::fmt::Result {
-    let mut faults: Vec<&Fault> = figures.faults.iter().collect();
-    faults.sort_by_key(|f| rank(f.entry, f.point, f.fault));
-    let places: Vec<&str> = faults.iter().map(|f| f.source.as_deref().map_or("?", file_and_line)).collect();
-    let wide = places.iter().map(|place| place.len()).max().unwrap_or(0).max("where".len());
-    writeln!(
-        out,
-        "{:<14}{:<16}{:<8}{:<wide$}{:>12}{:>15}{:>10}{:>10}{:>10}{:>10}  {:<9}recovered",
-        "entry point",
-        "fault",
-        "point",
-        "where",
-        "to error",
-        "to next period",
-        "accesses",
-        "silent",
-        "missing",
-        "twice",
-        "rung"
-    )?;
-    for (f, place) in faults.iter().zip(places) {
-        let Cost { silent, missing, repeated } = f.heard;
-        writeln!(
-            out,
-            "{:<14}{:<16}{:<8}{place:<wide$}{:>12}{:>15}{:>10}{:>10}{:>10}{:>10}  {:<9}{}",
-            f.entry,
-            f.fault,
-            f.point,
-            time(f.to_error_ns),
-            f.to_next_period_ns.map_or("never".to_owned(), time),
-            f.register_reads + f.register_writes,
-            heard(silent),
-            heard(missing),
-            heard(repeated),
-            f.rung,
-            if f.recovered { "yes" } else { "NO" },
-        )?;
-    }
-    writeln!(
-        out,
-        "accesses: to registers, by recovery; silent, missing, twice: of the tone. trigger, quiesce and probe stop it on purpose, and \
-         their faults keep it so"
-    )
 }
 
 /// Frames as time, and what is none at all at a glance.
@@ -72,26 +33,10 @@ fn heard(frames: u64) -> String {
     if frames == 0 { "-".to_owned() } else { format!("{:.2} ms", ms(frames)) }
 }
 
-fn kinds(out: &mut String, figures: &Figures) -> std::fmt::Result {
-    writeln!(
-        out,
-        "\n{:<16}{:>6}{:^30}{:^32}{:>20}",
-        "", "", "fault to error", "fault to next period", "register accesses"
-    )?;
-    let heads = format!("{:>10}{:>10}{:>10}", "min", "median", "max");
-    writeln!(out, "{:<16}{:>6}{heads}  {heads}{:>20}", "fault", "count", "most")?;
-    for kind in &figures.by_fault {
-        let Spread { max, .. } = kind.register_accesses;
-        let (error, period) = (kind.to_error_ns.columns(), kind.to_next_period_ns.columns());
-        writeln!(out, "{:<16}{:>6}{error}  {period}{max:>20}", kind.fault, kind.count)?;
-    }
-    Ok(())
-}
-
 fn restarts(out: &mut String, figures: &Figures) -> std::fmt::Result {
     writeln!(out, "\nthe same in the middle of pointer, recovered by restarting the driver (--recovery restart)")?;
     for f in &figures.restarts {
-        let Cost { silent, missing, .. } = f.heard;
+        let Cost { silent, missing, .. } = f.class.heard;
         writeln!(
             out,
             "{:<16}to error {:>9}; {:.2} ms of the tone are silent, {:.2} missing",
@@ -116,7 +61,7 @@ fn unprotected(out: &mut String, figures: &Figures) -> std::fmt::Result {
         } else {
             String::new()
         };
-        writeln!(out, "{:<16}{}; {silence}{again}", one.fault, one.outcome)?;
+        writeln!(out, "{:<16}{}; {silence}{again}", one.end.fault, one.end.outcome)?;
     }
     Ok(())
 }
@@ -125,11 +70,8 @@ fn sums(out: &mut String, figures: &Figures) -> std::fmt::Result {
     writeln!(out)?;
     run(out, "protected", figures.faults.len(), &figures.heard)?;
     run(out, "with restarts", figures.restarts.len(), &figures.restarts_heard)?;
-    writeln!(out, "card            model:{}, in a process of its own", figures.model)?;
-    writeln!(out, "isolation       {}", isolation(&figures.isolation))?;
-    let [before, after] = figures.pid;
-    let same = if before == after { "the same from start to end" } else { "CHANGED" };
-    writeln!(out, "udrvd           pid {after}, {same}; {} ms of CPU time for a call", figures.deadline_ms)?;
+    writeln!(out, "card            model:{}, in a process of its own", figures.run.model)?;
+    out.push_str(&table::sums(&figures.run));
     writeln!(out, "ring            periods of {:.0} ms, {:.0} ms in all", figures.period_ms, figures.ring_ms)?;
     writeln!(out, "picture         {}", figures.picture.display())?;
     let recordings: Vec<String> = figures.recordings.iter().map(|path| path.display().to_string()).collect();
@@ -155,31 +97,13 @@ fn run(out: &mut String, name: &str, faults: usize, h: &Heard) -> std::fmt::Resu
 
 /// The last lines: what came of it, the verdict, and how long it took.
 pub(super) fn verdict(figures: &Figures) -> String {
-    let mut out = String::new();
-    let recovered = figures.faults.iter().filter(|f| f.recovered).count();
-    let unheard = figures.faults.iter().filter(|f| f.heard == Cost::default()).count();
-    for note in &figures.notes {
-        let _ = writeln!(out, "note: {note}");
-    }
-    for problem in &figures.problems {
-        let _ = writeln!(out, "problem: {problem}");
-    }
-    let of = figures.planned;
-    let _ = if figures.verdict {
-        writeln!(
-            out,
-            "verdict: good. {recovered} of {of} faults recovered, {unheard} of them without a frame that was late, missing or twice; the others had stopped \
-             the card on purpose, and cost what is promised"
-        )
-    } else {
-        writeln!(
-            out,
-            "verdict: BAD. {recovered} of {of} faults recovered, {unheard} of them unheard; see the problems above"
-        )
-    };
-    let (total, injecting) = (figures.total_s, figures.injecting_s);
-    let _ = writeln!(out, "took {total:.1} s, {injecting:.1} s of them for injecting (seed {})", figures.seed);
-    out
+    let unheard = figures.faults.iter().filter(|f| f.class.heard == Cost::default()).count();
+    let good = format!(
+        ", {unheard} of them without a frame that was late, missing or twice; the others had stopped the card on purpose, and cost what is \
+         promised"
+    );
+    let notes: String = figures.notes.iter().map(|note| format!("note: {note}\n")).collect();
+    notes + &table::verdict(&figures.run, &figures.faults, &good)
 }
 
 #[cfg(test)]
@@ -190,7 +114,7 @@ mod tests {
     #[test]
     fn everything_is_in_the_tables() {
         let mut figures = figures();
-        figures.faults[1].heard.silent = 96;
+        figures.faults[1].class.heard.silent = 96;
         figures.judge();
         let text = text(&figures) + &verdict(&figures);
         for part in [
@@ -204,8 +128,5 @@ mod tests {
         ] {
             assert!(text.contains(part), "{part} in {text}");
         }
-        figures.problems.push("the moon is full".to_owned());
-        figures.judge();
-        assert!(verdict(&figures).contains("moon") && verdict(&figures).contains("BAD"));
     }
 }

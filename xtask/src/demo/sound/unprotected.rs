@@ -2,47 +2,32 @@
 //!
 //! The next one is started the moment that the last one's end is seen, sooner than any supervisor of services would.
 
-use std::time::Duration;
-
 use super::{
-    ending::{HANGS, effect},
-    error::{Error, Result},
-    figures::Unprotected,
+    super::stage::Stage,
+    ending::{HANGS, provoke},
+    error::Result,
+    figures::{Unprotected, ms},
     hearing::{self, Heard},
     injecting::let_play,
     material::{Frame, RATE},
-    plan::{FAULTS, Injection},
-    stage::Stage,
-    status::{Sound, Status},
-    wait,
+    plan::FAULTS,
+    stage::Card,
 };
 
-/// How long the piece may take to reach the fault.
-const PATIENCE: Duration = Duration::from_secs(10);
 /// What is heard before a fault: more than a ring, so that it is full.
 const BEFORE: u64 = RATE as u64 * 2 / 5;
 
 /// Tries each fault. Gives the recording too.
 pub(super) fn try_all(stage: &Stage) -> Result<(Vec<Unprotected>, Vec<Frame>)> {
-    let card = stage.card("unprotected")?;
+    let card = Card::insert(stage, "unprotected")?;
     let start = |which: &str| card.play(which, &["--protect", "never"]);
     let mut all: Vec<Unprotected> = Vec::new();
     let mut daemon = start("-first")?;
     let mut control = daemon.connect(HANGS)?;
     for fault in FAULTS {
-        let status: Status = let_play(&mut control, BEFORE)?;
-        if status.protected {
-            return Err(Error::Wrong("udrvd --protect never says that it is protected".to_owned()));
-        }
-        let injection = Injection { entry: "pointer", fault, point: "middle", by_call: false, after: 0 };
-        // the card may reach it before the answer is written, and then there is none
-        let mut armed = Some(control.inject(&injection, 1));
-        let what = || format!("any effect of {fault} without protection");
-        let (outcome, fatal) = wait::until(what, PATIENCE, || {
-            let answer = armed.take().unwrap_or(Ok(())).and_then(|()| control.status::<Sound>());
-            effect(&mut daemon, answer)
-        })?;
-        all.push(Unprotected { fault, outcome, fatal, silent_ms: None, repeated_ms: 0.0 });
+        let_play(&mut control, BEFORE)?;
+        let end = provoke(&mut daemon, &mut control, "pointer", fault)?;
+        all.push(Unprotected { end, silent_ms: None, repeated_ms: 0.0 });
         // one that lives on has memory that is not as it was
         daemon.kill();
         daemon = start(&format!("-after-{fault}"))?;
@@ -59,7 +44,6 @@ pub(super) fn try_all(stage: &Stage) -> Result<(Vec<Unprotected>, Vec<Frame>)> {
 fn charge(all: &mut [Unprotected], heard: &Heard) {
     let mut rows = all.iter_mut();
     let mut row = rows.next();
-    let ms = |frames: u64| frames as f64 * 1e3 / f64::from(RATE);
     for broken in &heard.breaks {
         let Some(one) = &mut row else { return };
         if broken.begins_anew() {
@@ -76,12 +60,18 @@ fn charge(all: &mut [Unprotected], heard: &Heard) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::material::{SILENCE, frame};
+    use super::super::{
+        ending::Ending,
+        material::{SILENCE, frame},
+    };
     use super::*;
 
     #[test]
     fn each_fault_has_what_is_heard_from_it_to_the_next_beginning() {
-        let one = |fault| Unprotected { fault, outcome: String::new(), fatal: true, silent_ms: None, repeated_ms: 0.0 };
+        let one = |fault| {
+            let end = Ending { fault, outcome: String::new(), fatal: true };
+            Unprotected { end, silent_ms: None, repeated_ms: 0.0 }
+        };
         let mut all = ["a", "b", "c"].map(one);
         let piece = |range: std::ops::Range<u64>| range.map(frame).collect::<Vec<_>>();
         let silence = |ms: usize| vec![SILENCE; 48 * ms];

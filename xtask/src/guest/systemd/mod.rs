@@ -9,7 +9,12 @@ mod verdict;
 
 use std::{fs, path::PathBuf, time::Duration};
 
-use super::{Guest, Kernel, Outcome, Result, error::Doing, nic::Verdict, workspace};
+use super::{
+    Guest, Kernel, Result,
+    error::Doing,
+    judged::{self, Judged},
+    workspace,
+};
 use crate::{
     cargo, deb,
     steps::{Done, Failure},
@@ -38,23 +43,12 @@ pub(super) fn run(args: &Args) -> Result<u8> {
         let guest = programs.into_iter().filter(|path| path.is_file()).fold(guest, put);
         return Ok(guest.run()?.report());
     }
-    match job(args.kernel) {
-        Ok(()) => Ok(0),
-        Err(Verdict::Guest(error)) => Err(error),
-        Err(Verdict::Wrong(list)) => {
-            list.iter().for_each(|line| eprintln!("guest systemd: {line}"));
-            Ok(1)
-        }
-    }
+    judged::tell([("systemd", job(args.kernel))])
 }
 
 /// The same as a step of `cargo xtask test`.
 pub(crate) fn step() -> std::result::Result<Done, Failure> {
-    match job(Kernel::Debian61) {
-        Ok(()) => Ok(Done::Passed),
-        Err(Verdict::Guest(error)) => Err(error.into()),
-        Err(Verdict::Wrong(list)) => Err(Failure::Output(list.join("; "))),
-    }
+    judged::step([("systemd", job(Kernel::Debian61))])
 }
 
 /// Two cards for us, each on a cable with one for Linux.
@@ -64,27 +58,12 @@ fn guest(scenario: &str, kernel: Kernel, script: &str) -> Guest {
     guest.memory(1024).timeout(LIMIT).script(script).echo()
 }
 
-fn job(kernel: Kernel) -> std::result::Result<(), Verdict> {
-    let wrong = |failure: Failure| Verdict::Wrong(vec![failure.to_string()]);
-    let package = deb::build().map_err(wrong)?;
-    let judge = cargo::release_programs(&deb::BUILT_WITH, &["udrv-judge"]).map_err(wrong)?;
+fn job(kernel: Kernel) -> Judged {
+    let package = deb::build()?;
+    let judge = cargo::release_programs(&cargo::TOGETHER, &["udrv-judge"])?;
     let guest = guest("systemd", kernel, include_str!("service.sh"));
     let outcome = judge.into_iter().chain([package]).fold(guest, put).run()?;
-    let wrong = judged(&outcome);
-    if wrong.is_empty() { Ok(()) } else { Err(Verdict::Wrong(wrong)) }
-}
-
-/// The package where the script looks for it, a program among the programs.
-fn put(guest: Guest, path: PathBuf) -> Guest {
-    if path.extension().is_some() { guest.program_at(path, "/guest/udrv.deb") } else { guest.program(path) }
-}
-
-fn judged(outcome: &Outcome) -> Vec<String> {
-    let mut wrong: Vec<String> = outcome.kernel_complaints().iter().map(|line| format!("kernel: {line}")).collect();
-    if outcome.exit_code != 0 {
-        let console = outcome.serial_log_path.display();
-        wrong.push(format!("the guest's script ended with {}; its console: {console}", outcome.exit_code));
-    }
+    let mut wrong = outcome.wrong();
     match verdict::Findings::read(&outcome.results) {
         Ok(findings) => {
             findings.print(outcome.seconds);
@@ -92,5 +71,10 @@ fn judged(outcome: &Outcome) -> Vec<String> {
         }
         Err(why) => wrong.push(why),
     }
-    wrong
+    Ok(wrong)
+}
+
+/// The package where the script looks for it, a program among the programs.
+fn put(guest: Guest, path: PathBuf) -> Guest {
+    if path.extension().is_some() { guest.program_at(path, "/guest/udrv.deb") } else { guest.program(path) }
 }

@@ -1,0 +1,172 @@
+//! The card, which says when udrvd dies.
+
+use std::os::fd::BorrowedFd;
+use std::sync::atomic::Ordering::SeqCst;
+use std::sync::atomic::{AtomicU32, AtomicU64};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use udrv_bus::{BarInfo, BusError, DmaMapping, PciFunction, ResetKind, Width};
+
+/// When udrvd dies: at which access to its card, and whether the card still sees that one.
+#[derive(Debug, Default)]
+pub(super) struct Death {
+    accesses: AtomicU64,
+    pub(super) resets: AtomicU64,
+    /// Connections.
+    pub(super) opened: AtomicU64,
+    /// 0: it lives on.
+    at: AtomicU64,
+    /// Or with an access of this name, after so many others.
+    of_a_name: Mutex<Option<(&'static str, u32)>>,
+    pub(super) seen: AtomicU32,
+    pub(super) pid: AtomicU32,
+    /// The access with which it died.
+    pub(super) with: Mutex<String>,
+}
+
+impl Death {
+    /// It dies with the access after `more` others.
+    pub(super) fn in_(&self, more: u64, seen: bool) {
+        self.seen.store(seen.into(), SeqCst);
+        self.at.store(self.accesses.load(SeqCst) + more + 1, SeqCst);
+    }
+
+    /// It dies with the access `what` that comes after `more` others of that name.
+    pub(super) fn with_(&self, what: &'static str, more: u32, seen: bool) {
+        self.seen.store(seen.into(), SeqCst);
+        *self.of_a_name.lock().unwrap() = Some((what, more));
+    }
+
+    /// It lives on.
+    pub(super) fn spare(&self) {
+        self.at.store(0, SeqCst);
+    }
+
+    /// Whether this is the access with which it dies.
+    fn is_due(&self, what: &str) -> bool {
+        let now = self.accesses.fetch_add(1, SeqCst) + 1;
+        let at = self.at.load(SeqCst);
+        let mut of_a_name = self.of_a_name.lock().unwrap();
+        if let Some((_, more)) = of_a_name.as_mut().filter(|(name, _)| *name == what) {
+            if *more == 0 {
+                *of_a_name = None;
+                return true;
+            }
+            *more -= 1;
+        }
+        at != 0 && now >= at
+    }
+
+    /// An access: whether the card sees it.
+    fn strikes(&self, what: &str) -> bool {
+        if !self.is_due(what) {
+            return true;
+        }
+        self.at.store(0, SeqCst);
+        *self.with.lock().unwrap() = what.to_owned();
+        // it waits for the answer to this access: not one instruction of it is executed after this
+        kill(Pid::from_raw(self.pid.load(SeqCst) as i32), Signal::SIGKILL).expect("it lives");
+        self.seen.load(SeqCst) != 0
+    }
+}
+
+/// The same card for one connection after the other.
+pub(super) type Shared = Arc<Mutex<Box<dyn PciFunction>>>;
+
+/// The card.
+pub(super) struct Mortal {
+    card: Shared,
+    death: Arc<Death>,
+    /// What is mapped in this connection, and goes with it.
+    mapped: Vec<(u64, u64)>,
+}
+
+impl Drop for Mortal {
+    fn drop(&mut self) {
+        let mut card = self.card();
+        for (iova, size) in &self.mapped {
+            card.unmap_dma(*iova, *size).expect("it is mapped");
+        }
+        card.disable_intx().expect("it has a line");
+    }
+}
+
+impl Mortal {
+    pub(super) fn new(card: Shared, death: Arc<Death>) -> Mortal {
+        Mortal { card, death, mapped: Vec::new() }
+    }
+
+    fn card(&self) -> MutexGuard<'_, Box<dyn PciFunction>> {
+        self.card.lock().unwrap()
+    }
+}
+
+impl PciFunction for Mortal {
+    fn name(&self) -> String {
+        self.card().name()
+    }
+    fn config_read(&mut self, offset: u16, width: Width) -> Result<u32, BusError> {
+        if self.death.strikes(&format!("config read {offset:#x}")) {
+            self.card().config_read(offset, width)
+        } else {
+            Ok(0)
+        }
+    }
+    fn config_write(&mut self, offset: u16, width: Width, value: u32) -> Result<(), BusError> {
+        if self.death.strikes(&format!("config write {offset:#x}")) {
+            self.card().config_write(offset, width, value)
+        } else {
+            Ok(())
+        }
+    }
+    fn bar(&mut self, bar: u8) -> Result<BarInfo, BusError> {
+        self.card().bar(bar)
+    }
+    fn bar_read(&mut self, bar: u8, offset: u64, width: Width) -> Result<u32, BusError> {
+        if self.death.strikes(&format!("read {offset:#x}")) { self.card().bar_read(bar, offset, width) } else { Ok(0) }
+    }
+    fn bar_write(&mut self, bar: u8, offset: u64, width: Width, value: u32) -> Result<(), BusError> {
+        if self.death.strikes(&format!("write {offset:#x} = {value:#x}")) {
+            self.card().bar_write(bar, offset, width, value)
+        } else {
+            Ok(())
+        }
+    }
+    fn iova_ranges(&mut self) -> Result<Vec<(u64, u64)>, BusError> {
+        self.card().iova_ranges()
+    }
+    fn map_dma(&mut self, mapping: DmaMapping) -> Result<(), BusError> {
+        let piece = (mapping.iova, mapping.memory.size());
+        self.card().map_dma(mapping)?;
+        self.mapped.push(piece);
+        Ok(())
+    }
+    fn unmap_dma(&mut self, iova: u64, size: u64) -> Result<(), BusError> {
+        self.mapped.retain(|piece| *piece != (iova, size));
+        self.card().unmap_dma(iova, size)
+    }
+    fn enable_intx(&mut self, event: BorrowedFd<'_>) -> Result<(), BusError> {
+        self.card().enable_intx(event)
+    }
+    fn unmask_intx(&mut self) -> Result<(), BusError> {
+        if self.death.strikes("unmask") { self.card().unmask_intx() } else { Ok(()) }
+    }
+    fn disable_intx(&mut self) -> Result<(), BusError> {
+        self.card().disable_intx()
+    }
+    fn has_msi(&mut self) -> Result<bool, BusError> {
+        self.card().has_msi()
+    }
+    fn enable_msi(&mut self, event: BorrowedFd<'_>) -> Result<(), BusError> {
+        self.card().enable_msi(event)
+    }
+    fn disable_msi(&mut self) -> Result<(), BusError> {
+        self.card().disable_msi()
+    }
+    fn reset(&mut self) -> Result<ResetKind, BusError> {
+        self.death.resets.fetch_add(1, SeqCst);
+        self.card().reset()
+    }
+}
