@@ -20,8 +20,10 @@ pub(crate) struct Finding {
     pub(crate) kinds: BTreeMap<String, u64>,
     /// An entry point was put into quarantine.
     pub(crate) quarantined: bool,
-    /// Work went through after the last fault.
+    /// Work went through at the end.
     pub(crate) works: bool,
+    /// Whoever wanted work done was told that it is not.
+    pub(crate) told: bool,
     /// Registers at the end, by name, as far as reading changes nothing.
     pub(crate) registers: BTreeMap<String, u32>,
     /// Memory of the host that no fault may touch is not as it was.
@@ -72,8 +74,10 @@ pub(crate) enum Outcome {
     Restarted,
     /// Noticed; an entry point is in quarantine, and the device works.
     Quarantined,
-    /// Noticed; the device was left quiet, and whoever uses it gets errors.
+    /// Noticed; the device was left quiet, or refuses work, and whoever uses it gets errors.
     GaveUp,
+    /// Noticed, and nothing that came out is wrong; but nothing goes through any more, and nobody is told.
+    Stuck,
     /// Noticed, and yet something that came out is wrong.
     DetectedWrong,
     /// Nobody has noticed, and what came out is wrong.
@@ -87,29 +91,66 @@ pub(crate) enum Outcome {
 impl Outcome {
     /// Of a finding; `right` is what a trial without a mutant finds.
     pub(crate) fn of(finding: &Finding, right: &Finding, reached: bool) -> Outcome {
-        let noticed = !finding.rungs.is_empty() || finding.ended.is_some();
-        let differs = finding.ended.is_none()
-            && right
-                .registers
-                .iter()
-                .any(|(name, value)| finding.registers.get(name).is_some_and(|found| found != value));
-        let silent = finding.missing > 0 && !noticed;
-        let bad = !finding.wrong.is_empty()
-            || finding.canary
-            || differs
-            || silent
-            || (finding.ended.is_none() && !finding.works);
+        let noticed = !finding.rungs.is_empty() || finding.ended.is_some() || finding.told;
+        let ended = finding.ended.is_some() || finding.told && !finding.works;
+        let differs = !ended && right.registers.iter().any(|(name, value)| finding.registers.get(name) != Some(value));
+        let unheard = !noticed && (finding.missing > 0 || !finding.works);
+        let bad = !finding.wrong.is_empty() || finding.canary || differs || unheard;
         let climbed = |rung: &str| finding.rungs.contains_key(rung);
         match (noticed, bad) {
             (false, true) => Outcome::UndetectedWrong,
             (true, true) => Outcome::DetectedWrong,
             (false, false) if reached => Outcome::UndetectedRight,
             (false, false) => Outcome::Benign,
-            _ if finding.ended.is_some() || climbed("gave-up") => Outcome::GaveUp,
+            _ if ended || climbed("gave-up") => Outcome::GaveUp,
+            _ if !finding.works => Outcome::Stuck,
             _ if finding.quarantined => Outcome::Quarantined,
             _ if climbed("restart") => Outcome::Restarted,
             _ if climbed("restore") => Outcome::Restored,
             _ => Outcome::Aborted,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn right() -> Finding {
+        Finding { works: true, registers: [("CTRL".to_owned(), 1)].into(), ..Finding::default() }
+    }
+
+    fn outcome(change: impl FnOnce(&mut Finding)) -> Outcome {
+        let mut finding = right();
+        change(&mut finding);
+        Outcome::of(&finding, &right(), true)
+    }
+
+    #[test]
+    fn what_is_wrong_is_wrong_whatever_was_noticed() {
+        assert_eq!(Outcome::of(&right(), &right(), false), Outcome::Benign);
+        assert_eq!(outcome(|_| {}), Outcome::UndetectedRight);
+        assert_eq!(outcome(|f| f.wrong("up: frame 1 again".to_owned())), Outcome::UndetectedWrong);
+        assert_eq!(outcome(|f| f.missing = 1), Outcome::UndetectedWrong);
+        assert_eq!(outcome(|f| f.works = false), Outcome::UndetectedWrong);
+        assert_eq!(outcome(|f| f.canary = true), Outcome::UndetectedWrong);
+        assert_eq!(outcome(|f| f.registers.clear()), Outcome::UndetectedWrong);
+        let noticed = |f: &mut Finding| f.rungs = [("abort".to_owned(), 1)].into();
+        assert_eq!(outcome(noticed), Outcome::Aborted);
+        assert_eq!(outcome(|f| (noticed(f), f.missing = 3).0), Outcome::Aborted);
+        assert_eq!(outcome(|f| (noticed(f), f.wrong(String::new())).0), Outcome::DetectedWrong);
+        assert_eq!(outcome(|f| (noticed(f), f.registers.insert("CTRL".to_owned(), 2)).0), Outcome::DetectedWrong);
+        assert_eq!(outcome(|f| (noticed(f), f.works = false).0), Outcome::Stuck);
+        assert_eq!(outcome(|f| (f.told, f.works) = (true, false)), Outcome::GaveUp);
+        assert_eq!(outcome(|f| f.ended = Some("given up".to_owned())), Outcome::GaveUp);
+    }
+
+    #[test]
+    fn the_highest_rung_counts() {
+        let climbed =
+            |rungs: &[&str]| outcome(|f| f.rungs = rungs.iter().map(|rung| ((*rung).to_owned(), 1)).collect());
+        assert_eq!(climbed(&["abort", "restore"]), Outcome::Restored);
+        assert_eq!(climbed(&["abort", "restart", "restore"]), Outcome::Restarted);
+        assert_eq!(climbed(&["abort", "gave-up"]), Outcome::GaveUp);
     }
 }

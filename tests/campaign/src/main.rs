@@ -1,4 +1,4 @@
-//! Faults in the machine code of drivers: see `docs/evaluation.md`.
+//! Faults in the machine code of drivers: see `docs/campaign.md`.
 
 mod campaign;
 mod child;

@@ -38,6 +38,7 @@ pub(super) fn card(protected: bool, finding: &mut Finding) -> Result<(), DeviceE
     let mut player = Player { device, bench: &bench, clock };
     let played = player.play(&desk);
     judge(&tape.take(), finding);
+    finding.told = !desk.failed().is_empty();
     let looked = look(&mut player.device, finding);
     played.and(looked)?;
     player.device.shut_down()
