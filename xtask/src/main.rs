@@ -3,6 +3,7 @@
 //! This file only hands a subcommand to its module. What a task does, and how, is described there.
 
 mod bench;
+mod campaign;
 mod cargo;
 mod check;
 mod deb;
@@ -29,6 +30,8 @@ struct Cli {
 enum Task {
     /// Measure what things cost on this machine, beside what their parts cost.
     Bench(bench::Args),
+    /// Change instructions of drivers by the thousand, and judge what comes of it.
+    Campaign(campaign::Args),
     /// Check form, lints, documentation, layers and the project's rules.
     Check(check::Args),
     /// Make a Debian package of the programs, units, rules and documents.
@@ -48,6 +51,7 @@ enum Task {
 fn main() -> ExitCode {
     match Cli::parse().task {
         Task::Bench(args) => bench::main(&args),
+        Task::Campaign(args) => campaign::main(&args),
         Task::Check(args) => check::main(&args),
         Task::Deb(args) => deb::main(&args),
         Task::Demo(args) => demo::main(&args),

@@ -18,6 +18,9 @@ use crate::write_log::RegisterWrite;
 /// Reports kept; older ones are dropped and only counted.
 const KEPT: usize = 256;
 
+/// Target of the event that says that a call has failed and was undone, before anything else is done about it.
+pub const FAILED_CALL: &str = "udrv::failed_call";
+
 /// How far the ladder was climbed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -8,7 +8,7 @@ use udrv_driver::{Driver, Entry, Error, Injection};
 
 use super::call::{Failure, since};
 use super::{Class, DeviceError, Running};
-use crate::report::{FaultReport, Rung, Steps, injected};
+use crate::report::{FAILED_CALL, FaultReport, Rung, Steps, injected};
 use crate::supervisor::ladder::{Recovery, Step};
 use crate::supervisor::quarantine::Place;
 use crate::transact::transact;
@@ -103,6 +103,7 @@ impl<C: Class> Running<C> {
             _ => Left::Unclean,
         };
         let (kind, text) = (failure.kind().to_owned(), failure.to_string());
+        tracing::debug!(target: FAILED_CALL, device = %self.name, %entry, text, "a call has failed, and was undone");
         let raw = if let Failure::Fault(fault) = failure { Some(Arc::new(fault)) } else { None };
         let report = FaultReport {
             entry: entry.name().to_owned(),

@@ -1,0 +1,73 @@
+//! What a driver is used for in a trial, and the judge of what comes out of it. All in the child, by hand: one thread, and time that
+//! passes when the trial says so.
+
+mod input;
+mod net;
+mod sound;
+
+use std::time::Duration;
+
+use udrv::clock::Clock;
+use udrv::run::{Answer, Class, Command, DeviceError, Options, Running};
+use udrv::supervisor::policy::Protect;
+use udrv_driver::Entry;
+
+use crate::finding::Finding;
+use crate::subject::Subject;
+
+/// Uses the driver of `subject`, with all of its entry points protected or none.
+pub(crate) fn run(subject: Subject, protected: bool) -> Finding {
+    let mut finding = Finding::default();
+    let ran = match subject {
+        Subject::E1000 => net::card::<udrv_tests::subject::E1000>(protected, &mut finding),
+        Subject::R8169 => net::card::<udrv_tests::subject::R8169>(protected, &mut finding),
+        Subject::Rtl8139 => net::card::<udrv_tests::subject::Rtl8139>(protected, &mut finding),
+        Subject::Pegasus => net::adapter(protected, &mut finding),
+        Subject::Ens1371 => sound::card(protected, &mut finding),
+        Subject::Psmouse => input::mouse(protected, &mut finding),
+    };
+    if let Err(error) = ran {
+        finding.ended = Some(error.to_string());
+    }
+    finding
+}
+
+/// Kinds of registers that hold what they were told until they are told otherwise.
+const KEPT: [&str; 1] = ["config"];
+
+/// Options of a trial, from those of the tests: the quarantine is as users have it.
+fn options(tests: Options, protected: bool) -> (Options, Clock) {
+    let clock = Clock::by_hand();
+    let protect = if protected { Protect::Always } else { Protect::Never };
+    let quarantine = Options::default().quarantine;
+    // the machine is shared: a call that waits for its processor is no hang
+    let deadline = Duration::from_millis(25);
+    (Options { protect, quarantine, deadline, clock: clock.clone(), ..tests }, clock)
+}
+
+/// Has it call an entry point, and those of all others that can be called at any time.
+fn call<C: Class>(device: &mut Running<C>, entry: Entry) -> Result<(), DeviceError> {
+    device.handle(Command::Call(entry)).map(drop)
+}
+
+/// What can be said of any device at the end.
+fn look<C: Class>(device: &mut Running<C>, finding: &mut Finding) -> Result<(), DeviceError> {
+    if let Answer::Faults(reports) = device.handle(Command::Faults(0))? {
+        finding.note(&reports);
+    }
+    if let Answer::Status(status) = device.handle(Command::Status)? {
+        finding.canary = !status.canary_intact;
+    }
+    if let Answer::Registers(registers) = device.handle(Command::Registers { live: true })? {
+        // what the driver has set, and not what the chip counts
+        let set = registers.iter().filter(|register| KEPT.contains(&register.kind.as_str()));
+        finding.registers.extend(set.filter_map(|register| Some((register.name.clone(), register.live?))));
+    }
+    Ok(())
+}
+
+/// Those that differ between two trials without a mutant say nothing.
+pub(crate) fn steady(mut first: Finding, second: &Finding) -> Finding {
+    first.registers.retain(|name, value| second.registers.get(name) == Some(value));
+    first
+}
