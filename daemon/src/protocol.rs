@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use udrv::checkpoint::{Checkpoint, Restored};
 use udrv::registers::RegisterStatus;
 use udrv::report::FaultReport;
 use udrv::run::{EntryStatus, QuarantineStatus, Status};
@@ -92,6 +93,16 @@ pub enum Request {
     },
     /// Restart the driver within the daemon.
     Restart,
+    /// What the device is set to.
+    Checkpoint,
+    /// Make it what a checkpoint says, all of it or nothing.
+    CheckpointRestore {
+        /// What it says.
+        checkpoint: Box<Checkpoint>,
+        /// Change nothing, and say what would be.
+        #[serde(default)]
+        dry_run: bool,
+    },
 }
 
 impl Request {
@@ -102,6 +113,8 @@ impl Request {
             Request::Status | Request::Faults { .. } | Request::Policy | Request::Trace => false,
             // all registers are read: on USB that is a transfer each
             Request::Regs { live } => *live,
+            Request::Checkpoint => false,
+            Request::CheckpointRestore { dry_run, .. } => !dry_run,
             Request::Inject { .. }
             | Request::Call { .. }
             | Request::Protect { .. }
@@ -158,6 +171,17 @@ pub enum Response {
     Error {
         /// Why, and the mend.
         message: String,
+    },
+    /// To `checkpoint`.
+    Checkpoint {
+        /// What it is set to.
+        checkpoint: Box<Checkpoint>,
+    },
+    /// To `checkpoint-restore`.
+    CheckpointRestored {
+        /// What was changed, or would be.
+        #[serde(flatten)]
+        restored: Box<Restored>,
     },
 }
 

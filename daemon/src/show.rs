@@ -2,6 +2,7 @@
 
 use std::fmt::{self, Write};
 
+use udrv::checkpoint::{Change, Restored};
 use udrv::input::InputStatus;
 use udrv::net::NetStatus;
 use udrv::registers::RegisterStatus;
@@ -54,6 +55,25 @@ pub fn trace(trace: Option<&TraceStatus>) -> String {
     let why = t.ended.as_ref().map_or(String::new(), |why| format!(": {why}"));
     let dropped = if t.dropped > 0 { format!(", {} more dropped", t.dropped) } else { String::new() };
     format!("{}: {} accesses, {} bytes{dropped}, {state}{why}", t.file.display(), t.accesses, t.bytes)
+}
+
+/// What restoring a checkpoint has changed, or would.
+#[must_use]
+pub fn restored(restored: &Restored) -> String {
+    let mut out = String::new();
+    if let Some((saved, here)) = &restored.other_chip {
+        let _ = writeln!(out, "saved from chip {saved}; this is {here}, which can do all of it");
+    }
+    if restored.changes.is_empty() {
+        out.push_str("all is so already\n");
+    }
+    for Change { field, from, to } in &restored.changes {
+        let _ = writeln!(out, "{field}: {from} -> {to}");
+    }
+    if restored.dry_run && !restored.changes.is_empty() {
+        out.push_str("nothing was changed: --dry-run\n");
+    }
+    out
 }
 
 fn write_status(out: &mut String, s: &Status) -> fmt::Result {

@@ -25,6 +25,7 @@
 //! ```
 
 pub mod buffers;
+pub mod checkpoint;
 pub mod clock;
 pub mod device;
 pub mod dma;

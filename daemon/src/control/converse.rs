@@ -89,6 +89,8 @@ fn respond(line: &[u8], peer: &Peer, trace: &Trace, ask: &mut impl FnMut(Command
             Response::Faults { faults }
         }
         Some(Answer::Set(set)) => Response::Set { setting: set.name().to_owned(), value: set.value() },
+        Some(Answer::Checkpoint(checkpoint)) => Response::Checkpoint { checkpoint },
+        Some(Answer::Restored(restored)) => Response::CheckpointRestored { restored },
         Some(Answer::Done) => Response::Done,
         Some(Answer::Refused(message)) => error(message),
         None => error("the device has stopped".to_owned()),

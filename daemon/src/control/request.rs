@@ -66,6 +66,8 @@ pub(super) fn doing(request: Request) -> Result<Doing, String> {
         Request::Trace => return Ok(Doing::Trace),
         Request::TraceStart { file, limit } => return Ok(Doing::TraceStart(file, limit)),
         Request::TraceStop => return Ok(Doing::TraceStop),
+        Request::Checkpoint => Command::Checkpoint,
+        Request::CheckpointRestore { checkpoint, dry_run } => Command::RestoreCheckpoint { checkpoint, dry_run },
     }))
 }
 

@@ -147,6 +147,14 @@ fn identify(cx: &Cx<'_, State>, set: Set, enabled: u32) -> Result<State, Error> 
 impl InputDriver for PsMouse {
     const ALTERNATES: InputAlternates<State> = InputAlternates { interrupt: Some(alternate::interrupt) };
 
+    fn rates(_: &State) -> &'static [u32] {
+        &settings::RATES
+    }
+
+    fn resolutions(_: &State) -> &'static [u32] {
+        &settings::RESOLUTIONS
+    }
+
     fn info(state: &State) -> InputInfo {
         // before probe it is the least that one can be
         let mouse = state.mouse().unwrap_or(&MICE[mice::PLAIN]);

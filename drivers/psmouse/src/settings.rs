@@ -11,7 +11,10 @@ use crate::regs::{
 use crate::state::{Set, State};
 
 /// Reports a second that a mouse has.
-pub(crate) const RATES: [u8; 7] = [10, 20, 40, 60, 80, 100, 200];
+pub(crate) const RATES: [u32; 7] = [10, 20, 40, 60, 80, 100, 200];
+
+/// Counts an inch that a mouse has, from resolution 0 on.
+pub(crate) const RESOLUTIONS: [u32; 4] = [counts_an_inch(0), counts_an_inch(1), counts_an_inch(2), counts_an_inch(3)];
 
 /// Counts an inch at resolution 0, as Linux has them: a count a millimetre.
 const COARSEST: u32 = 25;
@@ -21,8 +24,7 @@ pub(crate) const USUAL: Set = Set { rate: 100, resolution: 3, double: 0 };
 
 /// The largest rate that is no larger than `wanted`, or the smallest.
 pub(crate) fn rate(wanted: u32) -> u32 {
-    let fits = RATES.iter().rev().copied().find(|rate| u32::from(*rate) <= wanted);
-    fits.unwrap_or(RATES[0]).into()
+    RATES.iter().rev().copied().find(|rate| *rate <= wanted).unwrap_or(RATES[0])
 }
 
 /// The finest resolution that is no finer than `dpi`, or the coarsest.

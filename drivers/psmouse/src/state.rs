@@ -70,7 +70,7 @@ impl State {
     /// See [`udrv_driver::Driver::check`].
     pub(crate) fn check(&self) -> Result<(), &'static str> {
         let Set { rate, resolution, double } = self.set;
-        holds(u8::try_from(rate).is_ok_and(|rate| RATES.contains(&rate)), "rate: none that there is")?;
+        holds(RATES.contains(&rate), "rate: none that there is")?;
         holds(resolution <= 3, "resolution: none that there is")?;
         holds(double <= 1, "double: no flag")?;
         holds(self.enabled <= 1, "enabled: no flag")?;

@@ -224,6 +224,14 @@ impl InputDriver for Pointer {
         }
     }
 
+    fn rates(_: &State) -> &'static [u32] {
+        &[20, 40, 60, 80, 100, 120, 140, 160, 180, 200]
+    }
+
+    fn resolutions(_: &State) -> &'static [u32] {
+        &[25, 50, 75, 100, 125, 150, 175, 200]
+    }
+
     fn probe(cx: &mut Cx<'_, State>) -> Result<(), Error> {
         cx.point(Point::Start);
         let who = ask(cx, command::PROBE)?;

@@ -23,6 +23,13 @@ pub trait InputDriver: Driver {
     #[must_use]
     fn info(state: &Self::State) -> InputInfo;
 
+    /// Rates that it can be set to, reports a second.
+    #[must_use]
+    fn rates(state: &Self::State) -> &'static [u32];
+    /// Resolutions that it can be set to, counts an inch.
+    #[must_use]
+    fn resolutions(state: &Self::State) -> &'static [u32];
+
     /// Resets the device, finds out what it is and how it speaks, and sets it up as [`InputInfo`] says that it usually is. It
     /// reports nothing by itself yet.
     ///

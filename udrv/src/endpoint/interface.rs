@@ -67,6 +67,9 @@ pub struct TapPrior {
     pub mtu: Option<u32>,
     /// Whether it was up, if we changed that.
     pub up: Option<bool>,
+    /// Whether it was promiscuous, if we changed that.
+    #[serde(default)]
+    pub promiscuous: Option<bool>,
 }
 
 /// An attached interface.
@@ -144,7 +147,10 @@ impl Interface {
         let mac = prior.mac.map_or(Ok(()), |mac| self.change_mac(mac).map(drop));
         let mtu = prior.mtu.map_or(Ok(()), |mtu| self.change_mtu(mtu).map(drop));
         let up = prior.up.map_or(Ok(()), |up| self.change_up(up).map(drop));
-        mac.and(mtu).and(up)
+        let promiscuous = prior.promiscuous;
+        let promiscuous =
+            promiscuous.map_or(Ok(()), |on| self.change_flag(IFF_PROMISC, on, "making it promiscuous").map(drop));
+        mac.and(mtu).and(up).and(promiscuous)
     }
 
     /// The MAC address of a TAP.
@@ -162,9 +168,19 @@ impl Interface {
         Ok(self.flags()? & IFF_UP != 0)
     }
 
-    /// Whether somebody wants everything.
+    /// Whether somebody wants everything: the administrator, a bridge, a capture. SIOCGIFFLAGS knows of the first alone.
     pub(super) fn is_promiscuous(&self) -> Result<bool, EndpointError> {
-        Ok(self.flags()? & IFF_PROMISC != 0)
+        let flags = std::fs::read_to_string(format!("/sys/class/net/{}/flags", self.name.as_str())).ok();
+        let flags = flags.and_then(|flags| c_int::from_str_radix(flags.trim().strip_prefix("0x")?, 16).ok());
+        // without sysfs, or with that of another network namespace
+        Ok(flags.map_or_else(|| self.flags(), Ok)? & IFF_PROMISC != 0)
+    }
+
+    /// Has the administrator want everything, or not; notes what it was.
+    pub(super) fn set_promiscuous(&mut self, on: bool) -> Result<(), EndpointError> {
+        let before = self.change_flag(IFF_PROMISC, on, "making it promiscuous")?;
+        self.prior.promiscuous = self.prior.promiscuous.or(before);
+        Ok(())
     }
 
     fn flags(&self) -> Result<c_int, EndpointError> {
@@ -239,14 +255,18 @@ impl Interface {
 
     /// Changes up or down; returns what it was, or `None` if it was the same.
     fn change_up(&self, up: bool) -> Result<Option<bool>, EndpointError> {
+        self.change_flag(IFF_UP, up, "bringing up or down")
+    }
+
+    /// Changes a flag; returns what it was, or `None` if it was the same.
+    fn change_flag(&self, flag: c_int, on: bool, what: &'static str) -> Result<Option<bool>, EndpointError> {
         let flags = self.flags()?;
-        let wanted = if up { flags | IFF_UP } else { flags & !IFF_UP };
+        let wanted = if on { flags | flag } else { flags & !flag };
         if wanted == flags {
             return Ok(None);
         }
-        if_ioctl::set_flags(self.control.as_fd(), &self.name, wanted)
-            .map_err(self.change_error("bringing up or down"))?;
-        Ok(Some(!up))
+        if_ioctl::set_flags(self.control.as_fd(), &self.name, wanted).map_err(self.change_error(what))?;
+        Ok(Some(!on))
     }
 
     pub(super) fn error(&self, what: &'static str) -> impl FnOnce(io::Error) -> EndpointError {

@@ -235,6 +235,14 @@ pub trait NetEndpoint: Send {
         Ok(None)
     }
 
+    /// Has the interface want everything on the wire, or not. Gives whether it does: somebody else may want it still.
+    ///
+    /// # Errors
+    /// When the host refuses: no permission.
+    fn set_promiscuous(&mut self, on: bool) -> Result<bool, EndpointError> {
+        Ok(on)
+    }
+
     /// Brings the interface up or down.
     ///
     /// # Errors

@@ -238,6 +238,11 @@ impl NetEndpoint for Tap {
         Ok(Some(Wanted { mac, mtu: self.interface.mtu()?, promiscuous: self.interface.is_promiscuous()? }))
     }
 
+    fn set_promiscuous(&mut self, on: bool) -> Result<bool, EndpointError> {
+        self.interface.set_promiscuous(on)?;
+        self.interface.is_promiscuous()
+    }
+
     fn set_up(&mut self, up: bool) -> Result<(), EndpointError> {
         self.interface.set_up(up)
     }

@@ -225,6 +225,11 @@ impl NetEndpoint for Tun {
         Ok(Some(Wanted { mac: self.mac, mtu: self.interface.mtu()?, promiscuous: false }))
     }
 
+    /// It has packets for the host alone.
+    fn set_promiscuous(&mut self, _: bool) -> Result<bool, EndpointError> {
+        Ok(false)
+    }
+
     fn set_up(&mut self, up: bool) -> Result<(), EndpointError> {
         self.interface.set_up(up)
     }

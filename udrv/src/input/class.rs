@@ -6,6 +6,7 @@ use nix::poll::PollFd;
 use udrv_driver::{Buttons, Entry, InputDriver, InputEvents};
 
 use super::{Input, InputDevice, InputSetting, Presence};
+use crate::checkpoint::{ClassSettings, Refusal};
 use crate::device::Device;
 use crate::ledger::Ledger;
 use crate::pool::{Pool, PoolError};
@@ -153,6 +154,25 @@ impl<D: InputDriver> Class for Input<D> {
 
     fn set(run: &mut InputDevice<D>, setting: InputSetting) -> Option<Result<InputSetting, DeviceError>> {
         Some(run.change(setting))
+    }
+
+    fn settings(run: &InputDevice<D>) -> ClassSettings {
+        ClassSettings::Input(run.settings_in_force())
+    }
+
+    fn allows(run: &InputDevice<D>, settings: &ClassSettings) -> Result<(), Refusal> {
+        let ClassSettings::Input(settings) = settings else { return Ok(()) };
+        run.allows(settings)
+    }
+
+    fn apply(run: &mut InputDevice<D>, to: &ClassSettings) -> Result<(), DeviceError> {
+        let ClassSettings::Input(to) = to else { return Ok(()) };
+        run.apply_settings(to)
+    }
+
+    fn record(run: &mut InputDevice<D>, to: &ClassSettings) {
+        let ClassSettings::Input(to) = to else { return };
+        run.class.wanted = to.options();
     }
 
     fn status(run: &mut InputDevice<D>) -> ClassStatus {

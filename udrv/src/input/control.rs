@@ -82,7 +82,7 @@ impl<D: InputDriver> InputDevice<D> {
     }
 
     /// The value in force of what `setting` sets.
-    fn in_force(&self, setting: InputSetting) -> InputSetting {
+    pub(super) fn in_force(&self, setting: InputSetting) -> InputSetting {
         let info = D::info(&self.domain.state());
         match setting {
             InputSetting::Rate(_) => InputSetting::Rate(info.rate),

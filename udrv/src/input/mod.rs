@@ -9,11 +9,13 @@
 //! sends; that is counted, and afterwards the device is asked which buttons are down ([`InputDriver::poll`]).
 //!
 //! `buttons.rs` knows what the endpoint was told; `reports.rs` moves reports to it; `care.rs` has what is done when the device is out
-//! of step, new or silent; `setting.rs` has what it can be set to; `control.rs` makes calls by command, changes settings and tells the status; `class.rs` is what of that a
+//! of step, new or silent; `setting.rs` has what it can be set to; `control.rs` makes calls by command, changes settings and tells the status; `checkpoint.rs` is
+//! what is moved into another process; `class.rs` is what of that a
 //! device that runs (`crate::run`) calls; this file starts.
 
 mod buttons;
 mod care;
+mod checkpoint;
 mod class;
 mod control;
 mod reports;
@@ -24,6 +26,7 @@ use std::time::Duration;
 
 use udrv_driver::{Entry, Error, InputDriver, InputInfo};
 
+pub use checkpoint::{InputSettings, Scaling};
 pub use control::InputStatus;
 pub use reports::InputCounters;
 pub use setting::{InputOptions, InputSetting};

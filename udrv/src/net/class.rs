@@ -7,6 +7,7 @@ use nix::poll::{PollFd, PollFlags};
 use udrv_driver::{Entry, Error, Events, Features, Link, NetDriver};
 
 use super::{Net, NetDevice, Recorded};
+use crate::checkpoint::{ClassSettings, Refusal};
 use crate::device::Device;
 use crate::keep::NotAdopted;
 use crate::ledger::Ledger;
@@ -128,6 +129,30 @@ impl<D: NetDriver> Class for Net<D> {
 
     fn call_now(run: &mut NetDevice<D>, entry: Entry) -> Result<(), DeviceError> {
         run.call_with_values_in_force(entry)
+    }
+
+    fn settings(run: &NetDevice<D>) -> ClassSettings {
+        ClassSettings::Net(run.settings_in_force())
+    }
+
+    fn allows(run: &NetDevice<D>, settings: &ClassSettings) -> Result<(), Refusal> {
+        let ClassSettings::Net(settings) = settings else { return Ok(()) };
+        run.allows(settings)
+    }
+
+    fn apply(run: &mut NetDevice<D>, to: &ClassSettings) -> Result<(), DeviceError> {
+        let ClassSettings::Net(to) = to else { return Ok(()) };
+        run.apply_settings(to)
+    }
+
+    fn record(run: &mut NetDevice<D>, to: &ClassSettings) {
+        let ClassSettings::Net(to) = to else { return };
+        run.record_settings(to);
+    }
+
+    fn show_settings(run: &mut NetDevice<D>, before: &ClassSettings) -> Result<(), DeviceError> {
+        let ClassSettings::Net(before) = before else { return Ok(()) };
+        run.show_settings(before)
     }
 
     fn status(run: &mut NetDevice<D>) -> ClassStatus {

@@ -37,7 +37,7 @@ impl Switch {
         }
     }
 
-    const fn is_in(self, offloads: Offloads) -> bool {
+    pub(super) const fn is_in(self, offloads: Offloads) -> bool {
         match self {
             Switch::TxChecksum => offloads.tx_checksum,
             Switch::RxChecksum => offloads.rx_checksum,
@@ -46,7 +46,7 @@ impl Switch {
     }
 
     /// `offloads` without it, and without what needs it.
-    const fn out_of(self, offloads: Offloads) -> Offloads {
+    pub(super) const fn out_of(self, offloads: Offloads) -> Offloads {
         match self {
             Switch::RxChecksum => Offloads { rx_checksum: false, ..offloads },
             Switch::Tso => Offloads { segment_ipv4: false, segment_ipv6: false, ..offloads },

@@ -7,8 +7,9 @@
 //!
 //! `traffic.rs` and `transmit.rs` move frames, and `deliver.rs` with `merge.rs` those that go up; `features.rs` finds out what the
 //! options ask of the chip, `settings.rs` follows what the administrator changes at the interface; `control.rs` makes calls by
-//! command and tells the status; `legacy.rs` is what a successor needs; `class.rs` is what of that a device that runs (`crate::run`) calls; this file starts.
+//! command and tells the status; `checkpoint.rs` is what is moved into another process, `legacy.rs` is what a successor needs; `class.rs` is what of that a device that runs (`crate::run`) calls; this file starts.
 
+mod checkpoint;
 mod class;
 mod control;
 mod deliver;
@@ -25,6 +26,7 @@ use std::time::{Duration, Instant};
 
 use udrv_driver::{Entry, Link, MacAddress, NetDriver, Offloads, RxMode, Settings};
 
+pub use checkpoint::{Multicast, NetSettings, OffloadSettings};
 pub use control::{ChipCounters, NetStatus, Traffic};
 pub use features::{FeatureError, Switch};
 pub use legacy::endpoint_of;

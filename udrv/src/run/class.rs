@@ -7,6 +7,7 @@ use nix::poll::PollFd;
 use udrv_driver::{Driver, Entry};
 
 use super::{ClassStatus, DeviceError, Found, Running};
+use crate::checkpoint::{ClassSettings, Refusal};
 use crate::device::Device;
 use crate::input::InputSetting;
 use crate::keep::NotAdopted;
@@ -77,6 +78,20 @@ pub trait Class: Sized + 'static {
         let _ = (run, setting);
         None
     }
+    /// What it was told, of what a restart replays.
+    fn settings(run: &Running<Self>) -> ClassSettings;
+    /// Whether its device can be set to these, which are of its class. Neither driver nor device is asked.
+    fn allows(run: &Running<Self>, settings: &ClassSettings) -> Result<(), Refusal>;
+    /// Tells the driver what of `to` is another than what it was told, and notes that, until the first error.
+    fn apply(run: &mut Running<Self>, to: &ClassSettings) -> Result<(), DeviceError>;
+    /// Notes all of `to` and tells nobody: a restart replays it.
+    fn record(run: &mut Running<Self>, to: &ClassSettings);
+    /// Has the endpoint follow what has been noted, where that is another than `before`.
+    fn show_settings(run: &mut Running<Self>, before: &ClassSettings) -> Result<(), DeviceError> {
+        let _ = (run, before);
+        Ok(())
+    }
+
     /// For `status`; may ask the driver.
     fn status(run: &mut Running<Self>) -> ClassStatus;
     /// The same without asking the driver, whose device is left alone.

@@ -9,6 +9,7 @@ use nix::sys::eventfd::{EfdFlags, EventFd};
 use udrv_driver::{Entry, Injection};
 
 use super::{Class, DeviceError, Running, Status, Tuning};
+use crate::checkpoint::{Checkpoint, Restored};
 use crate::input::InputSetting;
 use crate::registers::RegisterStatus;
 use crate::report::FaultReport;
@@ -19,7 +20,7 @@ use crate::supervisor::policy::Protect;
 const WAITING: usize = 32;
 
 /// A command.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
     /// How is it?
     Status,
@@ -55,14 +56,23 @@ pub enum Command {
     Tune(Tuning),
     /// Stop.
     Stop,
+    /// What is it set to?
+    Checkpoint,
+    /// Makes it what a checkpoint says, all of it or nothing.
+    RestoreCheckpoint {
+        /// What it says.
+        checkpoint: Box<Checkpoint>,
+        /// Change nothing, and say what would be.
+        dry_run: bool,
+    },
 }
 
 impl Command {
     /// The entry point that it names.
-    const fn entry(self) -> Option<Entry> {
+    const fn entry(&self) -> Option<Entry> {
         match self {
-            Command::Inject { entry, .. } | Command::Call(entry) => Some(entry),
-            Command::Protect(entry, _) | Command::Release(entry) => entry,
+            Command::Inject { entry, .. } | Command::Call(entry) => Some(*entry),
+            Command::Protect(entry, _) | Command::Release(entry) => *entry,
             Command::Status
             | Command::Glance
             | Command::Registers { .. }
@@ -70,7 +80,9 @@ impl Command {
             | Command::Set(_)
             | Command::Restart
             | Command::Tune(_)
-            | Command::Stop => None,
+            | Command::Stop
+            | Command::Checkpoint
+            | Command::RestoreCheckpoint { .. } => None,
         }
     }
 }
@@ -90,6 +102,10 @@ pub enum Answer {
     Done,
     /// Why not.
     Refused(String),
+    /// To [`Command::Checkpoint`].
+    Checkpoint(Box<Checkpoint>),
+    /// To [`Command::RestoreCheckpoint`]: what came of it, or would.
+    Restored(Box<Restored>),
 }
 
 /// Sends commands to a device's thread.
@@ -183,7 +199,14 @@ impl<C: Class> Running<C> {
     /// # Errors
     /// When the device was given up on the way.
     pub fn handle(&mut self, command: Command) -> Result<Answer, DeviceError> {
-        let needs_device = matches!(command, Command::Call(_) | Command::Restart | Command::Registers { live: true });
+        let needs_device = matches!(
+            command,
+            Command::Call(_)
+                | Command::Restart
+                | Command::Registers { live: true }
+                | Command::Checkpoint
+                | Command::RestoreCheckpoint { .. }
+        );
         if let Some(why) = self.unplugged_text().filter(|_| needs_device) {
             return Ok(Answer::Refused(why));
         }
@@ -244,6 +267,8 @@ impl<C: Class> Running<C> {
             }
             Command::Tune(tuning) => self.tune(tuning),
             Command::Stop => Answer::Done,
+            Command::Checkpoint => Answer::Checkpoint(Box::new(self.checkpoint())),
+            Command::RestoreCheckpoint { checkpoint, dry_run } => self.restore_checkpoint(&checkpoint, dry_run)?,
         })
     }
 }

@@ -162,6 +162,13 @@ pub enum DeviceError {
     },
 }
 
+impl DeviceError {
+    /// Whether it is of a call of which nothing has happened: it has faulted, or was not made.
+    pub(crate) fn is_of_a_call_undone(&self) -> bool {
+        matches!(self, DeviceError::Entry { source: CallError::Fault(_) | CallError::Quarantined, .. })
+    }
+}
+
 /// Their names, for people.
 pub(crate) fn names(entries: &[Entry]) -> String {
     entries.iter().map(|entry| entry.name()).collect::<Vec<_>>().join(" ")

@@ -90,8 +90,8 @@ impl<C: Class> Running<C> {
                         break;
                     }
                     let Some((command, reply)) = inbox.next() else { break };
-                    let answer = self.handle(command);
                     let stop = command == Command::Stop;
+                    let answer = self.handle(command);
                     let (answer, failed) = match answer {
                         Ok(answer) => (answer, None),
                         Err(error) => (Answer::Refused(error.to_string()), Some(error)),

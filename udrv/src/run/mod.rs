@@ -10,7 +10,7 @@
 //! `call.rs` runs one entry point as a transaction, `recover.rs` and `restart.rs` do what a fault calls for; `serving.rs` serves the
 //! device, with `interrupts.rs` and `device_faults.rs` to say what to do when it does wrong; `absence.rs` waits for one that
 //! was unplugged; `event_loop.rs` waits for the device, the endpoint and commands (`command.rs`), `tuning.rs` is what of the options can be changed
-//! meanwhile; `adopt.rs` goes on with a device of a process that has died; this file starts and stops.
+//! meanwhile; `checkpoint.rs` tells and takes over what it is set to; `adopt.rs` goes on with a device of a process that has died; this file starts and stops.
 //!
 //! What a class has to add is [`Class`]. It owns what only it knows, in `Running::class`, and its methods on
 //! `Running<itself>` are in its own folder.
@@ -18,6 +18,7 @@
 mod absence;
 mod adopt;
 mod call;
+mod checkpoint;
 mod class;
 mod command;
 mod device_faults;

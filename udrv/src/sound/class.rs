@@ -7,6 +7,7 @@ use udrv_driver::{Cx, Entry, Error, MAX_STREAMS, SoundDriver, SoundEvents, Strea
 
 use super::stream::Phase;
 use super::{Sound, SoundDevice};
+use crate::checkpoint::{ClassSettings, Refusal};
 use crate::device::Device;
 use crate::host::Host;
 use crate::ledger::Ledger;
@@ -138,6 +139,30 @@ impl<D: SoundDriver> Class for Sound<D> {
 
     fn call_now(run: &mut SoundDevice<D>, entry: Entry) -> Result<(), DeviceError> {
         run.call_with_values_in_force(entry)
+    }
+
+    fn settings(run: &SoundDevice<D>) -> ClassSettings {
+        ClassSettings::Sound(run.settings_in_force())
+    }
+
+    fn allows(run: &SoundDevice<D>, settings: &ClassSettings) -> Result<(), Refusal> {
+        let ClassSettings::Sound(settings) = settings else { return Ok(()) };
+        run.allows(settings)
+    }
+
+    fn apply(run: &mut SoundDevice<D>, to: &ClassSettings) -> Result<(), DeviceError> {
+        let ClassSettings::Sound(to) = to else { return Ok(()) };
+        run.apply_settings(to)
+    }
+
+    fn record(run: &mut SoundDevice<D>, to: &ClassSettings) {
+        let ClassSettings::Sound(to) = to else { return };
+        run.record_settings(to);
+    }
+
+    fn show_settings(run: &mut SoundDevice<D>, before: &ClassSettings) -> Result<(), DeviceError> {
+        let ClassSettings::Sound(before) = before else { return Ok(()) };
+        run.show_settings(before)
     }
 
     fn status(run: &mut SoundDevice<D>) -> ClassStatus {

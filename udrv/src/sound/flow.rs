@@ -358,7 +358,7 @@ fn broken(device: &str, error: DmaError) -> DeviceError {
 }
 
 /// Whether what `hw_params` gives is a ring of the driver's that holds what it should.
-fn is_ring(params: Params) -> impl Fn(&SampleRing, &Host, &Ledger) -> bool + Copy {
+pub(super) fn is_ring(params: Params) -> impl Fn(&SampleRing, &Host, &Ledger) -> bool + Copy {
     move |ring, host, ledger| {
         let bytes = u64::from(params.ring_frames() * params.frame_bytes());
         let near = params.rate / 20;
@@ -368,7 +368,7 @@ fn is_ring(params: Params) -> impl Fn(&SampleRing, &Host, &Ledger) -> bool + Cop
 }
 
 /// Why a stream cannot be set to these, if it cannot.
-fn refusal(info: &StreamInfo, params: &Params) -> Option<String> {
+pub(super) fn refusal(info: &StreamInfo, params: &Params) -> Option<String> {
     let Params { format, channels, rate, .. } = params;
     let rates = match info.rates {
         Rates::Range(lowest, highest) => format!("{lowest} to {highest}"),
@@ -383,7 +383,7 @@ fn refusal(info: &StreamInfo, params: &Params) -> Option<String> {
 }
 
 /// What a stream is set to for a sound: periods of about the time asked for, within what it has.
-fn params(info: &StreamInfo, sound: sound::Sound, options: &SoundOptions) -> Params {
+pub(super) fn params(info: &StreamInfo, sound: sound::Sound, options: &SoundOptions) -> Params {
     let sound::Sound { format, channels, rate } = sound;
     let frame = (format.bytes() * channels).max(1);
     let fit = info.ring_bytes / frame;

@@ -10,9 +10,10 @@
 //!
 //! `stream.rs` knows one stream's ring, with `position.rs` to count frames, `samples.rs` to move them and `drift.rs` to follow the
 //! device's clock; `flow.rs` starts, feeds and stops streams through the driver's entry points; `mixer.rs` has the controls;
-//! `control.rs` makes calls by command and tells the status; `class.rs` is what of that a device that runs (`crate::run`) calls;
+//! `control.rs` makes calls by command and tells the status; `checkpoint.rs` is what is moved into another process; `class.rs` is what of that a device that runs (`crate::run`) calls;
 //! this file starts.
 
+mod checkpoint;
 mod class;
 mod control;
 mod drift;
@@ -27,6 +28,7 @@ use std::time::Duration;
 
 use udrv_driver::{ControlValue, Entry, SoundDriver};
 
+pub use checkpoint::{SoundSettings, StreamSettings};
 pub use control::{ControlStatus, SoundStatus, StreamStatus};
 pub use stream::{Phase, StreamCounters};
 

@@ -17,12 +17,19 @@ pub(crate) struct Show {
     pub(crate) long: bool,
 }
 
-/// Asks the daemon that drives the device, or the only one that runs, and shows what it says.
-pub(crate) fn ask_and_show(device: Option<&str>, request: Request, how: Show) -> Result<(), Failure> {
+/// Asks the daemon that drives the device, or the only one that runs. What it refuses is a failure.
+pub(crate) fn ask_device(device: Option<&str>, request: Request) -> Result<Response, Failure> {
     let directory = directory::of_client();
     let device = device.map_or_else(|| only_device(&directory), |device| Ok(device.to_owned()))?;
     match ask(&directory, &device, request)? {
         Response::Error { message } => Err(Failure::failed(message)),
+        answer => Ok(answer),
+    }
+}
+
+/// The same, and shows what it says.
+pub(crate) fn ask_and_show(device: Option<&str>, request: Request, how: Show) -> Result<(), Failure> {
+    match ask_device(device, request)? {
         answer if how.json => print_json(&answer),
         Response::Status { status } => print(&show::status(&status)),
         Response::Faults { faults } => print(&show::faults(&faults, how.long)),
@@ -30,6 +37,8 @@ pub(crate) fn ask_and_show(device: Option<&str>, request: Request, how: Show) ->
         Response::Policy { entries, quarantine } => print(&show::policy(&entries, &quarantine)),
         Response::Trace { trace } => print(&format!("{}\n", show::trace(trace.as_ref()))),
         Response::Set { setting, value } => print(&format!("{setting} {value}\n")),
-        Response::Done => Ok(()),
+        Response::Checkpoint { checkpoint } => print(&checkpoint.to_text()),
+        Response::CheckpointRestored { restored } => print(&show::restored(&restored)),
+        Response::Done | Response::Error { .. } => Ok(()),
     }
 }

@@ -6,6 +6,7 @@
 mod ask;
 mod bind;
 mod call;
+mod checkpoint;
 mod completions;
 mod doctor;
 mod exit;
@@ -60,6 +61,9 @@ enum Action {
     Trace(trace::Action),
     Set(set::Args),
     Call(call::Args),
+    /// What a device is set to, as a file: to move it into another udrvd, on the same kind of chip.
+    #[command(subcommand)]
+    Checkpoint(checkpoint::Action),
     /// Cards in software, without a daemon.
     #[command(subcommand)]
     Model(model::Action),
@@ -86,6 +90,7 @@ impl Action {
             Action::Trace(action) => action.run(json),
             Action::Set(args) => args.run(json),
             Action::Call(args) => args.run(json),
+            Action::Checkpoint(action) => action.run(json),
             Action::Model(action) => action.run(),
         };
         done.map(|()| Exit::Done)
