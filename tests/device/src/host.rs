@@ -179,6 +179,10 @@ impl NetEndpoint for WatchedEndpoint {
         self.told.carrier.store(on, Relaxed);
         self.socket.set_carrier(on)
     }
+    fn set_promiscuous(&mut self, on: bool) -> Result<bool, EndpointError> {
+        self.told.interface().promiscuous = on;
+        Ok(on)
+    }
     fn set_up(&mut self, up: bool) -> Result<(), EndpointError> {
         self.socket.set_up(up)
     }

@@ -40,7 +40,8 @@ impl Running {
     pub fn ask(&self, command: Command) -> Option<Answer> {
         let (sender, receiver) = channel();
         let commander = self.commander.clone();
-        std::thread::spawn(move || sender.send(commander.ask(command)));
+        let asked = command.clone();
+        std::thread::spawn(move || sender.send(commander.ask(asked)));
         match receiver.recv_timeout(PATIENCE) {
             Ok(answer) => answer,
             Err(RecvTimeoutError::Timeout) => panic!("the device hangs: no answer to {command:?}"),

@@ -27,6 +27,8 @@ struct Line {
     /// Rung by a neighbour, and not unmasked since.
     masked: bool,
     unmask_fails: bool,
+    /// So many writes of registers fail from now on.
+    writes_fail: u32,
 }
 
 /// PCI command register: bus mastering.
@@ -121,6 +123,13 @@ impl<S: Subject> Spy<S> {
     }
 }
 
+impl<S: Subject> Spy<S> {
+    /// The next so many writes of registers fail.
+    pub fn let_writes_fail(&self, count: u32) {
+        self.1.lock().unwrap_or_else(PoisonError::into_inner).writes_fail = count;
+    }
+}
+
 impl<S: Subject> Spied<S> {
     fn card(&self) -> MutexGuard<'_, Model<S::Chip>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
@@ -148,6 +157,12 @@ impl<S: Subject> PciFunction for Spied<S> {
         self.card().bar_read(bar, offset, width)
     }
     fn bar_write(&mut self, bar: u8, offset: u64, width: Width, value: u32) -> Result<(), BusError> {
+        let left = std::mem::take(&mut self.line().writes_fail);
+        if left > 0 {
+            self.line().writes_fail = left - 1;
+            let source = std::io::Error::from_raw_os_error(nix::libc::EIO);
+            return Err(BusError::Io { operation: "write of a register".into(), source });
+        }
         self.card().bar_write(bar, offset, width, value)
     }
     fn iova_ranges(&mut self) -> Result<Vec<(u64, u64)>, BusError> {

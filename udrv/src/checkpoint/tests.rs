@@ -36,7 +36,7 @@ fn sound() -> Checkpoint {
     let stream = StreamSettings { bits: 16, channels: 2, rate: 44_100 };
     of(ClassSettings::Sound(SoundSettings {
         controls: [("Master Playback Volume".to_owned(), vec![31, 30])].into_iter().collect(),
-        streams: [("DAC2".to_owned(), stream)].into_iter().collect(),
+        streams: [("DAC1".to_owned(), None), ("DAC2".to_owned(), Some(stream))].into_iter().collect(),
     }))
 }
 

@@ -8,6 +8,7 @@ use udrv_driver::{Bus, Driver, Entry};
 use super::{Answer, Class, DeviceError, Running};
 use crate::checkpoint::{Checkpoint, Chip, ClassSettings, FORMAT, Refusal, Restored, changes, in_a_line};
 use crate::run::error::names;
+use crate::supervisor::policy::Protect;
 
 impl<C: Class> Running<C> {
     /// What the device is set to.
@@ -51,11 +52,7 @@ impl<C: Class> Running<C> {
     }
 
     /// Whether all of `wanted` can be done here; the policy in it.
-    fn understand(
-        &self,
-        now: &Checkpoint,
-        wanted: &Checkpoint,
-    ) -> Result<Vec<(Entry, crate::supervisor::policy::Protect)>, Refusal> {
+    fn understand(&self, now: &Checkpoint, wanted: &Checkpoint) -> Result<Vec<(Entry, Protect)>, Refusal> {
         if wanted.format != FORMAT {
             return Err(Refusal::new("format", wanted.format, format!("this udrvd takes {FORMAT}; save it anew")));
         }
@@ -88,10 +85,7 @@ impl<C: Class> Running<C> {
         let applied = self.noted(applied);
         let done = match applied {
             Ok(()) => Ok(()),
-            Err(error) => {
-                let how = self.put_settings_back(error, now, wanted)?;
-                Err(how)
-            }
+            Err(error) => Err(self.put_settings_back(error, now, wanted)?),
         };
         self.note_facts();
         // what was in flight may be lost, and nothing would call for the frame that waits
@@ -106,9 +100,11 @@ impl<C: Class> Running<C> {
         before: &ClassSettings,
         tried: &ClassSettings,
     ) -> Result<String, DeviceError> {
-        let applied = if self.is_lost(&error) { Err(error) } else { C::apply(self, before).map(|()| error) };
-        let told = match applied {
-            Ok(error) => format!("{error}; all is set as before"),
+        let why = error.to_string();
+        tracing::warn!(device = %self.name, why, "settings are not taken over");
+        let back = if self.is_lost(&error) { Err(error) } else { C::apply(self, before) };
+        let how = match back {
+            Ok(()) => "",
             Err(error) => {
                 C::record(self, before);
                 if self.is_lost(&error) {
@@ -117,11 +113,11 @@ impl<C: Class> Running<C> {
                 }
                 tracing::warn!(device = %self.name, %error, "the settings are put back by a restart");
                 self.restart_now()?;
-                format!("{error}; all is set as before, by a restart of the driver")
+                ", by a restart of the driver"
             }
         };
         self.show_again(tried);
-        Ok(told)
+        Ok(format!("{why}; all is set as before{how}"))
     }
 
     /// Whether it was given up, or unplugged.

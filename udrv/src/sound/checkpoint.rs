@@ -16,8 +16,8 @@ use crate::run::DeviceError;
 pub struct SoundSettings {
     /// Controls: one value, or left and right. Those that are not named stay as they are.
     pub controls: Table<Vec<u16>>,
-    /// Streams, as they were set up last. Those that are not named stay as they are.
-    pub streams: Table<StreamSettings>,
+    /// Streams, as they were set up last; `null`: nobody has yet. Those that are not named stay as they are.
+    pub streams: Table<Option<StreamSettings>>,
 }
 
 /// What a stream was set up for.
@@ -79,10 +79,7 @@ impl<D: SoundDriver> SoundDevice<D> {
     pub(super) fn settings_in_force(&self) -> SoundSettings {
         let infos = D::controls(&self.domain.state());
         let controls = infos.iter().zip(&self.class.controls);
-        let streams = self.class.flows.iter().filter_map(|flow| {
-            let settings = StreamSettings::of(flow.params)?;
-            Some((flow.info.name.to_owned(), settings))
-        });
+        let streams = self.class.flows.iter().map(|flow| (flow.info.name.to_owned(), StreamSettings::of(flow.params)));
         SoundSettings {
             controls: controls.map(|(info, value)| (info.name.to_owned(), to_values(info, *value))).collect(),
             streams: streams.collect(),
@@ -106,22 +103,30 @@ impl<D: SoundDriver> SoundDevice<D> {
         settings.streams.iter().try_for_each(|(name, wanted)| self.allows_stream(name, *wanted))
     }
 
-    fn allows_stream(&self, name: &str, wanted: StreamSettings) -> Result<(), Refusal> {
+    fn allows_stream(&self, name: &str, wanted: Option<StreamSettings>) -> Result<(), Refusal> {
         let refuse = |why: String| {
-            let StreamSettings { bits, channels, rate } = wanted;
-            let value = format!("{rate} Hz, {bits} bits, {channels} channels");
+            let value = wanted.map_or("null".to_owned(), |StreamSettings { bits, channels, rate }| {
+                format!("{rate} Hz, {bits} bits, {channels} channels")
+            });
             Err(Refusal::new(format!("settings.sound.streams.{}", in_a_line(name)), value, why))
         };
         let Some(flow) = self.class.flows.iter().find(|flow| flow.info.name == name) else {
             let known = names(self.class.flows.iter().map(|flow| flow.info.name));
             return refuse(format!("this chip has no such stream; take it out (it has {known})"));
         };
-        if Some(wanted) == StreamSettings::of(flow.params) {
+        if wanted == StreamSettings::of(flow.params) {
             return Ok(());
         }
-        let Some(sound) = wanted.sound() else { return refuse("bits can be 8 or 16; write one of these".to_owned()) };
-        if let Some(why) = refusal(&flow.info, &params(&flow.info, sound, &self.class.options)) {
-            return refuse(format!("{why}; write that"));
+        if let Some(wanted) = wanted {
+            let Some(sound) = wanted.sound() else {
+                return refuse("bits can be 8 or 16; write one of these".to_owned());
+            };
+            // with a ring that it has for sure: what the file says is not calculated with before it is known to be small
+            let Sound { format, channels, rate } = sound;
+            let params = Params { format, channels, rate, period: flow.info.period.0, periods: 2 };
+            if let Some(why) = refusal(&flow.info, &params) {
+                return refuse(format!("{why}; write that"));
+            }
         }
         if flow.phase != Phase::Idle {
             return refuse("an application uses this stream now; end it, or take the stream out".to_owned());
@@ -144,13 +149,11 @@ impl<D: SoundDriver> SoundDevice<D> {
         }
         for number in 0..self.class.flows.len() {
             let flow = &self.class.flows[number];
-            let wanted = to.streams.get(flow.info.name).copied();
-            match wanted.filter(|wanted| Some(*wanted) != StreamSettings::of(flow.params)) {
-                Some(wanted) => self.set_idle_stream(number, wanted)?,
-                // it was never set up before, and is again as if it had not been: nobody hears it
-                None if wanted.is_none() && flow.phase == Phase::Idle => {
-                    self.class.flows[number].params = Params::default();
-                }
+            match to.streams.get(flow.info.name).copied() {
+                Some(wanted) if wanted == StreamSettings::of(flow.params) => {}
+                Some(Some(wanted)) => self.set_idle_stream(number, wanted)?,
+                // as if nobody had set it up: that is never heard
+                Some(None) => self.class.flows[number].params = Params::default(),
                 None => {}
             }
         }
