@@ -182,6 +182,27 @@ mod tests {
     }
 
     #[test]
+    fn who_may_only_look_saves_a_checkpoint_and_tries_one_and_restores_none() {
+        let peer = Peer { user: 65_534, may_change: false, is_owner: false };
+        let checkpoint = r#"{"format":1,"driver":"x","chip":{"id":"1","revision":0},"settings":{"input":
+            {"rate":1,"resolution":2,"scaling":"1:1"}},"policy":{"probe":"never"}}"#;
+        let restore = |dry_run| {
+            let checkpoint = checkpoint.replace('\n', " ");
+            format!(r#"{{"version":1,"command":"checkpoint-restore","checkpoint":{checkpoint},"dry_run":{dry_run}}}"#)
+        };
+        let said = [r#"{"version":1,"command":"checkpoint"}"#.to_owned(), restore(true), restore(false), String::new()];
+        let (said, mut asked) = (said.join("\n"), Vec::new());
+        let line = Line::new(said.as_bytes(), 7);
+        converse(&line, &line, &peer, &Trace::default(), |command, _| {
+            asked.push(command);
+            Some(Answer::Done)
+        })
+        .unwrap();
+        assert!(matches!(&asked[..], [Command::Checkpoint, Command::RestoreCheckpoint { dry_run: true, .. }]));
+        assert!(matches!(&line.answers()[2], Response::Error { message } if message.contains("65534 may look")));
+    }
+
+    #[test]
     fn who_may_only_look_changes_nothing() {
         let peer = Peer { user: 65_534, may_change: false, is_owner: false };
         let said = b"{\"version\":1,\"command\":\"restart\"}\n{\"version\":1,\"command\":\"status\"}\n";

@@ -97,6 +97,8 @@ mod tests {
             (br#"{"version":1,"command":"inject","entry":"poll","fault":"x","point":"end","times":1}"#, "null-write"),
             (br#"{"version":1,"command":"set","setting":"colour","value":"7"}"#, "rate, resolution and scaling"),
             (br#"{"version":1,"command":"set","setting":"scaling","value":"3"}"#, "1:1 or 2:1"),
+            (br#"{"version":1,"command":"checkpoint-restore"}"#, "checkpoint"),
+            (br#"{"version":1,"command":"checkpoint-restore","checkpoint":{"format":1,"colour":"red"}}"#, "colour"),
             (b"\xff\xfe", "not a request"),
             (b"", "not a request"),
         ] {

@@ -2,6 +2,7 @@
 
 mod adopt;
 mod bad_input;
+mod checkpoint;
 mod config;
 mod control;
 mod daemon;
