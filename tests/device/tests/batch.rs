@@ -368,7 +368,7 @@ fn frames_that_were_read_ahead_outlive_restore_and_restart() {
         rig.give(40);
         rig.pump();
         assert_eq!(rig.device.free_buffers(), 32, "they wait");
-        rig.tell(command);
+        rig.tell(command.clone());
         rig.look();
         assert_eq!((rig.judge.seen, rig.device.free_buffers()), (0, 32), "{command:?}");
         rig.expect_all("all are there");

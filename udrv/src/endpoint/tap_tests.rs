@@ -344,6 +344,41 @@ fn what_the_administrator_changes_is_heard() {
 }
 
 #[test]
+fn a_capture_is_heard_and_is_not_taken_away() {
+    let name = unique();
+    let Some(mut tap) = permitted(&name) else { return };
+    assert!(!tap.set_promiscuous(false).unwrap());
+    let captures = match if_ioctl::capture(nix::net::if_::if_nametoindex(name.as_str()).unwrap()) {
+        Ok(captures) => captures,
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            println!("skipped: a capture needs CAP_NET_RAW");
+            return;
+        }
+        Err(error) => panic!("{error}"),
+    };
+    while !next_wanted(&mut tap).promiscuous {}
+    assert!(tap.set_promiscuous(false).unwrap(), "it wants everything still");
+    drop(captures);
+    while next_wanted(&mut tap).promiscuous {}
+    assert!(tap.set_promiscuous(true).unwrap());
+    assert!(!tap.set_promiscuous(false).unwrap());
+}
+
+#[test]
+fn a_persistent_tap_is_as_promiscuous_afterwards_as_it_was() {
+    let name = unique();
+    let Some(mut tap) = permitted(&name) else { return };
+    persist(&tap, true);
+    drop(tap);
+    tap = Tap::open(&name).unwrap();
+    assert!(tap.set_promiscuous(true).unwrap());
+    tap.restore().unwrap();
+    tap = Tap::open(&name).unwrap();
+    assert!(!tap.interface.is_promiscuous().unwrap());
+    persist(&tap, false);
+}
+
+#[test]
 fn an_address_that_the_administrator_gave_stays() {
     let name = unique();
     let Some(mut tap) = permitted(&name) else { return };

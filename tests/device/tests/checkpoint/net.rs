@@ -1,15 +1,16 @@
 //! Network cards: address, receive mode, MTU, VLAN, distance of interrupts, offloads.
 
 use model_card::Chip;
+use model_pegasus::{Variant as UsbVariant, regs as usb_regs};
 use udrv::checkpoint::{Checkpoint, ClassSettings, NetSettings};
 use udrv::net::{Multicast, NetDevice, NetOptions, OffloadSettings, Switch};
 use udrv::run::{Answer, Command, Options, Running};
 use udrv::supervisor::policy::Protect;
 use udrv_driver::{Driver, Entry, Features, InjectedFault, MacAddress, NetDriver, Offloads, Point};
-use udrv_tests::every_subject;
 use udrv_tests::rig::{Hand, quick};
 use udrv_tests::subject::Subject;
-use udrv_tests::usb_rig::{UsbHand, config};
+use udrv_tests::usb_rig::{UsbHand, UsbRig, config, of};
+use udrv_tests::{every_subject, wait_until};
 
 use crate::{accesses, arm, fields, restore, saved};
 
@@ -313,4 +314,56 @@ fn all_of_it_comes_over_to_an_adapter_on_usb() {
     assert!(matches!(running.handle(Command::Restart), Ok(Answer::Done)));
     second.call(Entry::Link);
     assert_eq!(second.around.setup(), registers);
+}
+
+/// What it is set to, as soon as it is there.
+fn when_it_is_there(rig: &UsbRig) -> Checkpoint {
+    let mut found = None;
+    wait_until("it is there", || match rig.ask(Command::Checkpoint) {
+        Some(Answer::Checkpoint(checkpoint)) => {
+            found = Some(*checkpoint);
+            rig.around.host.carrier()
+        }
+        Some(Answer::Refused(_)) => false,
+        other => panic!("{other:?}"),
+    });
+    found.expect("it was there")
+}
+
+/// It leaves at any of the transfers, and comes back: as it was, or as it was to be, and never by half.
+#[test]
+fn an_adapter_that_is_pulled_out_meanwhile_is_never_set_by_half() {
+    let (mut as_before, mut as_wanted) = (0, 0);
+    for moment in 1..=24 {
+        let rig = UsbRig::new(of(UsbVariant::An986));
+        let start = when_it_is_there(&rig);
+        let wanted = with(&start, |net| (net.mac, net.promiscuous, net.mtu) = (OTHER, true, 1400));
+        rig.around.bench.misbehave(|on| on.unplug_at = moment);
+        let checkpoint = Box::new(wanted.clone());
+        let answer = rig.ask(Command::RestoreCheckpoint { checkpoint, dry_run: false });
+        rig.around.bench.misbehave(|on| on.unplug_at = 0);
+        if !rig.around.bench.is_plugged() {
+            rig.around.bench.replug();
+        }
+        let expected = match answer {
+            Some(Answer::Restored(_)) => {
+                as_wanted += 1;
+                wanted
+            }
+            Some(Answer::Refused(why)) => {
+                assert!(why.contains("plug it in again") && !why.contains('\n'), "{moment}: {why}");
+                as_before += 1;
+                start
+            }
+            other => panic!("{moment}: {other:?}"),
+        };
+        assert_eq!(when_it_is_there(&rig), expected, "{moment}");
+        let (settings, interface) = (net(&expected), rig.around.host.wanted());
+        let promiscuous = rig.around.bench.register(usb_regs::ETH_CTRL2) & usb_regs::ctrl2::PROMISCUOUS != 0;
+        assert_eq!((rig.around.station_address(), promiscuous), (settings.mac.0, settings.promiscuous), "{moment}");
+        let interface = (interface.mac, interface.mtu, interface.promiscuous);
+        assert_eq!(interface, (settings.mac.0, settings.mtu, settings.promiscuous), "{moment}");
+        rig.stop().0.expect("stops");
+    }
+    assert!(as_before > 1 && as_wanted > 1, "{as_before} and {as_wanted}");
 }
