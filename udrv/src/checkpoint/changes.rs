@@ -77,7 +77,7 @@ fn compare(place: &str, now: Option<&Value>, wanted: &Value, found: &mut Vec<Cha
     match wanted {
         Value::Object(fields) => {
             for (name, wanted) in fields {
-                compare(&format!("{place}.{name}"), now.and_then(|now| now.get(name)), wanted, found);
+                compare(&format!("{place}.{}", in_a_line(name)), now.and_then(|now| now.get(name)), wanted, found);
             }
         }
         _ if now == Some(wanted) => {}
