@@ -9,7 +9,7 @@ use udrv_driver::{Entry, InjectedFault, Point};
 use udrv_tests::input_rig::{MouseHand, MouseRig};
 use udrv_tests::wait_until;
 
-use crate::{arm, fields, restore, saved};
+use crate::{arm, expect_no_value_does_harm, fields, restore, saved};
 
 const MOVED: InputSettings = InputSettings { rate: 40, resolution: 50, scaling: Scaling::Double };
 
@@ -123,4 +123,9 @@ fn one_that_is_pulled_out_meanwhile_is_as_before_when_it_is_back() {
     assert_eq!((set.rate, set.resolution, set.doubled), (100, 3, false));
     let Some(Answer::Checkpoint(now)) = rig.ask(Command::Checkpoint) else { panic!("no checkpoint") };
     assert_eq!(now, usual);
+}
+
+#[test]
+fn no_value_of_a_file_does_harm() {
+    expect_no_value_does_harm(&mut MouseHand::new(Variant::Explorer).device);
 }

@@ -12,7 +12,7 @@ use udrv_tests::subject::Subject;
 use udrv_tests::usb_rig::{UsbHand, UsbRig, config, of};
 use udrv_tests::{every_subject, wait_until};
 
-use crate::{accesses, arm, fields, restore, saved};
+use crate::{accesses, arm, expect_no_value_does_harm, fields, restore, saved};
 
 every_subject! {
     all_of_it_comes_over_to_each_chip_of_the_family,
@@ -23,6 +23,7 @@ every_subject! {
     a_fault_that_repeats_leaves_all_as_it_was,
     a_bus_that_fails_leaves_all_as_it_was,
     the_policy_comes_over,
+    no_value_of_a_file_does_harm,
 }
 
 const OTHER: MacAddress = MacAddress([0x02, 0, 0, 0, 0, 0x42]);
@@ -284,6 +285,10 @@ fn the_policy_comes_over<S: Subject>() {
     let refused = Checkpoint { settings: with(&before, |net| net.mtu = 1).settings, ..before };
     restore(&mut hand.device, &refused, false).expect_err("no MTU");
     assert_eq!(saved(&mut hand.device), moved);
+}
+
+fn no_value_of_a_file_does_harm<S: Subject>() {
+    expect_no_value_does_harm(&mut hand::<S>(S::config()).device);
 }
 
 /// The adapter on USB, whose registers are control transfers.

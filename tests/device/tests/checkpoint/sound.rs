@@ -9,7 +9,7 @@ use udrv_bus::Width;
 use udrv_driver::{Entry, Format, InjectedFault, Point};
 use udrv_tests::sound_rig::{ADC, DAC2, RATE, SoundHand, USUAL, numbered, options};
 
-use crate::{accesses, arm, fields, restore, saved};
+use crate::{accesses, arm, expect_no_value_does_harm, fields, restore, saved};
 
 /// CD quality.
 const CD: Sound = Sound { format: Format::S16, channels: 2, rate: 44_100 };
@@ -176,4 +176,9 @@ fn a_fault_that_repeats_leaves_all_as_it_was() {
     }
     let status = hand.status();
     assert_eq!((status.restarts, status.canary_intact), (0, true));
+}
+
+#[test]
+fn no_value_of_a_file_does_harm() {
+    expect_no_value_does_harm(&mut hand(Variant::Es1371).device);
 }
