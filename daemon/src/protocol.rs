@@ -33,6 +33,9 @@ pub enum Request {
         /// 0 for all that are kept.
         #[serde(default)]
         after: u64,
+        /// Without what is looked up for it and what is long: source, backtrace, registers, register writes.
+        #[serde(default)]
+        brief: bool,
     },
     /// The declared registers, and what is known of them.
     Regs {
@@ -92,6 +95,8 @@ pub enum Request {
     },
     /// Restart the driver within the daemon.
     Restart,
+    /// As `status`, with driver and device left alone: the chip's own counters are not in it.
+    Glance,
 }
 
 impl Request {
@@ -99,7 +104,7 @@ impl Request {
     #[must_use]
     pub fn changes(&self) -> bool {
         match self {
-            Request::Status | Request::Faults { .. } | Request::Policy | Request::Trace => false,
+            Request::Status | Request::Faults { .. } | Request::Policy | Request::Trace | Request::Glance => false,
             // all registers are read: on USB that is a transfer each
             Request::Regs { live } => *live,
             Request::Inject { .. }
@@ -118,7 +123,7 @@ impl Request {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "answer", rename_all = "kebab-case")]
 pub enum Response {
-    /// To `status`.
+    /// To `status` and `glance`.
     Status {
         /// State and counters.
         status: Box<Status>,

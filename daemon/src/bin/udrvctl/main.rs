@@ -21,6 +21,7 @@ mod release;
 mod restart;
 mod set;
 mod status;
+mod top;
 mod trace;
 
 use std::process::ExitCode;
@@ -65,6 +66,7 @@ enum Action {
     Model(model::Action),
     Completions(completions::Args),
     Man(man::Args),
+    Top(top::Args),
 }
 
 impl Action {
@@ -76,6 +78,7 @@ impl Action {
             Action::Unbind(args) => return args.run(json),
             Action::Completions(args) => return args.run(),
             Action::Man(args) => return args.run(),
+            Action::Top(args) => return args.run(json),
             Action::Status(args) => args.run(json),
             Action::Faults(args) => args.run(json),
             Action::Inject(args) => args.run(json),
