@@ -79,6 +79,7 @@ fn show(
             match happening {
                 Happening::Heard(name, heard) => model.hear(start.elapsed(), &name, heard),
                 Happening::Terminal(event) if action(&event).is_some_and(|action| model.act(action)) => return Ok(()),
+                Happening::Terminal(Event::Resize(..)) => screen.forget().map_err(TopError::Terminal)?,
                 Happening::Terminal(_) => {}
                 Happening::Lost(error) => return Err(TopError::Terminal(error)),
                 Happening::Stop => return Ok(()),

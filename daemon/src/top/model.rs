@@ -296,7 +296,10 @@ mod tests {
         assert_eq!(asked, [("a".to_owned(), None), ("b".to_owned(), None)]);
         model.hear(SECOND, "a", told(1, 5, 3));
         // b has not answered yet, and is not asked again; a is asked for what is new
-        assert_eq!(model.look(2 * SECOND, &["a".into(), "b".into()]), [("a".into(), Some(Known { pid: 1, faults: 3 }))]);
+        assert_eq!(
+            model.look(2 * SECOND, &["a".into(), "b".into()]),
+            [("a".into(), Some(Known { pid: 1, faults: 3 }))]
+        );
         model.hear(2 * SECOND, "b", Heard::Silence);
         model.hear(2 * SECOND, "nobody knows this one", Heard::Silence);
         model.look(3 * SECOND, &["b".into()]);

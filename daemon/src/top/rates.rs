@@ -78,7 +78,10 @@ impl Sampler {
 
 /// Whether the newer is of the same run: the same process, and time has not gone back.
 fn goes_on(older: &Status, newer: &Status) -> bool {
-    older.pid == newer.pid && older.device == newer.device && newer.uptime >= older.uptime && newer.faults >= older.faults
+    older.pid == newer.pid
+        && older.device == newer.device
+        && newer.uptime >= older.uptime
+        && newer.faults >= older.faults
 }
 
 /// `None` where a counter has gone back: then nobody knows what has happened between the two.

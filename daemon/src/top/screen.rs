@@ -1,10 +1,15 @@
 //! The terminal, for as long as it is ours: whatever ends that, it is given back as it was.
 
 use std::io::{self, IsTerminal};
+use std::panic;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use ratatui::DefaultTerminal;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+
+/// A panic, of any thread, has given it back: to do so once more would move the cursor to above what the panic says.
+static GIVEN_BACK: AtomicBool = AtomicBool::new(false);
 
 /// See the module's text. A panic gives it back before it says why.
 pub struct Screen(DefaultTerminal);
@@ -21,22 +26,51 @@ impl Screen {
     /// # Errors
     /// It fails, or is none.
     pub fn enter() -> io::Result<Screen> {
-        // also sets the panic hook; what it has done before it failed is undone
-        ratatui::try_init().map(Screen).inspect_err(|_| drop(ratatui::try_restore()))
+        let hook = panic::take_hook();
+        let entered = ratatui::try_init();
+        drop(panic::take_hook()); // ratatui's, which would give it back at every panic
+        let terminal = match entered {
+            Ok(terminal) => terminal,
+            Err(error) => {
+                panic::set_hook(hook);
+                let _ = ratatui::try_restore(); // what was done before it failed
+                return Err(error);
+            }
+        };
+        panic::set_hook(Box::new(move |info| {
+            if !GIVEN_BACK.swap(true, Relaxed) {
+                let _ = ratatui::try_restore();
+            }
+            hook(info);
+        }));
+        Ok(Screen(terminal))
     }
 
     /// Draws what has changed.
     ///
     /// # Errors
-    /// It fails.
+    /// It fails; a panic of another thread has given it back.
     pub fn draw(&mut self, draw: impl FnOnce(Rect, &mut Buffer)) -> io::Result<()> {
+        if GIVEN_BACK.load(Relaxed) {
+            return Err(io::Error::other("given back, for a thread has panicked"));
+        }
         self.0.draw(|frame| draw(frame.area(), frame.buffer_mut())).map(drop)
+    }
+
+    /// Has all drawn anew: it has another size, or had one in between, and nobody knows what it shows.
+    ///
+    /// # Errors
+    /// It fails.
+    pub fn forget(&mut self) -> io::Result<()> {
+        self.0.clear()
     }
 }
 
 impl Drop for Screen {
     fn drop(&mut self) {
-        // where it has gone there is nothing to give back
-        let _ = ratatui::try_restore();
+        if !GIVEN_BACK.load(Relaxed) {
+            // where it has gone there is nothing to give back
+            let _ = ratatui::try_restore();
+        }
     }
 }

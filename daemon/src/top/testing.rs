@@ -92,7 +92,8 @@ pub(super) fn busy_model() -> Model {
         card.uptime = (n + 1) * 1_000_000_000;
         card.faults = 2;
         let counters = &mut card.entries[0].1.counters;
-        (counters.calls, counters.timed, counters.time, counters.checkpoint) = (n * 1000, n * 16, n * 16 * 750, n * 16 * 210);
+        (counters.calls, counters.timed, counters.time, counters.checkpoint) =
+            (n * 1000, n * 16, n * 16 * 750, n * 16 * 210);
         (counters.faults, counters.lost) = (2, 8000);
         counters.rungs.insert(Rung::Abort, 2);
         counters.kinds.insert("page-fault".to_owned(), 2);

@@ -5,7 +5,7 @@ use ratatui::text::{Line, Span};
 use udrv::report::Rung;
 use udrv::run::ClassStatus;
 
-use super::format::{bytes, count, time, while_of};
+use super::format::{bytes, count, time, times, while_of};
 use super::{BOLD, DIM, toned};
 use crate::top::model::Device;
 use crate::top::rates::Flow;
@@ -134,7 +134,7 @@ fn lost(device: &Device, summary: &Summary) -> (String, Style) {
     let Some(lost) = summary.lost else { return or_dash(None) };
     let sound = device.sampler.status().is_some_and(|status| matches!(status.class, ClassStatus::Sound(_)));
     let unit = if sound { " xruns" } else { "" };
-    (format!("{}{unit}", count(lost as f64)), if lost == 0 { DIM } else { Style::new() })
+    (format!("{}{unit}", times(lost)), if lost == 0 { DIM } else { Style::new() })
 }
 
 fn faults(_: &Device, summary: &Summary) -> (String, Style) {
@@ -186,10 +186,7 @@ mod tests {
             assert!(Line::raw(line.clone()).width() <= width.max(15), "{line}");
             line.split_whitespace().collect::<Vec<_>>().join(" ")
         };
-        assert_eq!(
-            heading(200),
-            "device driver state in out lost faults by rung last fault median worst save up"
-        );
+        assert_eq!(heading(200), "device driver state in out lost faults by rung last fault median worst save up");
         assert_eq!(heading(80), "device state in out faults");
         assert_eq!(heading(40), "device state");
         assert_eq!(heading(1), "device");

@@ -16,6 +16,11 @@ pub(super) fn count(n: f64) -> String {
     }
 }
 
+/// How often something has happened: `6`, `8.1k`.
+pub(super) fn times(n: u64) -> String {
+    if n < 1000 { n.to_string() } else { count(n as f64) }
+}
+
 /// Bytes: `12.3 MB`.
 pub(super) fn bytes(n: f64) -> String {
     const UNITS: [&str; 4] = ["B", "kB", "MB", "GB"];
@@ -63,6 +68,7 @@ mod tests {
     fn numbers_are_short_and_never_wrong_by_a_unit() {
         let counts = [0.0, 0.46, 9.96, 81.0, 999.4, 999.6, 8123.0, 99_960.0, 12e6, 5e12].map(count);
         assert_eq!(counts, ["0", "0.5", "10", "81", "999", "1.0k", "8.1k", "100k", "12M", "5000G"]);
+        assert_eq!([6, 999, 8123].map(times), ["6", "999", "8.1k"]);
         let all = [0.0, 999.0, 1500.0, 99_960.0, 12.3e6, 250e6].map(bytes);
         assert_eq!(all, ["0 B", "999 B", "1.5 kB", "100 kB", "12.3 MB", "250 MB"]);
         let times = [0.0, 750.0, 999.7, 4100.0, 230_000.0, 2.5e6, 3.21e9].map(time);
