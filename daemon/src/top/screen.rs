@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use ratatui::DefaultTerminal;
 use ratatui::buffer::Buffer;
-use ratatui::layout::Rect;
+use ratatui::layout::{Position, Rect};
 
 /// A panic, of any thread, has given it back: to do so once more would move the cursor to above what the panic says.
 static GIVEN_BACK: AtomicBool = AtomicBool::new(false);
@@ -62,7 +62,9 @@ impl Screen {
     /// # Errors
     /// It fails.
     pub fn forget(&mut self) -> io::Result<()> {
-        self.0.clear()
+        // not clear(), which asks the terminal where the cursor is: the answer would come where keys are read
+        let size = self.0.size()?;
+        self.0.resize(Rect::from((Position::ORIGIN, size)))
     }
 }
 
