@@ -2,7 +2,7 @@
 //!
 //! ```no_run
 //! use udrv_terminal::{Size, Terminal};
-//! let mut terminal = Terminal::start(Size { columns: 80, rows: 24 }, "cat", |command| drop(command.arg("-"))).unwrap();
+//! let mut terminal = Terminal::start(Size { columns: 80, rows: 24 }, "cat", |_| ()).unwrap();
 //! terminal.types("hello\n").unwrap();
 //! terminal.wait(|screen| screen.contents().matches("hello").count() == 2).unwrap();
 //! ```
@@ -214,7 +214,10 @@ mod tests {
     fn a_program_sees_its_terminal_and_is_seen() {
         let size = Size { columns: 60, rows: 10 };
         let script = "trap 'stty size' WINCH; stty size; read line; echo \"<$line>\"; stty -echo; exit 3";
-        let mut terminal = Terminal::start(size, "sh", |command| drop(command.args(["-c", script]))).unwrap();
+        let mut terminal = Terminal::start(size, "sh", |command| {
+            command.args(["-c", script]);
+        })
+        .unwrap();
         terminal.wait(|screen| screen.contents().contains("10 60")).unwrap();
         terminal.types("hello\n").unwrap();
         let (end, screen) = terminal.end().unwrap();

@@ -10,7 +10,7 @@ pub(super) fn count(n: f64) -> String {
         unit += 1;
     }
     match n {
-        n if n == 0.0 => "0".to_owned(),
+        0.0 => "0".to_owned(),
         n if n < 9.95 => format!("{n:.1}{}", UNITS[unit]),
         n => format!("{n:.0}{}", UNITS[unit]),
     }

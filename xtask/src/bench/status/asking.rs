@@ -3,7 +3,7 @@
 use std::{
     io::{self, BufRead, BufReader, Write},
     os::unix::net::UnixStream,
-    path::{Path, PathBuf},
+    path::Path,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering::Relaxed},
@@ -99,7 +99,7 @@ impl Clients {
     }
 }
 
-fn flood(socket: &PathBuf, stop: &AtomicBool) -> io::Result<()> {
+fn flood(socket: &Path, stop: &AtomicBool) -> io::Result<()> {
     let mut stream = connect(socket)?;
     while !stop.load(Relaxed) {
         exchange(&mut stream, STATUS[0])?;
