@@ -90,7 +90,7 @@ fn run(folder: &Path) -> Result<(), Failure> {
         // the last ones are refused: that is the quarantine
         let _ = tool.run(&["call", "model:ens1371", entry]);
     }
-    let top = tool.picture(Size { columns: 136, rows: 46 }, &["top", "--interval", "0.25"], |terminal| {
+    let top = tool.picture(Size { columns: 136, rows: 39 }, &["top", "--interval", "0.25"], |terminal| {
         terminal.wait(|screen| screen.contents().contains("works"))?;
         terminal.types("jj\r").map_err(|error| error.to_string())?;
         terminal.wait(|screen| screen.contents().matches(|c| ('▁'..='█').contains(&c)).count() >= BARS)

@@ -6,7 +6,7 @@ use udrv_terminal::vt100::{Cell, Color, Screen};
 
 /// Of a cell, and of the type in it, pixels.
 const WIDTH: f64 = 8.4;
-const HEIGHT: f64 = 18.0;
+const HEIGHT: f64 = 16.5;
 const TYPE: f64 = 14.0;
 /// Around the cells.
 const MARGIN: f64 = 14.0;
@@ -71,7 +71,7 @@ pub(super) fn of(screen: &Screen, rows: u16, title: &str) -> String {
                 format_args!(
                     "<text x=\"{x:.1}\" y=\"{:.1}\" textLength=\"{wide:.1}\" lengthAdjust=\"spacingAndGlyphs\" \
                      fill=\"{}\"{weight}{faint} xml:space=\"preserve\">{}</text>",
-                    y + HEIGHT - 4.5,
+                    y + HEIGHT - 4.0,
                     look.color,
                     escaped(&text)
                 ),
