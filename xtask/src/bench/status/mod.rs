@@ -103,7 +103,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
 fn measure(args: &Args) -> Result<Measured, Failure> {
     let card = args.card.as_deref().unwrap_or(CARD);
     let (rounds, length, samples) =
-        if args.quick { (2, Duration::from_millis(300), 20) } else { (15, Duration::from_secs(1), 500) };
+        if args.quick { (2, Duration::from_millis(300), 20) } else { (11, Duration::from_secs(1), 500) };
     let mut programs = cargo::release_programs(&["udrv-daemon"], &["udrvd", "udrvctl"])?;
     let (udrvctl, udrvd) = (programs.remove(1), programs.remove(0));
     let folder = workspace().join("target/bench");

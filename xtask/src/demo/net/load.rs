@@ -7,7 +7,6 @@ use std::{
 
 use super::{
     Args, Result,
-    control::Control,
     daemon::Daemon,
     stage::{Card, Stage},
     status::Status,
@@ -20,7 +19,6 @@ pub(crate) struct Load {
     // in this order: streams end before what they go over
     streams: Option<Streams>,
     card: Option<Card>,
-    control: Control,
     first: Status,
     daemon: Daemon,
     stage: Stage,
@@ -33,9 +31,8 @@ impl Load {
         let start = || -> Result<Load> {
             let stage = Stage::set(udrvd, folder.to_owned(), &args)?;
             let (mut daemon, card) = stage.start("udrvd.log", &[])?;
-            let mut control = daemon.connect(PATIENCE)?;
-            let first = control.status()?;
-            Ok(Load { streams: None, card: Some(card), control, first, daemon, stage })
+            let first = daemon.connect(PATIENCE)?.status()?;
+            Ok(Load { streams: None, card: Some(card), first, daemon, stage })
         };
         start().map_err(failure)
     }
@@ -75,7 +72,8 @@ impl Load {
 
     /// Ends it in order: every byte has arrived as it was sent, and no call has faulted but for those that were to.
     pub(crate) fn stop(mut self, faults: u64) -> std::result::Result<(), Failure> {
-        let last: Status = self.control.status().map_err(failure)?;
+        // anew: who is silent for long is forgotten
+        let last: Status = self.daemon.connect(PATIENCE).and_then(|mut control| control.status()).map_err(failure)?;
         if let Some(streams) = self.streams.take() {
             let ends = streams.finish().map_err(failure)?;
             if ends.iter().any(|end| !end.sha256_ok) {
