@@ -145,14 +145,21 @@ fn measure(args: &Args) -> Result<Measured, Failure> {
     times.push(("udrvctl status, under load", one_by_one(samples / 10, || program.status())?));
     times.push(("status, among a flood", flooded));
     let facts = format!(
-        "{card} on its model behind a {}, two TCP streams; isolation: {}; {rounds} rounds of {:.1} s; {} processors",
+        "{card} on its model behind a {}, two TCP streams; isolation: {}; {rounds} rounds of {:.1} s; {} processors, load average {}",
         load.endpoint(),
         load.isolation(),
         length.as_secs_f64(),
-        thread::available_parallelism().map_or(0, Into::into)
+        thread::available_parallelism().map_or(0, Into::into),
+        load_average()
     );
     load.stop(0)?;
     Ok(Measured { facts, quiet, ratios, costs, times })
+}
+
+/// Of the last minute: whoever reads the figures must know what else went on.
+fn load_average() -> String {
+    let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    text.split_whitespace().next().unwrap_or("unknown").to_owned()
 }
 
 /// Looks at the load for a while.
