@@ -34,6 +34,9 @@ pub enum Request {
         /// 0 for all that are kept.
         #[serde(default)]
         after: u64,
+        /// Without what is looked up for it and what is long: source, backtrace, registers, register writes.
+        #[serde(default)]
+        brief: bool,
     },
     /// The declared registers, and what is known of them.
     Regs {
@@ -103,6 +106,8 @@ pub enum Request {
         #[serde(default)]
         dry_run: bool,
     },
+    /// As `status`, with driver and device left alone: the chip's own counters are not in it.
+    Glance,
 }
 
 impl Request {
@@ -110,7 +115,7 @@ impl Request {
     #[must_use]
     pub fn changes(&self) -> bool {
         match self {
-            Request::Status | Request::Faults { .. } | Request::Policy | Request::Trace => false,
+            Request::Status | Request::Faults { .. } | Request::Policy | Request::Trace | Request::Glance => false,
             // all registers are read: on USB that is a transfer each
             Request::Regs { live } => *live,
             Request::Checkpoint => false,
@@ -131,7 +136,7 @@ impl Request {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "answer", rename_all = "kebab-case")]
 pub enum Response {
-    /// To `status`.
+    /// To `status` and `glance`.
     Status {
         /// State and counters.
         status: Box<Status>,

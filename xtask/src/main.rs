@@ -10,6 +10,7 @@ mod deb;
 mod demo;
 mod ear;
 mod guest;
+mod pictures;
 mod steps;
 mod stress;
 mod test;
@@ -42,6 +43,8 @@ enum Task {
     Guest(guest::Args),
     /// Judge our models by Linux's own drivers, in a guest.
     Oracle(guest::oracle::Args),
+    /// Draw what udrvctl looks like, for the documents: top, and a fault report.
+    Pictures(pictures::Args),
     /// Try to break the transaction engine: a million faults, wild writes, storms of signals, a model checker.
     Stress(stress::Args),
     /// Check and test everything, in QEMU guests too.
@@ -57,6 +60,7 @@ fn main() -> ExitCode {
         Task::Demo(args) => demo::main(&args),
         Task::Guest(args) => guest::main(args),
         Task::Oracle(args) => guest::oracle::main(&args),
+        Task::Pictures(args) => pictures::main(&args),
         Task::Stress(args) => stress::main(&args),
         Task::Test(args) => test::main(&args),
     }

@@ -59,6 +59,7 @@ fn respond(line: &[u8], peer: &Peer, trace: &Trace, ask: &mut impl FnMut(Command
         ));
     }
     let cost = cost(&request);
+    let brief = matches!(request, Request::Faults { brief: true, .. });
     let (command, policy) = match doing(request) {
         Ok(Doing::Ask(command)) => (command, false),
         Ok(Doing::Policy) => (Command::Glance, true),
@@ -85,7 +86,7 @@ fn respond(line: &[u8], peer: &Peer, trace: &Trace, ask: &mut impl FnMut(Command
         Some(Answer::Registers(registers)) => Response::Regs { registers },
         Some(Answer::Status(status)) => Response::Status { status },
         Some(Answer::Faults(mut faults)) => {
-            faults.iter_mut().for_each(explain);
+            faults.iter_mut().for_each(if brief { shorten } else { explain });
             Response::Faults { faults }
         }
         Some(Answer::Set(set)) => Response::Set { setting: set.name().to_owned(), value: set.value() },
@@ -104,6 +105,13 @@ fn cost(request: &Request) -> u32 {
         Request::Regs { live: true } => 100,
         _ => 1,
     }
+}
+
+/// Leaves out what is long.
+fn shorten(fault: &mut FaultReport) {
+    fault.registers.clear();
+    fault.earlier_writes += fault.journal.len();
+    fault.journal.clear();
 }
 
 /// Looks up what the device's thread had no time for. The debug information is read once, by the first who asks.

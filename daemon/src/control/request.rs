@@ -48,7 +48,8 @@ pub(super) fn doing(request: Request) -> Result<Doing, String> {
     let entry = |name: &str| name.parse::<Entry>().map_err(|e| format!("'{name}': {e}"));
     Ok(Doing::Ask(match request {
         Request::Status => Command::Status,
-        Request::Faults { after } => Command::Faults(after),
+        Request::Glance => Command::Glance,
+        Request::Faults { after, .. } => Command::Faults(after),
         Request::Inject { entry: name, fault, point, times } => {
             let fault: InjectedFault = fault.parse().map_err(|e| format!("'{fault}': {e}"))?;
             let point: Point = point.parse().map_err(|e| format!("'{point}': {e}"))?;

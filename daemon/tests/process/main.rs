@@ -9,6 +9,7 @@ mod daemon;
 mod idle;
 mod input;
 mod journal;
+mod json;
 mod life;
 mod look;
 mod metrics;
@@ -17,6 +18,7 @@ mod service;
 mod settings;
 mod sound;
 mod tool;
+mod top;
 mod vfio_user;
 
 use fgft as _; // the package's link arguments name a symbol that is there

@@ -161,7 +161,7 @@ impl<C: Class> Running<C> {
         self.transactions += 1;
         self.host.window.begin(self.transactions, entry);
         let protect = self.policy.protects(entry as usize);
-        self.accounts.call(entry as usize, protect);
+        let begun = self.accounts.call(entry as usize, protect).then(|| self.host.now());
         if protect {
             // before it counts generations
             self.domain.prepare();
@@ -180,6 +180,7 @@ impl<C: Class> Running<C> {
             Err(_) => buffers.take_away(&mut self.domain.ledger_mut().buffers, offered),
         }
         let answer = result?;
+        let committing = begun.map(|_| self.host.now());
         if protect {
             self.domain.commit();
         } else if self.is_kept() {
@@ -187,12 +188,16 @@ impl<C: Class> Running<C> {
             self.host.kept.open(self.domain.generation() + 1);
             self.domain.commit();
         }
+        let committed = begun.map(|_| self.host.now());
         // before anybody can see what came of the call
         if std::mem::take(&mut self.unproven) {
             self.host.kept.attempt_worked();
         }
         C::release(self);
         self.host.kept.close(self.domain.generation());
+        if let (Some(begun), Some(committing), Some(committed)) = (begun, committing, committed) {
+            self.accounts.timed(entry as usize, self.host.now() - begun, committed - committing);
+        }
         if answer.is_err() {
             self.accounts.error(entry as usize);
         } else if entry == Entry::Probe {

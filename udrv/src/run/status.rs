@@ -46,6 +46,9 @@ pub struct Status {
     pub driver: String,
     /// The device was unplugged, and is waited for.
     pub unplugged: bool,
+    /// The device has erred, and nothing moves until it is restored.
+    #[serde(default)]
+    pub restoring: bool,
     /// `protection-keys` or `rollback-only`.
     pub isolation: String,
     /// Every entry point runs as a transaction.
@@ -157,6 +160,7 @@ impl<C: Class> Running<C> {
             device: self.name.clone(),
             driver: C::Driver::NAME.to_owned(),
             unplugged: self.is_away(),
+            restoring: self.restores.is_down(),
             isolation: fgft::init().map_or("none", fgft::Isolation::name).to_owned(),
             protected: C::ENTRIES.iter().all(|entry| self.policy.protects(*entry as usize)),
             recovery: self.options.ladder.recovery,

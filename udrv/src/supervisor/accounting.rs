@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::report::Rung;
 
+/// One call in so many is timed, the first among them: looking at the clock costs as much as a small call does.
+const TIMED: u64 = 64;
+
 /// Counters of one entry point.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EntryCounters {
@@ -23,6 +26,15 @@ pub struct EntryCounters {
     pub rungs: BTreeMap<Rung, u64>,
     /// Nanoseconds lost: from each fault to the end of its recovery. For a hang the deadline that it used up is in it.
     pub lost: u64,
+    /// Calls that were timed: one in 64 of those that did not fault.
+    #[serde(default)]
+    pub timed: u64,
+    /// Nanoseconds of those, from before the call to after its commit.
+    #[serde(default)]
+    pub time: u64,
+    /// Nanoseconds of those in which the state was saved.
+    #[serde(default)]
+    pub checkpoint: u64,
 }
 
 /// Reliability over the run.
@@ -53,12 +65,21 @@ impl Accounts {
         Accounts { entries: vec![EntryCounters::default(); entries] }
     }
 
-    /// A call of `entry` begins.
+    /// A call of `entry` begins. True: it is to be timed.
     #[inline]
-    pub fn call(&mut self, entry: usize, protected: bool) {
+    pub fn call(&mut self, entry: usize, protected: bool) -> bool {
         let counters = &mut self.entries[entry];
         counters.calls += 1;
         counters.unprotected += u64::from(!protected);
+        counters.calls % TIMED == 1
+    }
+
+    /// It took `time` nanoseconds, `checkpoint` of them to save the state.
+    pub fn timed(&mut self, entry: usize, time: u64, checkpoint: u64) {
+        let counters = &mut self.entries[entry];
+        counters.timed += 1;
+        counters.time += time;
+        counters.checkpoint += checkpoint;
     }
 
     /// It returned an error.
@@ -113,12 +134,18 @@ mod tests {
         let mut accounts = Accounts::new(2);
         assert_eq!(accounts.reliability(0).availability, 1.0);
         assert_eq!(accounts.reliability(10).mttf, None);
-        (0..10).for_each(|_| accounts.call(1, true));
+        let timed = (0..10).filter(|_| accounts.call(1, true)).count();
+        assert_eq!(timed, 1, "the first");
         accounts.call(1, false);
+        let timed = (0..10 * TIMED).filter(|_| accounts.call(0, false)).count();
+        assert_eq!(timed, 10);
+        accounts.timed(0, 500, 20);
+        accounts.timed(0, 700, 30);
+        let timed = &accounts.all()[0];
+        assert_eq!((timed.timed, timed.time, timed.checkpoint), (2, 1200, 50));
         accounts.fault(1, "panic", Rung::Abort, 100);
         accounts.fault(1, "panic", Rung::Restore, 300);
         accounts.error(1);
-        assert_eq!(accounts.all()[0], EntryCounters::default());
         let poll = &accounts.all()[1];
         assert_eq!((poll.calls, poll.unprotected, poll.faults, poll.errors, poll.lost), (11, 1, 2, 1, 400));
         assert_eq!(poll.kinds["panic"], 2);

@@ -9,6 +9,7 @@ mod figures;
 mod guest_net;
 mod net;
 mod sound;
+mod status;
 mod table;
 mod usb;
 
@@ -32,7 +33,7 @@ pub(crate) struct Args {
     /// What is measured, on the host or in the guest.
     #[arg(value_enum, default_value_t)]
     subject: Subject,
-    /// With guest-net: only this card.
+    /// With guest-net: only this card. With status: the model that is asked, rtl8139 if none is named.
     #[arg(long, value_name = "NAME")]
     card: Option<String>,
     /// With guest-net: processors of the guest. With one, Linux's driver, the other end of the cable, and ours with all that the
@@ -57,6 +58,8 @@ enum Subject {
     GuestNet,
     /// Every network driver on the model of its chip: packets a second, and recovery.
     Net,
+    /// What it costs a card under full load to be asked how it is, and how long the answer takes.
+    Status,
 }
 
 /// Measures and prints. A reach that is missed is a result and no failure.
@@ -65,6 +68,7 @@ pub(crate) fn main(args: &Args) -> ExitCode {
         Subject::Host => None,
         Subject::Net => Some(net::run(args)),
         Subject::GuestNet => Some(guest_net::main(args)),
+        Subject::Status => Some(status::run(args)),
     };
     if let Some(result) = other {
         return match result {

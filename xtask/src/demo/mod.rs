@@ -34,6 +34,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use self::error::{Doing, Error, Result};
 use crate::guest::workspace;
 
+pub(crate) use self::net::Load;
 pub(crate) use self::step::step;
 
 /// Where pictures, recordings and logs go, from the workspace's root.

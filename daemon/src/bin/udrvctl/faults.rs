@@ -20,7 +20,7 @@ pub(crate) struct Args {
 
 impl Args {
     pub(crate) fn run(&self, json: bool) -> Result<(), Failure> {
-        let request = Request::Faults { after: self.after };
+        let request = Request::Faults { after: self.after, brief: false };
         ask_and_show(self.device.as_deref(), request, Show { json, long: self.long })
     }
 }

@@ -22,8 +22,10 @@ mod release;
 mod restart;
 mod set;
 mod status;
+mod top;
 mod trace;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -34,7 +36,7 @@ use self::exit::{Exit, Failure};
 #[derive(Debug, Parser)]
 #[command(version, name = "udrvctl", after_help = exit::HELP)]
 struct Arguments {
-    /// Print JSON.
+    /// Print one JSON document, of an error too.
     #[arg(long, global = true)]
     json: bool,
     #[command(subcommand)]
@@ -69,6 +71,7 @@ enum Action {
     Model(model::Action),
     Completions(completions::Args),
     Man(man::Args),
+    Top(top::Args),
 }
 
 impl Action {
@@ -79,7 +82,8 @@ impl Action {
             Action::Bind(args) => return args.run(json),
             Action::Unbind(args) => return args.run(json),
             Action::Completions(args) => return args.run(),
-            Action::Man(args) => return args.run(),
+            Action::Man(args) => return args.run(json),
+            Action::Top(args) => return args.run(json),
             Action::Status(args) => args.run(json),
             Action::Faults(args) => args.run(json),
             Action::Inject(args) => args.run(json),
@@ -98,7 +102,16 @@ impl Action {
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // what is asked for, help for one, is no error
+            if error.use_stderr() && asks_for_json(std::env::args_os()) {
+                let _ = output::print_json(&Failure::new(Exit::Usage, first_paragraph(&error.to_string())).json());
+            }
+            error.exit()
+        }
+    };
     let exit = arguments.action.run(arguments.json).unwrap_or_else(|failure| {
         eprintln!("udrvctl: {}", failure.message);
         if arguments.json {
@@ -108,6 +121,17 @@ fn main() -> ExitCode {
         failure.exit
     });
     exit.into()
+}
+
+/// Of arguments that make no sense: one of them is `--json` all the same.
+fn asks_for_json(arguments: impl Iterator<Item = OsString>) -> bool {
+    arguments.skip(1).take_while(|word| word != "--").any(|word| word == "--json")
+}
+
+/// What is wrong, without how it would be right.
+fn first_paragraph(text: &str) -> String {
+    let text = text.strip_prefix("error: ").unwrap_or(text);
+    text.lines().take_while(|line| !line.trim().is_empty()).map(str::trim).collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]

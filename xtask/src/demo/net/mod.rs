@@ -12,6 +12,7 @@
 
 mod figures;
 mod injecting;
+mod load;
 mod namespace;
 mod netlink;
 mod picture;
@@ -37,6 +38,7 @@ use super::{
 };
 use crate::cargo;
 
+pub(crate) use self::load::Load;
 pub(super) use self::stage::Endpoint;
 
 /// The timeline, in the demo's folder.

@@ -1,6 +1,13 @@
 //! Where the demo plays: which endpoint there is, the network around it, a private folder for sockets.
 
-use std::{fs::OpenOptions, io::ErrorKind, os::fd::OwnedFd, path::PathBuf, process::Stdio, time::Instant};
+use std::{
+    fs::OpenOptions,
+    io::ErrorKind,
+    os::fd::OwnedFd,
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Instant,
+};
 
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use tempfile::TempDir;
@@ -83,6 +90,11 @@ impl Stage {
 
     pub(super) fn endpoint(&self) -> Endpoint {
         self.endpoint
+    }
+
+    /// The runtime directory.
+    pub(super) fn sockets(&self) -> &Path {
+        self.sockets.path()
     }
 
     /// Why it is not the TAP.
