@@ -4,6 +4,6 @@ fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-env-changed=DEP_FGFT_WRAP");
     if let Ok(name) = std::env::var("DEP_FGFT_WRAP") {
-        println!("cargo::rustc-link-arg=-Wl,--wrap={name}");
+        println!("cargo::rustc-link-arg-bins=-Wl,--wrap={name}");
     }
 }

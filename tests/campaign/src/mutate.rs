@@ -314,7 +314,7 @@ mod tests {
     #[test]
     fn conditions_are_inverted() {
         assert_eq!(made(Rule::Branch, &[0x74, 0x10]), ["jne short 0000000000000012h"]);
-        assert_eq!(made(Rule::Branch, &[0x0f, 0x8c, 0, 1, 0, 0]), ["jge near ptr 0000000000000106h"]);
+        assert_eq!(made(Rule::Branch, &[0x0f, 0x8c, 0, 1, 0, 0]), ["jge 0000000000000106h"]);
         // cmovb rax,rbx; sete al
         assert_eq!(made(Rule::Branch, &[0x48, 0x0f, 0x42, 0xc3]), ["cmovae rax,rbx"]);
         assert_eq!(made(Rule::Branch, &[0x0f, 0x94, 0xc0]), ["setne al"]);
