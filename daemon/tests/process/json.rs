@@ -38,6 +38,9 @@ const WELL: &[(&str, Option<&str>)] = &[
     ("set", None),
     ("call", Some("DEVICE set_rx_mode")),
     ("man", Some("DIRECTORY")),
+    ("checkpoint save", Some("DEVICE DIRECTORY/card.json")),
+    ("checkpoint show", Some("DIRECTORY/card.json")),
+    ("checkpoint restore", Some("DEVICE DIRECTORY/card.json")),
     ("top", Some("--once --interval 0.1")),
 ];
 
