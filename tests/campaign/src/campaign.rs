@@ -50,11 +50,11 @@ pub(crate) struct Tally {
     /// Of them, those whose instruction is reached without a fault.
     pub(crate) reached: u64,
     /// Mutants that are outside what is guaranteed, by why, and were not run.
-    pub(crate) outside: BTreeMap<String, u64>,
+    pub(crate) outside: BTreeMap<&'static str, u64>,
     /// How often each outcome, by mode.
     pub(crate) outcomes: BTreeMap<Mode, BTreeMap<Outcome, u64>>,
     /// The same by rule, protected and staying.
-    pub(crate) rules: BTreeMap<String, BTreeMap<Outcome, u64>>,
+    pub(crate) rules: BTreeMap<Rule, BTreeMap<Outcome, u64>>,
     /// Wrong outputs and ends of protected trials.
     pub(crate) bad: Vec<Bad>,
     /// Instructions and functions there are.
@@ -84,7 +84,7 @@ impl Known {
             }
         };
         let right = [right(Mode::NativeStays)?, right(Mode::ProtectedStays)?];
-        let reached = reach::reached(subject, true, &functions)?;
+        let reached = reach::reached(subject, &functions)?;
         Ok(Known { subject, functions, reached, right })
     }
 
@@ -93,28 +93,25 @@ impl Known {
         mutants(&self.functions, seed).nth(usize::try_from(number).ok()?)
     }
 
-    /// Judges the end of a trial.
+    /// Judges the end of a trial: what it has come to, and why.
     ///
     /// # Errors
-    /// As [`trial::judge`].
+    /// What the child says is not understood: a mistake of the campaign.
     pub(crate) fn judge(&self, mutant: &Mutant, mode: Mode, end: End) -> io::Result<(Outcome, Vec<String>)> {
         let right = &self.right[usize::from(mode.is_protected())];
-        let (outcome, finding, how) = trial::judge(end, right, self.reached.contains(&mutant.address))?;
-        let mut why: Vec<String> = how.into_iter().collect();
-        if let Some(finding) = finding {
-            let differ = right.registers.iter().filter_map(|(name, value)| {
-                let found = finding.registers.get(name)?;
-                (found != value).then(|| format!("register {name} is {found:#x} and not {value:#x}"))
-            });
-            let differ: Vec<String> = differ.take(4).collect();
-            why.extend(finding.wrong);
-            why.extend(differ);
-            why.extend(finding.canary.then(|| "memory of the host was changed".to_owned()));
-            why.extend((finding.missing > 0).then(|| format!("{} are missing", finding.missing)));
-            why.extend((!finding.works && finding.ended.is_none()).then(|| "nothing goes through any more".to_owned()));
-            why.extend(finding.ended);
-        }
-        Ok((outcome, why))
+        Ok(match end {
+            End::Said(bytes) => {
+                let finding: Finding = serde_json::from_slice(&bytes).map_err(io::Error::other)?;
+                let outcome = Outcome::of(&finding, right, self.reached.contains(&mutant.address));
+                (outcome, finding.complaints(right))
+            }
+            // the application was told nonsense
+            End::Panicked(what) if what.contains("tests/device/src/screen.rs") => {
+                (Outcome::UndetectedWrong, vec![what])
+            }
+            End::Panicked(what) | End::Died(what) => (Outcome::Died, vec![what]),
+            End::Hung => (Outcome::Hung, Vec::new()),
+        })
     }
 }
 
@@ -165,7 +162,7 @@ fn finish(
     let (outcome, why) = known.judge(&mutant, mode, child.wait()?)?;
     *tally.outcomes.entry(mode).or_default().entry(outcome).or_default() += 1;
     if mode == Mode::ProtectedStays {
-        *tally.rules.entry(format!("{:?}", mutant.rule)).or_default().entry(outcome).or_default() += 1;
+        *tally.rules.entry(mutant.rule).or_default().entry(outcome).or_default() += 1;
     }
     let is_bad = matches!(outcome, Outcome::UndetectedWrong | Outcome::DetectedWrong | Outcome::Died | Outcome::Hung);
     if is_bad && mode.is_protected() {

@@ -79,7 +79,6 @@ impl Child {
             }
             ForkResult::Child => {
                 drop(from);
-                confine();
                 let message = Arc::new(Mutex::new(String::new()));
                 let noted = message.clone();
                 // the first says why; what follows while it unwinds does not matter
@@ -90,7 +89,10 @@ impl Child {
                         *noted = panic.to_string();
                     }
                 }));
-                let (said, code) = match catch_unwind(AssertUnwindSafe(trial)) {
+                let (said, code) = match catch_unwind(AssertUnwindSafe(|| {
+                    confine();
+                    trial()
+                })) {
                     Ok(said) => (said, 0),
                     Err(_) => (message.lock().map(|text| text.clone().into_bytes()).unwrap_or_default(), PANICKED),
                 };
@@ -121,8 +123,8 @@ impl Child {
             }
         }
         Ok(match waitpid(self.pid, None)? {
-            WaitStatus::Signaled(_, Signal::SIGXCPU, _) => End::Hung,
-            WaitStatus::Signaled(_, Signal::SIGKILL, _) => End::Hung,
+            // by the limit of processor time, soft or hard, or from here; nobody else sends these two
+            WaitStatus::Signaled(_, Signal::SIGXCPU | Signal::SIGKILL, _) => End::Hung,
             WaitStatus::Signaled(_, signal, _) => End::Died(signal.to_string()),
             WaitStatus::Exited(_, 0) => End::Said(self.said),
             WaitStatus::Exited(_, PANICKED) => End::Panicked(String::from_utf8_lossy(&self.said).into_owned()),

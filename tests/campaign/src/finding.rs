@@ -5,6 +5,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use udrv::report::{FaultReport, Rung};
 
+/// Complaints of a kind that say enough.
+const ENOUGH: usize = 4;
+
 /// What a child says of its trial.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Finding {
@@ -16,8 +19,6 @@ pub(crate) struct Finding {
     pub(crate) missing: u64,
     /// Faults, by how far the ladder was climbed.
     pub(crate) rungs: BTreeMap<String, u64>,
-    /// The kinds of faults.
-    pub(crate) kinds: BTreeMap<String, u64>,
     /// An entry point was put into quarantine.
     pub(crate) quarantined: bool,
     /// Work went through at the end.
@@ -35,14 +36,28 @@ impl Finding {
     pub(crate) fn note(&mut self, reports: &[FaultReport]) {
         for report in reports {
             *self.rungs.entry(rung(report.rung).to_owned()).or_default() += 1;
-            *self.kinds.entry(report.kind.clone()).or_default() += 1;
             self.quarantined |= report.quarantined;
         }
     }
 
+    /// All that is to be said against it, beside what is right.
+    pub(crate) fn complaints(self, right: &Finding) -> Vec<String> {
+        let differ = right.registers.iter().filter_map(|(name, value)| match self.registers.get(name) {
+            Some(found) if found != value => Some(format!("register {name} is {found:#x} and not {value:#x}")),
+            _ => None,
+        });
+        let differ: Vec<String> = differ.take(ENOUGH).collect();
+        let mut all = self.wrong;
+        all.extend(differ);
+        all.extend(self.canary.then(|| "memory of the host was changed".to_owned()));
+        all.extend((self.missing > 0).then(|| format!("{} are missing", self.missing)));
+        all.extend((!self.works && self.ended.is_none()).then(|| "nothing goes through any more".to_owned()));
+        all.extend(self.ended);
+        all
+    }
+
     /// Notes what is wrong. The first few say enough.
     pub(crate) fn wrong(&mut self, what: String) {
-        const ENOUGH: usize = 4;
         if self.wrong.len() < ENOUGH {
             self.wrong.push(what);
         }

@@ -92,5 +92,9 @@ fn filter() -> Result<SeccompFilter, seccompiler::BackendError> {
         };
         rules.insert(call, vec![writes(O_WRONLY)?, writes(O_RDWR)?, writes(libc::O_CREAT)?]);
     }
+    // a signal to a thread of another process
+    let own = u64::from(std::process::id());
+    let others = SeccompCondition::new(0, SeccompCmpArgLen::Dword, SeccompCmpOp::Ne, own)?;
+    rules.insert(libc::SYS_tgkill, vec![SeccompRule::new(vec![others])?]);
     SeccompFilter::new(rules, SeccompAction::Allow, SeccompAction::Errno(libc::EPERM as u32), TargetArch::x86_64)
 }

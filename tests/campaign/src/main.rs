@@ -8,7 +8,6 @@ mod mutate;
 mod on_retry;
 mod patch;
 mod reach;
-mod rng;
 mod subject;
 mod text;
 mod trial;

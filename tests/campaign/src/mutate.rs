@@ -5,16 +5,16 @@ use std::collections::HashSet;
 use std::fmt;
 
 use iced_x86::{
-    Code, Decoder, DecoderOptions, Encoder, FlowControl, Formatter, Instruction, InstructionInfoFactory,
+    Code, ConditionCode, Decoder, DecoderOptions, Encoder, FlowControl, Formatter, Instruction, InstructionInfoFactory,
     IntelFormatter, Mnemonic, OpAccess, OpKind, Register,
 };
-use serde::{Deserialize, Serialize};
+use model_wire::Rng;
+use serde::Serialize;
 
-use crate::rng::Rng;
 use crate::text::Function;
 
 /// What is changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Rule {
     /// A register operand is another.
@@ -50,7 +50,7 @@ impl Rule {
 }
 
 /// A changed instruction.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Mutant {
     /// By which rule.
     pub(crate) rule: Rule,
@@ -59,20 +59,20 @@ pub(crate) struct Mutant {
     /// Where, bytes from its beginning.
     pub(crate) offset: u64,
     /// Where in memory of this process.
-    #[serde(skip)]
     pub(crate) address: u64,
     /// What stands there.
     pub(crate) before: Vec<u8>,
     /// What is put there.
     pub(crate) after: Vec<u8>,
     /// Why it is outside what is guaranteed, if it is: it asks the kernel, or opens the protection keys.
-    pub(crate) outside: Option<String>,
+    pub(crate) outside: Option<&'static str>,
 }
 
 impl fmt::Display for Mutant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = self.function.rsplit("::").next().unwrap_or_default();
-        let (before, after) = (text(&self.before, self.address), text(&self.after, self.address));
+        // jumps lead to places in the function: where that is in memory is another thing in each run
+        let (before, after) = (text(&self.before, self.offset), text(&self.after, self.offset));
         write!(f, "{name}+{:#x}: {before} -> {after}", self.offset)
     }
 }
@@ -93,12 +93,12 @@ pub(crate) fn mutants(functions: &[Function], seed: u64) -> impl Iterator<Item =
     const PATIENCE: u32 = 100_000;
     let places: Vec<(usize, usize)> =
         functions.iter().enumerate().flat_map(|(f, function)| (0..function.code.len()).map(move |i| (f, i))).collect();
-    let mut rng = Rng::new(seed, 0);
+    let mut rng = Rng::new(seed);
     let mut seen = HashSet::new();
     std::iter::from_fn(move || {
         (0..PATIENCE).find_map(|_| {
-            let rule = Rule::ALL[rng.below(Rule::ALL.len())];
-            let (f, i) = *places.get(rng.below(places.len()))?;
+            let rule = any(&Rule::ALL, &mut rng)?;
+            let (f, i) = any(&places, &mut rng)?;
             let mutant = apply(rule, &functions[f], i, &mut rng)?;
             seen.insert((mutant.address, mutant.after.clone())).then_some(mutant)
         })
@@ -134,10 +134,14 @@ fn apply(rule: Rule, function: &Function, index: usize, rng: &mut Rng) -> Option
 
 const NOP: u8 = 0x90;
 
+fn any<T: Copy>(of: &[T], rng: &mut Rng) -> Option<T> {
+    of.get(rng.below(of.len() as u64) as usize).copied()
+}
+
 /// One bit of `bytes` between two places, the first and how many behind it.
 fn flip(bytes: &[u8], (from, count): (usize, usize), rng: &mut Rng) -> Vec<u8> {
     let mut bytes = bytes.to_vec();
-    let bit = rng.below(8 * count);
+    let bit = rng.below(8 * count as u64) as usize;
     bytes[from + bit / 8] ^= 1 << (bit % 8);
     bytes
 }
@@ -161,11 +165,17 @@ fn immediate(bytes: &[u8], instruction: &Instruction) -> Option<(usize, usize)> 
 
 /// Where the condition of a jump, a move or a set stands: its opcode's last byte, whose lowest four bits it is.
 fn condition(bytes: &[u8], instruction: &Instruction) -> Option<usize> {
-    let conditional = instruction.is_jcc_short_or_near()
-        || matches!(bytes.iter().find(|b| !matches!(b, 0x40..=0x4f | 0x66)), Some(0x0f))
-            && instruction.condition_code() != iced_x86::ConditionCode::None;
-    let opcode = bytes.iter().position(|byte| !matches!(byte, 0x40..=0x4f | 0x66 | 0x2e | 0x3e | 0xf2 | 0xf3))?;
-    conditional.then_some(if bytes[opcode] == 0x0f { opcode + 1 } else { opcode })
+    if instruction.condition_code() == ConditionCode::None {
+        return None;
+    }
+    // behind prefixes: size, segments as hints for jumps, REX
+    let opcode = bytes.iter().position(|byte| !matches!(byte, 0x66 | 0x2e | 0x3e | 0x40..=0x4f))?;
+    match bytes[opcode] {
+        0x0f => Some(opcode + 1),
+        0x70..=0x7f => Some(opcode),
+        // LOOPE and the like
+        _ => None,
+    }
 }
 
 fn inverted(bytes: &[u8], instruction: &Instruction) -> Option<Vec<u8>> {
@@ -219,11 +229,11 @@ fn other_operand(instruction: &Instruction, rng: &mut Rng) -> Option<Vec<u8>> {
     let operands: Vec<u32> = (0..instruction.op_count())
         .filter(|op| instruction.op_kind(*op) == OpKind::Register && instruction.op_register(*op).is_gpr())
         .collect();
-    let op = *operands.get(rng.below(operands.len()))?;
+    let op = any(&operands, rng)?;
     let register = instruction.op_register(op);
     let all = registers(register.size())?;
     let mut changed = *instruction;
-    changed.set_op_register(op, all[rng.below(all.len())]);
+    changed.set_op_register(op, any(&all, rng)?);
     encoded(&changed, instruction.len())
 }
 
@@ -233,7 +243,7 @@ fn other_base(instruction: &Instruction, rng: &mut Rng) -> Option<Vec<u8>> {
     }
     let all = registers(8)?;
     let mut changed = *instruction;
-    changed.set_memory_base(all[rng.below(all.len())]);
+    changed.set_memory_base(any(&all, rng)?);
     encoded(&changed, instruction.len())
 }
 
@@ -271,7 +281,7 @@ fn sets_argument(function: &Function, index: usize) -> bool {
 
 /// Whether what the processor finds from there on asks the kernel or opens the protection keys: on the changed bytes and on what a
 /// shorter or longer instruction makes of those behind them.
-fn outside(function: &Function, offset: usize, after: &[u8]) -> Option<String> {
+fn outside(function: &Function, offset: usize, after: &[u8]) -> Option<&'static str> {
     const LONGEST: usize = 15;
     let mut bytes = function.bytes.clone();
     bytes[offset..offset + after.len()].copy_from_slice(after);
@@ -286,7 +296,7 @@ fn outside(function: &Function, offset: usize, after: &[u8]) -> Option<String> {
             }
             _ => return None,
         };
-        Some(what.to_owned())
+        Some(what)
     })
 }
 
@@ -303,7 +313,7 @@ mod tests {
     /// What the rule makes of the first instruction, in words; several draws.
     fn made(rule: Rule, bytes: &[u8]) -> Vec<String> {
         let function = function(bytes);
-        let mut rng = Rng::new(1, 1);
+        let mut rng = Rng::new(1);
         let mut all: Vec<String> =
             (0..200).filter_map(|_| apply(rule, &function, 0, &mut rng)).map(|m| text(&m.after, 0)).collect();
         all.sort();

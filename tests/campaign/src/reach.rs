@@ -21,11 +21,11 @@ const INT3: u8 = 0xcc;
 ///
 /// # Errors
 /// The kernel does not let this process be traced, or the trial does not come to its end.
-pub(crate) fn reached(subject: Subject, protected: bool, functions: &[Function]) -> io::Result<HashSet<u64>> {
+pub(crate) fn reached(subject: Subject, functions: &[Function]) -> io::Result<HashSet<u64>> {
     let pid = child::fork_plainly(|| {
         let _ = ptrace::traceme();
         let _ = raise(Signal::SIGSTOP);
-        workload::run(subject, protected);
+        workload::run(subject, true);
     })?;
     let mut reached = HashSet::new();
     let mut memory = None;

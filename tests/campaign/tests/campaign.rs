@@ -15,20 +15,34 @@ fn sum(outcomes: &Value) -> u64 {
     outcomes.as_object().expect("outcomes").values().map(|count| count.as_u64().expect("a number")).sum()
 }
 
-/// Every trial has an outcome, and each can be made again. Few of them: this is a debug build, and what is to be seen takes thousands.
+/// Every trial has an outcome, protection keeps alive what dies without it, and each trial can be made again. Few of them: this is
+/// a debug build.
 #[test]
 fn nothing_is_left_out_and_all_can_be_made_again() {
+    const MUTANTS: u64 = 40;
     let modes = ["--mode", "native-stays", "--mode", "protected-stays"];
-    let text = campaign(&[&["--driver", "psmouse", "--faults", "6", "--seed", "11", "--json"][..], &modes].concat());
+    let count = MUTANTS.to_string();
+    let text = campaign(&[&["--driver", "psmouse", "--faults", &count, "--seed", "11", "--json"][..], &modes].concat());
     let all: Value = serde_json::from_str(&text).expect("JSON");
     let tally = &all["psmouse"];
     for mode in ["native-stays", "protected-stays"] {
-        assert_eq!(sum(&tally["outcomes"][mode]), 6, "{mode}: {text}");
+        assert_eq!(sum(&tally["outcomes"][mode]), MUTANTS, "{mode}: {text}");
     }
-    let not_reached = 6 - tally["reached"].as_u64().expect("a number");
+    let not_reached = MUTANTS - tally["reached"].as_u64().expect("a number");
     assert_eq!(tally["outcomes"]["protected-stays"]["benign"].as_u64().unwrap_or(0), not_reached, "{text}");
+    let ended =
+        |mode: &str| ["died", "hung"].map(|how| tally["outcomes"][mode][how].as_u64().unwrap_or(0)).iter().sum::<u64>();
+    assert!(ended("native-stays") > 0 && 2 * ended("protected-stays") <= ended("native-stays"), "{text}");
+
     let text = campaign(&["--driver", "psmouse", "--seed", "11", "--only", "0", "--mode", "protected-stays"]);
     assert!(text.starts_with("psmouse 0: ") && text.contains("protected-stays"), "{text}");
+    for bad in tally["bad"].as_array().expect("a list") {
+        let number = bad["number"].to_string();
+        let text = campaign(&["--driver", "psmouse", "--seed", "11", "--only", &number, "--mode", "protected-stays"]);
+        assert!(text.contains(bad["change"].as_str().expect("text")), "{bad}: {text}");
+        let outcome = bad["outcome"].as_str().expect("an outcome").replace('-', "");
+        assert!(text.to_lowercase().contains(&outcome), "{bad}: {text}");
+    }
 }
 
 #[test]

@@ -88,20 +88,21 @@ impl MouseHand {
     /// When the device was given up.
     pub fn pass(&mut self, time: Duration) {
         let steps = time.as_millis() / STEP.as_millis();
-        (0..steps).for_each(|_| self.step());
+        (0..steps).for_each(|_| self.step().expect("goes on"));
     }
 
-    fn step(&mut self) {
+    fn step(&mut self) -> Result<(), DeviceError> {
         self.bench.advance(STEP);
         self.clock.turn(STEP);
         self.steps += 1;
         // by its own word, or because somebody was asked
         if self.device.is_called() {
-            self.device.serve_interrupt().expect("goes on");
+            self.device.serve_interrupt()?;
         }
         if self.steps.is_multiple_of(TICK) {
-            self.device.tick().expect("goes on");
+            self.device.tick()?;
         }
+        Ok(())
     }
 
     /// Until hand and mouse are at rest and all of it has been served.
@@ -109,18 +110,28 @@ impl MouseHand {
     /// # Panics
     /// When that does not come within some seconds of their time, or the device was given up.
     pub fn rest(&mut self) {
-        for _ in 0..20_000 {
+        if !self.try_rest(Duration::from_secs(20)).expect("goes on") {
+            panic!("it does not come to rest: {:?}", self.bench.counters());
+        }
+    }
+
+    /// The same. False: it does not come to rest within `patience` of its time.
+    ///
+    /// # Errors
+    /// When the device was given up.
+    pub fn try_rest(&mut self, patience: Duration) -> Result<bool, DeviceError> {
+        for _ in 0..patience.as_millis() / STEP.as_millis() {
             if self.bench.is_at_rest() {
                 // and what a look would bring
-                self.device.tick().expect("goes on");
-                self.device.serve_interrupt().expect("goes on");
+                self.device.tick()?;
+                self.device.serve_interrupt()?;
                 if self.bench.is_at_rest() && !self.device.is_called() {
-                    return;
+                    return Ok(true);
                 }
             }
-            self.step();
+            self.step()?;
         }
-        panic!("it does not come to rest: {:?}", self.bench.counters());
+        Ok(false)
     }
 
     /// Asks.

@@ -202,14 +202,22 @@ impl<S: Subject> Default for Rig<S> {
 impl<S: Subject> Hand<S> {
     /// Starts a device. Nobody waits for interrupts here, so none is held back.
     ///
+    /// # Errors
+    /// As [`NetDevice::start`].
+    pub fn try_new(options: Options, config: Config<S>) -> Result<Hand<S>, DeviceError> {
+        let options =
+            Options { net: NetOptions { interrupt_interval: Some(Duration::ZERO), ..options.net }, ..options };
+        let (device, around) = build(turn(), options, config, |_| {}, |card| card)?;
+        Ok(Hand { around, device })
+    }
+
+    /// The same.
+    ///
     /// # Panics
     /// When it does not start.
     #[must_use]
     pub fn new(options: Options, config: Config<S>) -> Hand<S> {
-        let options =
-            Options { net: NetOptions { interrupt_interval: Some(Duration::ZERO), ..options.net }, ..options };
-        let (device, around) = build(turn(), options, config, |_| {}, |card| card).expect("the device starts");
-        Hand { around, device }
+        Hand::try_new(options, config).expect("the device starts")
     }
 
     /// Takes what the host has sent, and serves interrupts until there are none.

@@ -23,7 +23,7 @@ use crate::rig::{Turn, patient, quick, turn};
 /// Frames of the model's clock in a second.
 pub const RATE: u32 = 48_000;
 /// What the device is turned on by at once: 5 ms.
-const STEP: u64 = 240;
+pub const STEP: u64 = 240;
 
 /// The streams of the chip.
 pub const DAC1: Stream = Stream(0);
@@ -208,14 +208,23 @@ impl SoundHand {
     /// # Panics
     /// When the device was given up.
     pub fn pass_by(&mut self, frames: u64, step: u64) {
+        self.try_pass_by(frames, step).expect("goes on");
+    }
+
+    /// The same.
+    ///
+    /// # Errors
+    /// When the device was given up.
+    pub fn try_pass_by(&mut self, frames: u64, step: u64) -> Result<(), DeviceError> {
         let mut left = frames;
         while left > 0 {
             let step = left.min(step);
             left -= step;
             self.bench.advance_clock(step);
             self.clock.turn(Duration::from_nanos(step * 1_000_000_000 / u64::from(RATE)));
-            self.serve();
+            self.try_serve()?;
         }
+        Ok(())
     }
 
     /// Serves what there is to serve now.
@@ -223,10 +232,18 @@ impl SoundHand {
     /// # Panics
     /// When the device was given up.
     pub fn serve(&mut self) {
+        self.try_serve().expect("goes on");
+    }
+
+    /// The same.
+    ///
+    /// # Errors
+    /// When the device was given up.
+    pub fn try_serve(&mut self) -> Result<(), DeviceError> {
         if self.device.is_called() {
-            self.device.serve_interrupt().expect("goes on");
+            self.device.serve_interrupt()?;
         }
-        self.device.tick().expect("goes on");
+        self.device.tick()
     }
 
     /// Starts to play `bytes` on a stream.

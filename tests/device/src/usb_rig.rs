@@ -181,14 +181,22 @@ impl Ends for UsbRig {
 impl UsbHand {
     /// Starts a device.
     ///
+    /// # Errors
+    /// As [`NetDevice::start`].
+    pub fn try_new(options: Options, config: Config) -> Result<UsbHand, DeviceError> {
+        fgft::init()?;
+        let (around, opened, endpoint) = plug(config);
+        let device = NetDevice::start(opened, Box::new(endpoint), patient(options))?;
+        Ok(UsbHand { around, device, down: Judge::new(Way::Down), up: Judge::new(Way::Up), sent: 0 })
+    }
+
+    /// The same.
+    ///
     /// # Panics
     /// When it does not start.
     #[must_use]
     pub fn new(options: Options, config: Config) -> UsbHand {
-        fgft::init().expect("the engine starts");
-        let (around, opened, endpoint) = plug(config);
-        let device = NetDevice::start(opened, Box::new(endpoint), patient(options)).expect("the device starts");
-        UsbHand { around, device, down: Judge::new(Way::Down), up: Judge::new(Way::Up), sent: 0 }
+        UsbHand::try_new(options, config).expect("the device starts")
     }
 
     /// Sends `count` frames each way.

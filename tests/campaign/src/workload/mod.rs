@@ -1,5 +1,5 @@
-//! What a driver is used for in a trial, and the judge of what comes out of it. All in the child, by hand: one thread, and time that
-//! passes when the trial says so.
+//! What a driver is used for in a trial, and the judge of what comes out of it. All in the child, over the rigs of the tests that are
+//! turned by hand: one thread, and time that passes when the trial says so.
 
 mod input;
 mod net;
@@ -36,16 +36,21 @@ pub(crate) fn run(subject: Subject, protected: bool) -> Finding {
 const KEPT: [&str; 1] = ["config"];
 
 /// Options of a trial, from those of the tests: the quarantine is as users have it.
-fn options(tests: Options, protected: bool) -> (Options, Clock) {
-    let clock = Clock::by_hand();
+fn options(tests: Options, protected: bool) -> Options {
     let protect = if protected { Protect::Always } else { Protect::Never };
     let quarantine = Options::default().quarantine;
     // the machine is shared: a call that waits for its processor is no hang
     let deadline = Duration::from_millis(25);
-    (Options { protect, quarantine, deadline, clock: clock.clone(), ..tests }, clock)
+    Options { protect, quarantine, deadline, clock: Clock::by_hand(), ..tests }
 }
 
-/// Has it call an entry point, and those of all others that can be called at any time.
+/// The entry points of a class that work does not call by itself, the `nth` of them over and over.
+fn called<C: Class>(by_work: &[Entry], nth: usize) -> Entry {
+    let others: Vec<Entry> = C::ENTRIES.iter().copied().filter(|entry| !by_work.contains(entry)).collect();
+    others[nth % others.len()]
+}
+
+/// Has it call an entry point, with the values in force.
 fn call<C: Class>(device: &mut Running<C>, entry: Entry) -> Result<(), DeviceError> {
     device.handle(Command::Call(entry)).map(drop)
 }

@@ -2,65 +2,43 @@
 
 use std::time::Duration;
 
-use model_card::Model;
-use model_wire::{Station, Wire, WireConfig};
+use model_wire::Station;
 use udrv::clock::Clock;
-use udrv::net::{NetDevice, NetOptions};
-use udrv::run::{DeviceError, Options};
+use udrv::net::{Net, NetDevice};
+use udrv::run::DeviceError;
 use udrv_driver::{Entry, NetDriver};
 use udrv_tests::frames::{Judge, Way};
-use udrv_tests::host::{self, HostEnd};
-use udrv_tests::rig::quick;
+use udrv_tests::host::HostEnd;
+use udrv_tests::rig::{Hand, quick};
 use udrv_tests::subject::Subject;
-use udrv_tests::usb_rig;
+use udrv_tests::usb_rig::{self, UsbHand};
 
-use super::{call, look, options};
+use super::{call, called, look, options};
 use crate::finding::Finding;
 
 /// Times that frames go both ways.
-const ROUNDS: usize = 24;
+const ROUNDS: usize = 26;
 /// Frames that go together, each way.
 const BURST: u64 = 6;
-/// Entry points that are called between the rounds, in this order. Traffic calls the others.
-const CALLED: [Entry; 9] = [
-    Entry::Link,
-    Entry::SetMac,
-    Entry::SetRxMode,
-    Entry::Configure,
-    Entry::GetRingparam,
-    Entry::GetStats,
-    Entry::TxTimeout,
-    Entry::Restore,
-    Entry::GetStats,
-];
+/// Entry points that traffic calls.
+const BY_TRAFFIC: [Entry; 3] = [Entry::Transmit, Entry::Interrupt, Entry::Poll];
 /// What is waited for at once, and how often, until a frame counts as missing.
 const MOMENT: Duration = Duration::from_millis(60);
 const MOMENTS: usize = 30;
 
-fn at_once(options: Options) -> Options {
-    Options { net: NetOptions { interrupt_interval: Some(Duration::ZERO), ..options.net }, ..options }
-}
-
 /// A card of PCI.
 pub(super) fn card<S: Subject>(protected: bool, finding: &mut Finding) -> Result<(), DeviceError> {
-    fgft::init()?;
-    let (options, clock) = options(at_once(quick()), protected);
-    let (wire, near, far) = Wire::new(WireConfig::default());
-    let station = Station::new(far);
-    let (card, _bench) = Model::<S::Chip>::new(S::config(), near);
-    let (endpoint, host) = host::pair();
-    let device = NetDevice::<S::Driver>::start(Box::new(card), Box::new(endpoint), options)?;
-    let ran = Traffic::new(device, &host, &station, clock).run(finding);
-    drop(wire);
-    ran
+    let options = options(quick(), protected);
+    let clock = options.clock.clone();
+    let Hand { around, device } = Hand::<S>::try_new(options, S::config())?;
+    Traffic::new(device, &around.host, &around.station, clock).run(finding)
 }
 
 /// The adapter of USB.
 pub(super) fn adapter(protected: bool, finding: &mut Finding) -> Result<(), DeviceError> {
-    fgft::init()?;
-    let (options, clock) = options(at_once(quick()), protected);
-    let (around, opened, endpoint) = usb_rig::plug(usb_rig::config());
-    let device = NetDevice::<pegasus::Pegasus>::start(opened, Box::new(endpoint), options)?;
+    let options = options(quick(), protected);
+    let clock = options.clock.clone();
+    let UsbHand { around, device, .. } = UsbHand::try_new(options, usb_rig::config())?;
     Traffic::new(device, &around.host, &around.station, clock).run(finding)
 }
 
@@ -89,10 +67,15 @@ impl<'a, D: NetDriver> Traffic<'a, D> {
     fn use_it(&mut self, finding: &mut Finding) -> Result<(), DeviceError> {
         for round in 0..ROUNDS {
             self.exchange(BURST, finding)?;
-            call(&mut self.device, CALLED[round % CALLED.len()])?;
+            call(&mut self.device, called::<Net<D>>(&BY_TRAFFIC, round))?;
             self.turn(finding)?;
         }
-        self.wait(finding)?;
+        for _ in 0..MOMENTS {
+            if (self.down.next(), self.up.next()) == self.sent {
+                break;
+            }
+            self.pass(finding)?;
+        }
         finding.missing = self.sent.0 - self.down.seen + self.sent.1 - self.up.seen;
         // and it works still
         let seen = (self.down.seen, self.up.seen);
@@ -101,7 +84,7 @@ impl<'a, D: NetDriver> Traffic<'a, D> {
             self.pass(finding)?;
             finding.works = self.down.seen > seen.0 && self.up.seen > seen.1;
             if finding.works {
-                return Ok(());
+                break;
             }
         }
         Ok(())
@@ -117,16 +100,6 @@ impl<'a, D: NetDriver> Traffic<'a, D> {
             self.sent.1 += 1;
         }
         self.turn(finding)
-    }
-
-    fn wait(&mut self, finding: &mut Finding) -> Result<(), DeviceError> {
-        for _ in 0..MOMENTS {
-            if (self.down.next(), self.up.next()) == self.sent {
-                break;
-            }
-            self.pass(finding)?;
-        }
-        Ok(())
     }
 
     fn pass(&mut self, finding: &mut Finding) -> Result<(), DeviceError> {
