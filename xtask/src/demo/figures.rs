@@ -3,7 +3,9 @@
 use serde::{Serialize, Serializer};
 
 use super::{
+    Args,
     control::Report,
+    injecting::Done,
     plan::{FAULTS, Injection},
     words::Spread,
 };
@@ -136,6 +138,37 @@ pub(super) fn by_fault<C: Class>(faults: &[Fault<C>]) -> Vec<ByFault> {
 }
 
 impl Run {
+    /// What is known of one when its faults are injected: `done`, by the udrvd with these pids.
+    pub(super) fn of<C>(
+        args: &Args,
+        endpoint: &'static str,
+        deadline_ms: u64,
+        isolation: String,
+        pid: [u32; 2],
+        done: &Done<C>,
+    ) -> Run {
+        Run {
+            model: args.model.clone(),
+            endpoint,
+            isolation,
+            seed: args.seed,
+            deadline_ms,
+            pid,
+            canary_intact: done.canary_intact,
+            planned: done.planned,
+            injecting_s: done.took.as_secs_f64(),
+            total_s: 0.0,
+            problems: done.problems.clone(),
+            verdict: false,
+        }
+    }
+
+    /// What has gone wrong with faults of another plan is wrong too.
+    pub(super) fn add<C>(&mut self, done: &Done<C>) {
+        self.canary_intact &= done.canary_intact;
+        self.problems.extend_from_slice(&done.problems);
+    }
+
     /// Adds a problem, unless it is `right`.
     pub(super) fn must(&mut self, right: bool, problem: String) {
         if !right {
@@ -180,6 +213,8 @@ impl Run {
 
 #[cfg(test)]
 pub(super) mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     impl Class for () {
@@ -260,6 +295,23 @@ pub(super) mod tests {
         let mut run = run(0);
         run.judge::<()>(&[], 5);
         assert_eq!(run.problems, ["not every fault was tried without protection"]);
+    }
+
+    #[test]
+    fn what_goes_wrong_with_another_plan_counts() {
+        let args = Args { model: "x".to_owned(), json: false, seed: 7, endpoint: None, deadline: None };
+        let done = |canary_intact, problem: &str| Done::<()> {
+            planned: 3,
+            faults: Vec::new(),
+            canary_intact,
+            problems: vec![problem.to_owned()],
+            took: Duration::from_millis(1500),
+        };
+        let mut run = Run::of(&args, "none", 10, "i".to_owned(), [7, 7], &done(true, "a"));
+        assert_eq!((run.planned, run.seed, run.injecting_s, run.canary_intact), (3, 7, 1.5, true));
+        run.add(&done(false, "b"));
+        run.add(&done(true, "c"));
+        assert_eq!((run.planned, run.canary_intact, run.problems.concat()), (3, false, "abc".to_owned()));
     }
 
     #[test]

@@ -6,6 +6,8 @@ use super::{control::Control, error::Result, figures::Fault, plan::Injection, sa
 
 /// What came of it.
 pub(super) struct Done<C> {
+    /// Faults of the plan.
+    pub(super) planned: usize,
     pub(super) faults: Vec<Fault<C>>,
     pub(super) canary_intact: bool,
     /// What went wrong and is in no row.
@@ -23,7 +25,13 @@ pub(super) fn inject<C>(
     is_over: impl Fn() -> bool,
 ) -> Done<C> {
     let began = Instant::now();
-    let mut done = Done { faults: Vec::new(), canary_intact: true, problems: Vec::new(), took: Duration::ZERO };
+    let mut done = Done {
+        planned: plan.len(),
+        faults: Vec::new(),
+        canary_intact: true,
+        problems: Vec::new(),
+        took: Duration::ZERO,
+    };
     for (index, injection) in plan.iter().enumerate() {
         if let Err(error) = one(injection, control, &mut done) {
             let Injection { entry, fault, point, .. } = injection;

@@ -30,6 +30,7 @@ mod words;
 use std::{fs, path::Path, process::ExitCode, time::Duration};
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use serde::Serialize;
 
 use self::error::{Doing, Error, Result};
 use crate::guest::workspace;
@@ -72,6 +73,13 @@ struct Shown {
     text: String,
     /// The verdict.
     good: bool,
+}
+
+impl Shown {
+    fn of(figures: &impl Serialize, good: bool, tables: String, verdict: String) -> Shown {
+        let json = serde_json::to_string_pretty(figures).expect("figures have text for keys");
+        Shown { json, text: format!("{tables}\n{verdict}"), good }
+    }
 }
 
 /// Runs the demo. Success only if nobody noticed anything, and every fault was recovered.

@@ -18,6 +18,8 @@ use crate::{
 
 /// Far above what it takes: a busy machine is no failure.
 const LIMIT: Duration = Duration::from_secs(540);
+/// Times that udrvd is killed, if nothing else is said.
+const KILLS: u32 = 25;
 
 /// Kill udrvd again and again under load, and judge what came through.
 #[derive(Debug, clap::Args)]
@@ -26,7 +28,7 @@ pub(super) struct Args {
     #[arg(default_value = "e1000", value_parser = ["e1000", "rtl8139"])]
     card: String,
     /// Times that udrvd is killed.
-    #[arg(long, default_value_t = 25)]
+    #[arg(long, default_value_t = KILLS)]
     kills: u32,
     /// The guest's kernel.
     #[arg(long, value_enum, default_value_t)]
@@ -40,7 +42,7 @@ pub(super) fn run(args: &Args) -> Result<u8> {
 
 /// The scenario as a step of `cargo xtask test`.
 pub(crate) fn step(card: &str) -> std::result::Result<Done, Failure> {
-    judged::step([(card, job(card, 25, Kernel::Debian61))])
+    judged::step([(card, job(card, KILLS, Kernel::Debian61))])
 }
 
 fn job(name: &str, kills: u32, kernel: Kernel) -> Judged {

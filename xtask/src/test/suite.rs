@@ -114,7 +114,7 @@ pub(super) fn in_guest(kernel: Kernel, suite: &Suite) -> Result<Done, Failure> {
         println!("the guest, whose processor has protection keys, ran {:.0} s", booted.seconds);
         return Ok(Done::Passed);
     }
-    Err(Failure::Output(format!("in the guest: {}; its console: {}", wrong.join("; "), booted.console.display())))
+    Err(Failure::Output(format!("in the guest: {}", wrong.join("; "))))
 }
 
 /// Programs for one boot.
@@ -147,8 +147,6 @@ pub(crate) struct Logs {
     pub(crate) logs: Vec<(String, Result<String, String>)>,
     /// What the kernel or the script complained about.
     pub(crate) complaints: Vec<String>,
-    /// The guest's console.
-    pub(crate) console: PathBuf,
     /// From QEMU's start to its end.
     pub(crate) seconds: f64,
 }
@@ -172,13 +170,8 @@ impl Boot<'_> {
             }
             other => other?,
         };
-        let mut complaints: Vec<String> =
-            outcome.kernel_complaints().iter().map(|line| format!("kernel: {line}")).collect();
-        if outcome.exit_code != 0 {
-            complaints.push(format!("exit code {}", outcome.exit_code));
-        }
         let logs = self.programs.iter().map(|(name, _)| ((*name).to_owned(), log_of(&outcome.results, name))).collect();
-        Ok(Booted::Ran(Logs { logs, complaints, console: outcome.serial_log_path, seconds: outcome.seconds }))
+        Ok(Booted::Ran(Logs { logs, complaints: outcome.wrong(), seconds: outcome.seconds }))
     }
 
     /// Keeps each program's output in `/results`.

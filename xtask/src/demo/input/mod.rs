@@ -73,30 +73,25 @@ pub(super) fn run(args: &Args, folder: &Path) -> Result<Shown> {
         mouse.end()?;
         Ok(died)
     });
-    let mut problems: Vec<String> =
-        [&first, &few, &restarts].into_iter().flat_map(|run| run.done.problems.clone()).collect();
+    let mut problem = None;
     let died = died.unwrap_or_else(|error| {
-        problems.push(format!("without protection: {error}"));
+        problem = Some(format!("without protection: {error}"));
         Died { all: Vec::new(), points: Vec::new(), struck: Vec::new() }
     });
 
     let picture = draw(args, [&first, &few, &restarts], (&legs, &died))?;
     write(&folder.join("path.svg"), picture)?;
-    let mut figures = figures(args, &stage, [first, few, restarts], died.all, problems);
+    let mut figures = figures(args, &stage, [first, few, restarts], died.all);
+    figures.run.problems.extend(problem);
     figures.judge();
     figures.run.total_s = begin.elapsed().as_secs_f64();
-    Ok(Shown {
-        json: serde_json::to_string_pretty(&figures).expect("figures have text for keys"),
-        text: format!("{}\n{}", table::text(&figures), table::verdict(&figures)),
-        good: figures.run.verdict,
-    })
+    Ok(Shown::of(&figures, figures.run.verdict, table::text(&figures), table::verdict(&figures)))
 }
 
 /// A run with faults that are recovered, and what came out.
 struct Walk {
     isolation: String,
     pid: [u32; 2],
-    planned: usize,
     done: Done,
     legs: Vec<Leg>,
     points: Vec<Point>,
@@ -114,7 +109,7 @@ fn walked(stage: &Stage, name: &'static str, arguments: &[&str], plan: &[Injecti
     let pid = daemon.finish(&mut control, &mut done.problems)?;
     mouse.end()?;
     record.follow()?;
-    Ok(Walk { isolation: first.isolation, pid, planned: plan.len(), done, legs, points: record.points() })
+    Ok(Walk { isolation: first.isolation, pid, done, legs, points: record.points() })
 }
 
 fn figures(
@@ -122,23 +117,10 @@ fn figures(
     stage: &Stage,
     [first, few, restarts]: [Walk; 3],
     unprotected: Vec<figures::Unprotected>,
-    problems: Vec<String>,
 ) -> Figures {
-    let canary_intact = [&first, &few, &restarts].iter().all(|run| run.done.canary_intact);
-    let run = Run {
-        model: args.model.clone(),
-        endpoint: "record",
-        isolation: first.isolation,
-        seed: args.seed,
-        deadline_ms: stage.deadline_ms(),
-        pid: first.pid,
-        canary_intact,
-        planned: first.planned,
-        injecting_s: first.done.took.as_secs_f64(),
-        total_s: 0.0,
-        problems,
-        verdict: false,
-    };
+    let mut run = Run::of(args, "record", stage.deadline_ms(), first.isolation, first.pid, &first.done);
+    run.add(&few.done);
+    run.add(&restarts.done);
     Figures {
         run,
         wheel: !WITHOUT_WHEEL.contains(&args.model.as_str()),

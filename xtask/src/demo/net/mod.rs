@@ -59,11 +59,7 @@ pub(super) fn run(args: &Args, folder: &Path) -> Result<Shown> {
     figures.judge();
     write(&folder.join(PICTURE), picture::svg(&figures, &throughput)?)?;
     figures.run.total_s = begin.elapsed().as_secs_f64();
-    Ok(Shown {
-        json: serde_json::to_string_pretty(&figures).expect("figures have text for keys"),
-        text: format!("{}\n{}", table::text(&figures), table::verdict(&figures)),
-        good: figures.run.verdict,
-    })
+    Ok(Shown::of(&figures, figures.run.verdict, table::text(&figures), table::verdict(&figures)))
 }
 
 /// All faults under the streams, with protection. Gives the throughput too.
@@ -91,22 +87,8 @@ fn protected(stage: &Stage, args: &Args) -> Result<(Figures, [Vec<u64>; 2])> {
         }
     };
     let pid = daemon.finish(&mut control, &mut done.problems)?;
-    let run = Run {
-        model: args.model.clone(),
-        endpoint: stage.endpoint().name(),
-        isolation: first.isolation,
-        seed: args.seed,
-        deadline_ms: args.deadline.unwrap_or(stage::DEADLINE_MS),
-        pid,
-        canary_intact: done.canary_intact,
-        planned: plan.len(),
-        injecting_s: done.took.as_secs_f64(),
-        total_s: 0.0,
-        problems: done.problems,
-        verdict: false,
-    };
     let figures = Figures {
-        run,
+        run: Run::of(args, stage.endpoint().name(), stage.deadline_ms(), first.isolation, pid, &done),
         endpoint_reason: stage.reason().map(str::to_owned),
         by_fault: by_fault(&done.faults),
         faults: done.faults,

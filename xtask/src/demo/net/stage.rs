@@ -26,7 +26,7 @@ const TUN: &str = "/dev/net/tun";
 const INTERFACE: &str = "udrv0";
 
 /// CPU time that a call may use, if nothing else is said, milliseconds: udrvd's own usual.
-pub(super) const DEADLINE_MS: u64 = 5;
+const DEADLINE_MS: u64 = 5;
 
 /// What stands between udrvd and the streams.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -66,7 +66,7 @@ pub(super) struct Stage {
     endpoint: Endpoint,
     reason: Option<String>,
     seed: u64,
-    deadline: String,
+    deadline_ms: u64,
 }
 
 impl Stage {
@@ -83,13 +83,17 @@ impl Stage {
                 (Endpoint::Socket, Some(reason))
             }
         };
-        let deadline = args.deadline.unwrap_or(DEADLINE_MS).to_string();
+        let deadline_ms = args.deadline.unwrap_or(DEADLINE_MS);
         let device = format!("model:{}", args.model);
-        Ok(Stage { program, device, folder, sockets, endpoint, reason, seed: args.seed, deadline })
+        Ok(Stage { program, device, folder, sockets, endpoint, reason, seed: args.seed, deadline_ms })
     }
 
     pub(super) fn endpoint(&self) -> Endpoint {
         self.endpoint
+    }
+
+    pub(super) fn deadline_ms(&self) -> u64 {
+        self.deadline_ms
     }
 
     /// The runtime directory.
@@ -112,8 +116,8 @@ impl Stage {
                 (["--endpoint", "stdin"], theirs.into(), Card::Socket(ours))
             }
         };
-        let arguments: Vec<&str> =
-            own.iter().chain(&["--deadline", &self.deadline]).chain(arguments).copied().collect();
+        let deadline = self.deadline_ms.to_string();
+        let arguments = [&own[..], &["--deadline", &deadline], arguments].concat();
         let log = self.folder.join(log);
         let daemon = Daemon::start(&self.program, &self.device, self.sockets.path(), log, USUAL, &arguments, stdin)?;
         Ok((daemon, card))

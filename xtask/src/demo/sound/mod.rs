@@ -82,11 +82,7 @@ pub(super) fn run(args: &Args, folder: &Path) -> Result<Shown> {
     figures.judge();
     write(&folder.join("sound.svg"), draw(&figures, [&first.tape, &restarts.tape, &died])?)?;
     figures.run.total_s = begin.elapsed().as_secs_f64();
-    Ok(Shown {
-        json: serde_json::to_string_pretty(&figures).expect("figures have text for keys"),
-        text: format!("{}\n{}", table::text(&figures), table::verdict(&figures)),
-        good: figures.run.verdict,
-    })
+    Ok(Shown::of(&figures, figures.run.verdict, table::text(&figures), table::verdict(&figures)))
 }
 
 /// A run with faults that are recovered, and what was heard of it.
@@ -96,7 +92,6 @@ struct Played {
     /// Frames.
     period: u64,
     ring: u64,
-    planned: usize,
     done: Done,
     heard: Heard,
     tape: Vec<Frame>,
@@ -131,7 +126,7 @@ fn played(
     for broken in figures::charge(&mut done.faults, &heard) {
         done.problems.push(format!("{name}: before any fault something was heard that should not be: {broken:?}"));
     }
-    Ok(Played { isolation: first.isolation, pid, period, ring, planned: plan.len(), done, heard, tape })
+    Ok(Played { isolation: first.isolation, pid, period, ring, done, heard, tape })
 }
 
 fn figures(
@@ -143,20 +138,8 @@ fn figures(
 ) -> Figures {
     let file = |name: &str| PathBuf::from(FOLDER).join(name);
     let faults = first.done.faults.clone();
-    let run = Run {
-        model: args.model.clone(),
-        endpoint: "wav",
-        isolation: first.isolation.clone(),
-        seed: args.seed,
-        deadline_ms: stage.deadline_ms(),
-        pid: first.pid,
-        canary_intact: first.done.canary_intact && restarts.done.canary_intact,
-        planned: first.planned,
-        injecting_s: first.done.took.as_secs_f64(),
-        total_s: 0.0,
-        problems: first.done.problems.iter().chain(&restarts.done.problems).cloned().collect(),
-        verdict: false,
-    };
+    let mut run = Run::of(args, "wav", stage.deadline_ms(), first.isolation.clone(), first.pid, &first.done);
+    run.add(&restarts.done);
     let mut figures = Figures {
         run,
         period_ms: ms(first.period),
