@@ -13,6 +13,7 @@ use ratatui::widgets::{Block, Clear, Paragraph, Widget};
 use super::input::KEYS;
 use super::model::{Device, Model};
 use super::summary::{Summary, Tone};
+use crate::complaint::in_a_line;
 
 const BOLD: Style = Style::new().add_modifier(Modifier::BOLD);
 const DIM: Style = Style::new().add_modifier(Modifier::DIM);
@@ -68,8 +69,7 @@ pub(super) fn text(model: &Model, detail: bool) -> String {
         lines.extend(detail::lines(device, summary));
     }
     // a name or a reason is somebody else's text: nothing in it may move the cursor
-    let plain = |line: Line<'_>| line.to_string().replace(char::is_control, " ");
-    lines.into_iter().map(|line| plain(line).trim_end().to_owned() + "\n").collect()
+    lines.into_iter().map(|line| in_a_line(line.to_string().trim_end()) + "\n").collect()
 }
 
 /// Lines of an area.
