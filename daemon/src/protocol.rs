@@ -115,10 +115,14 @@ impl Request {
     #[must_use]
     pub fn changes(&self) -> bool {
         match self {
-            Request::Status | Request::Faults { .. } | Request::Policy | Request::Trace | Request::Glance => false,
+            Request::Status
+            | Request::Glance
+            | Request::Faults { .. }
+            | Request::Policy
+            | Request::Trace
+            | Request::Checkpoint => false,
             // all registers are read: on USB that is a transfer each
             Request::Regs { live } => *live,
-            Request::Checkpoint => false,
             Request::CheckpointRestore { dry_run, .. } => !dry_run,
             Request::Inject { .. }
             | Request::Call { .. }

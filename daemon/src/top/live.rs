@@ -68,7 +68,9 @@ fn show(
                 look(&mut model, now, &options.directory, sender).map_err(TopError::Start)?;
             }
         }
-        screen.draw(|area, to| draw::screen(&model, area, to)).map_err(TopError::Terminal)?;
+        let mut most = 0;
+        screen.draw(|area, to| most = draw::screen(&model, area, to)).map_err(TopError::Terminal)?;
+        model.scrolled = model.scrolled.min(most); // beyond the end there is no way to come back from
         let wait = due.saturating_sub(start.elapsed()).min(REDRAW);
         let first = match happenings.recv_timeout(wait) {
             Ok(happening) => happening,

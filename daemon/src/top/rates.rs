@@ -50,15 +50,11 @@ pub(super) struct Sampler {
 impl Sampler {
     /// One more status. False: it is of another run than the last one, and there are no rates before the next.
     pub(super) fn see(&mut self, status: Status) -> bool {
-        let base = self.base.as_ref().or(Some(&status));
-        let goes_on = base.is_some_and(|base| goes_on(base, &status));
-        let span = base.map_or(0, |base| status.uptime.saturating_sub(base.uptime));
-        if !goes_on {
-            (self.base, self.rates) = (Some(status.clone()), None);
-        } else if span >= MIN_SPAN {
-            self.rates = base.and_then(|base| between(base, &status));
-            self.base = Some(status.clone());
-        } else if self.base.is_none() {
+        let base = self.base.as_ref();
+        let goes_on = base.is_none_or(|base| goes_on(base, &status));
+        let too_soon = base.is_some_and(|base| status.uptime.saturating_sub(base.uptime) < MIN_SPAN);
+        if !goes_on || !too_soon {
+            self.rates = base.filter(|_| goes_on).and_then(|base| between(base, &status));
             self.base = Some(status.clone());
         }
         self.newest = Some(status);

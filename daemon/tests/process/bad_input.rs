@@ -130,6 +130,22 @@ fn a_device_name_that_is_no_file_name_stays_in_the_directory() {
     expect(&["model:../../rtl8139"], &["no model"]);
 }
 
+/// Whatever is typed, or has come from a script: a terminal must not obey it. Of what clap refuses it leaves out sequences by itself.
+#[test]
+fn what_was_typed_is_repeated_as_text() {
+    let directory = Directory::new();
+    let typed = "no\x1b[2Jthing\u{9b}31m";
+    for arguments in [&[typed][..], &["model:rtl8139", typed], &["--config", typed]] {
+        expect(arguments, &["thing\\u{9b}31m"]);
+    }
+    expect(&["--config", typed], &["no\\u{1b}[2Jthing"]);
+    for arguments in [&["status", typed][..], &["top", "--once", typed], &["doctor", typed], &[typed]] {
+        let text = String::from_utf8_lossy(&udrvctl(&directory, arguments).stderr).into_owned();
+        assert!(text.contains("thing\\u{9b}31m"), "{arguments:?}: {text:?}");
+        assert!(!text.contains(|c: char| c.is_control() && c != '\n'), "{arguments:?}: {text:?}");
+    }
+}
+
 #[test]
 fn udrvctl_without_a_daemon() {
     let directory = Directory::new();

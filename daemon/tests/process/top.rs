@@ -44,6 +44,13 @@ fn keys_details_sizes_and_the_end() {
     crash(&directory, "set_rx_mode");
     shows(&top, "#1 ");
     assert!(shows(&top, "1 abort").contents().contains("1/0/0"));
+    // whoever has scrolled far beyond the end is a page from the page before it
+    top.resize(Size { columns: 140, rows: 12 }).unwrap();
+    top.types(&"\x1b[6~".repeat(20)).unwrap();
+    hides(&top, "isolation: ");
+    top.types(&"\x1b[5~".repeat(4)).unwrap();
+    shows(&top, "isolation: ");
+    top.resize(WIDE).unwrap();
     top.types("?").unwrap();
     shows(&top, "keys and columns");
     // down to what holds nothing, and back

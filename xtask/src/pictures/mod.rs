@@ -8,8 +8,7 @@ mod svg;
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::{Child, Command, ExitCode, Stdio},
-    time::{Duration, Instant},
+    process::{Command, ExitCode},
 };
 
 use udrv_terminal::{Size, Terminal, vt100::Screen};
@@ -18,9 +17,7 @@ use crate::{cargo, demo::Load, guest::workspace, steps::Failure};
 
 /// Where they go, from the workspace's root.
 const FOLDER: &str = "docs/images";
-/// How long a program may take to be ready.
-const PATIENCE: Duration = Duration::from_secs(20);
-/// Of the network card, in this order.
+/// Of the network card, in this order; the last says which entry points nobody calls by himself.
 const FAULTS: [(&str, &str, bool); 8] = [
     ("poll", "null-write", false),
     ("transmit", "panic", false),
@@ -63,26 +60,13 @@ fn run(folder: &Path) -> Result<(), Failure> {
     fs::create_dir_all(&logs).map_err(io(&format!("create {}", logs.display())))?;
     let tone = logs.join("tone.wav");
     write_tone(&tone)?;
-    let mut load = Load::start(udrvd.clone(), "rtl8139", &logs)?;
+    let mut load = Load::start(udrvd, "rtl8139", &logs)?;
     load.begin()?;
     let tool = Tool { program: udrvctl, directory: load.directory().to_owned() };
-    let play = tone.to_string_lossy().into_owned();
-    let _others = [
-        Daemon::start(&udrvd, &tool.directory, &logs, &["model:ens1371", "--play", &play])?,
-        Daemon::start(&udrvd, &tool.directory, &logs, &["model:psmouse", "--no-input"])?,
-    ];
-    for device in ["model:ens1371", "model:psmouse"] {
-        until(&format!("{device} runs"), || tool.run(&["status", device]).is_ok())?;
-    }
-    for (nth, (entry, fault, by_call)) in FAULTS.iter().enumerate() {
-        tool.run(&["inject", "model:rtl8139", entry, fault])?;
-        if *by_call {
-            tool.run(&["call", "model:rtl8139", entry])?;
-        }
-        let number = format!("\"number\": {},", nth + 1);
-        until(&format!("the fault in {entry}"), || {
-            tool.run(&["faults", "model:rtl8139", "--json"]).is_ok_and(|reports| reports.contains(&number))
-        })?;
+    load.beside("ens1371", &["--play", &tone.to_string_lossy()])?;
+    load.beside("psmouse", &["--no-input"])?;
+    for (entry, fault, by_call) in FAULTS {
+        load.strike(entry, fault, by_call)?;
     }
     let (entry, fault, times) = AGAIN;
     tool.run(&["inject", "model:ens1371", entry, fault, "--times", &times.to_string()])?;
@@ -142,32 +126,6 @@ impl Tool {
     }
 }
 
-/// Another udrvd. Ended on drop.
-struct Daemon(Child);
-
-impl Daemon {
-    fn start(program: &Path, directory: &Path, logs: &Path, arguments: &[&str]) -> Result<Daemon, Failure> {
-        let log = logs.join(format!("{}.log", arguments[0].replace(':', "-")));
-        let log = fs::File::create(&log).map_err(io(&format!("create {}", log.display())))?;
-        let mut command = Command::new("setpriv");
-        command
-            .args(["--pdeathsig", "KILL"])
-            .arg(program)
-            .arg("run")
-            .args(arguments)
-            .env("UDRV_RUNTIME_DIR", directory);
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
-        Ok(Daemon(command.spawn().map_err(io("start setpriv (of util-linux) with udrvd"))?))
-    }
-}
-
-impl Drop for Daemon {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 /// A minute of a quiet tone.
 fn write_tone(path: &Path) -> Result<(), Failure> {
     let spec = hound::WavSpec {
@@ -185,17 +143,6 @@ fn write_tone(path: &Path) -> Result<(), Failure> {
         wav.write_sample(sample).map_err(failed)?;
     }
     wav.finalize().map_err(failed)
-}
-
-fn until(what: &str, mut ready: impl FnMut() -> bool) -> Result<(), Failure> {
-    let deadline = Instant::now() + PATIENCE;
-    while !ready() {
-        if Instant::now() >= deadline {
-            return Err(Failure::Output(format!("{what}: not within {} s", PATIENCE.as_secs())));
-        }
-        std::thread::sleep(Duration::from_millis(10)); // between two looks
-    }
-    Ok(())
 }
 
 fn write(path: &Path, text: String) -> Result<(), Failure> {

@@ -39,7 +39,7 @@ pub(super) fn of(screen: &Screen, rows: u16, title: &str) -> String {
          height=\"{height:.0}\" font-family=\"'DejaVu Sans Mono','Liberation Mono',Menlo,Consolas,monospace\" \
          font-size=\"{TYPE}\">\n<rect width=\"100%\" height=\"100%\" rx=\"8\" fill=\"{BACKGROUND}\"/>\n"
     );
-    for (nth, color) in ["#f0717b", "#e8c872", "#8fd18a"].iter().enumerate() {
+    for (nth, color) in [COLORS[1], COLORS[3], COLORS[2]].iter().enumerate() {
         let x = MARGIN + 6.0 + 18.0 * nth as f64;
         line(&mut out, format_args!("<circle cx=\"{x}\" cy=\"{}\" r=\"5.5\" fill=\"{color}\"/>", BAR / 2.0 + 3.0));
     }

@@ -5,7 +5,7 @@ use udrv_daemon::system::System;
 use udrv_daemon::system::devices::{Device, Listing};
 
 use crate::exit::{Exit, Failure};
-use crate::output::{print, print_json, table};
+use crate::output::{complain, print, print_json, table};
 
 /// Devices of this machine that a driver here drives: address, name, ids, drivers, IOMMU group, who drives each now.
 #[derive(Debug, clap::Args)]
@@ -25,7 +25,7 @@ impl Args {
             print_json(&listing)?;
         } else {
             print(&shown(&listing, self.all))?;
-            listing.unreadable.iter().for_each(|line| eprintln!("udrvctl: {line}"));
+            listing.unreadable.iter().for_each(|line| complain(line));
         }
         Ok(if listing.unreadable.is_empty() { Exit::Done } else { Exit::Failed })
     }

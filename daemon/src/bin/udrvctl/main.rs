@@ -29,6 +29,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use udrv_daemon::complaint;
 
 use self::exit::{Exit, Failure};
 
@@ -109,11 +110,11 @@ fn main() -> ExitCode {
             if error.use_stderr() && asks_for_json(std::env::args_os()) {
                 let _ = output::print_json(&Failure::new(Exit::Usage, first_paragraph(&error.to_string())).json());
             }
-            error.exit()
+            complaint::exit(&error)
         }
     };
     let exit = arguments.action.run(arguments.json).unwrap_or_else(|failure| {
-        eprintln!("udrvctl: {}", failure.message);
+        output::complain(&failure.message);
         if arguments.json {
             // who does not read it has the exit code
             let _ = output::print_json(&failure.json());

@@ -1,8 +1,9 @@
-//! What goes to standard output.
+//! What goes to standard output, and lines on standard error.
 
 use std::io::{self, Write};
 
 use serde::Serialize;
+use udrv_daemon::complaint;
 
 use crate::exit::Failure;
 
@@ -21,6 +22,11 @@ pub(crate) fn print(text: &str) -> Result<(), Failure> {
 pub(crate) fn print_json(value: &impl Serialize) -> Result<(), Failure> {
     let text = serde_json::to_string_pretty(value).map_err(|error| Failure::failed(error.to_string()))?;
     print(&format!("{text}\n"))
+}
+
+/// Says on standard error what is wrong.
+pub(crate) fn complain(what: &str) {
+    complaint::complain("udrvctl", what);
 }
 
 /// Rows with their columns below each other, two spaces between them. The first row is the heading.

@@ -6,7 +6,7 @@ use udrv_daemon::directory;
 use udrv_daemon::top::{self, Options, TopError};
 
 use crate::exit::{Exit, Failure};
-use crate::output::{print, print_json};
+use crate::output::{complain, print, print_json};
 
 /// All devices that udrvd drives, as they are now: state, traffic, faults and what they cost. In a terminal it goes on until q is
 /// typed; ? shows the keys.
@@ -48,7 +48,7 @@ impl Args {
         } else {
             print(&frame.text)?;
         }
-        frame.silent.iter().for_each(|line| eprintln!("udrvctl: {line}"));
+        frame.silent.iter().for_each(|line| complain(line));
         Ok(if frame.silent.is_empty() { Exit::Done } else { Exit::Failed })
     }
 }

@@ -14,6 +14,7 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command, CommandFactory, FromArgMatches};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
+use udrv_daemon::complaint::{self, in_a_line};
 
 use crate::arguments::{Action, Arguments, Run};
 
@@ -76,8 +77,8 @@ pub(crate) fn from_command_line(words: &[OsString]) -> Result<Told, ConfigError>
     // its parser is the path's: it cannot fail
     let file = run.and_then(|run| run.try_get_one::<PathBuf>("config").ok().flatten());
     let (Some(run), Some(file)) = (run, file) else {
-        let matches = Arguments::command().get_matches_from(words);
-        return Ok(told(matches).unwrap_or_else(|error| error.exit()));
+        let matches = Arguments::command().try_get_matches_from(words);
+        return Ok(matches.and_then(told).unwrap_or_else(|error| complaint::exit(&error)));
     };
     merge(words, run, file)
 }
@@ -162,12 +163,6 @@ fn in_words(error: &clap::Error) -> String {
     line.strip_prefix("error: ").unwrap_or(&line).to_owned()
 }
 
-/// As it can stand in a line: a value may have what breaks one, written as an escape in the file.
-fn shown(text: &str) -> String {
-    let escaped = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
-    text.chars().map(escaped).collect()
-}
-
 /// What clap knows of an error.
 fn context(error: &clap::Error, kind: ContextKind) -> Option<String> {
     match error.get(kind)? {
@@ -190,7 +185,7 @@ impl File<'_> {
             path: self.path.to_owned(),
             line: before.matches('\n').count() + 1,
             column: before[line_start..].chars().count() + 1,
-            what: shown(&what.into()),
+            what: in_a_line(&what.into()), // a value may have what breaks it, written as an escape in the file
         }
     }
 

@@ -24,6 +24,7 @@ use udrv::device::Opened;
 use udrv::endpoint::input::taken_over;
 use udrv::keep::Inherited;
 use udrv::run::{Options, commands};
+use udrv_daemon::complaint::complain;
 use udrv_daemon::control::{Access, ControlSocket};
 use udrv_daemon::device::OpenDevice;
 use udrv_daemon::directory;
@@ -69,7 +70,7 @@ fn main() -> ExitCode {
 }
 
 fn fail(error: &dyn Error, code: u8) -> ExitCode {
-    eprintln!("udrvd: {error}");
+    complain("udrvd", &error.to_string());
     ExitCode::from(code)
 }
 

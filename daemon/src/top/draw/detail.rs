@@ -3,6 +3,7 @@
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use udrv::run::{ClassStatus, EntryStatus, Status};
+use udrv::supervisor::policy::Protect;
 
 use super::format::{bars, bytes, count, time, while_of};
 use super::{BOLD, DIM, toned};
@@ -135,10 +136,10 @@ fn entries(device: &Device, status: &Status) -> Vec<Line<'static>> {
 
 fn entry_line(name: &str, entry: &EntryStatus, rates: Option<EntryRates>, quarantined: bool) -> Line<'static> {
     let c = &entry.counters;
-    let protected = match (entry.protected, entry.protect.name()) {
-        (true, "always") => "yes",
-        (true, _) => "yes, a suspect",
-        (false, "suspicious") => "not yet",
+    let protected = match (entry.protected, entry.protect) {
+        (true, Protect::Suspicious) => "yes, a suspect",
+        (true, _) => "yes",
+        (false, Protect::Suspicious) => "not yet",
         (false, _) => "no",
     };
     // of the last second, or of the whole run where there was none

@@ -13,12 +13,15 @@ use ratatui::widgets::{Block, Clear, Paragraph, Widget};
 use super::input::KEYS;
 use super::model::{Device, Model};
 use super::summary::{Summary, Tone};
+use crate::complaint::in_a_line;
 
 const BOLD: Style = Style::new().add_modifier(Modifier::BOLD);
 const DIM: Style = Style::new().add_modifier(Modifier::DIM);
 
 /// Lines of devices that stay above the details.
 const ABOVE: u16 = 4;
+/// Lines of details that leave room for all devices.
+const BELOW: u16 = 12;
 
 fn toned(tone: Tone) -> Style {
     match tone {
@@ -29,10 +32,10 @@ fn toned(tone: Tone) -> Style {
     }
 }
 
-/// All of it, into an area of any size.
-pub(super) fn screen(model: &Model, area: Rect, to: &mut Buffer) {
+/// All of it, into an area of any size: how many lines of the details there are to be scrolled away.
+pub(super) fn screen(model: &Model, area: Rect, to: &mut Buffer) -> usize {
     if area.is_empty() {
-        return;
+        return 0;
     }
     let rows = model.rows();
     let selected = model.selected(&rows);
@@ -46,17 +49,22 @@ pub(super) fn screen(model: &Model, area: Rect, to: &mut Buffer) {
     }
     let shown = selected.filter(|_| model.detail);
     let lines = columns::table(&rows, selected, body.width.into());
-    // details get what the devices leave, and at least all but a few lines
-    let devices = if shown.is_some() { (lines.len() as u16).min(ABOVE.min(body.height / 3)) } else { body.height };
-    let devices = if shown.is_some() && lines.len() as u16 + 12 <= body.height { lines.len() as u16 } else { devices };
+    // details get what the devices leave, and where that is little all but a few lines
+    let all = lines.len() as u16;
+    let devices = match shown {
+        None => body.height,
+        Some(_) if all + BELOW <= body.height => all,
+        Some(_) => all.min(ABOVE.min(body.height / 3)),
+    };
     list(lines, selected, part(body, 0, devices), to);
-    if let Some(at) = shown {
+    let most = shown.map_or(0, |at| {
         let (device, summary) = &rows[at];
-        details(model, device, summary, part(body, devices, body.height - devices), to);
-    }
+        details(model.scrolled, device, summary, part(body, devices, body.height - devices), to)
+    });
     if model.help {
         help(area, to);
     }
+    most
 }
 
 /// The devices, and details of one of them, as lines of text.
@@ -68,8 +76,7 @@ pub(super) fn text(model: &Model, detail: bool) -> String {
         lines.extend(detail::lines(device, summary));
     }
     // a name or a reason is somebody else's text: nothing in it may move the cursor
-    let plain = |line: Line<'_>| line.to_string().replace(char::is_control, " ");
-    lines.into_iter().map(|line| plain(line).trim_end().to_owned() + "\n").collect()
+    lines.into_iter().map(|line| in_a_line(line.to_string().trim_end()) + "\n").collect()
 }
 
 /// Lines of an area.
@@ -110,9 +117,9 @@ fn list(mut lines: Vec<Line<'static>>, selected: Option<usize>, area: Rect, to: 
     Paragraph::new(lines).render(area, to);
 }
 
-fn details(model: &Model, device: &Device, summary: &Summary, area: Rect, to: &mut Buffer) {
+fn details(scrolled: usize, device: &Device, summary: &Summary, area: Rect, to: &mut Buffer) -> usize {
     if area.is_empty() {
-        return;
+        return 0;
     }
     let name = summary.device.as_ref().filter(|device| **device != summary.name);
     let name = name.map_or(summary.name.clone(), |device| format!("{} ({device})", summary.name));
@@ -121,9 +128,10 @@ fn details(model: &Model, device: &Device, summary: &Summary, area: Rect, to: &m
     block.render(area, to);
     let lines = detail::lines(device, summary);
     // whoever scrolls beyond the end sees the end
-    let scrolled = model.scrolled.min(lines.len().saturating_sub(inside.height.into()));
-    let lines: Vec<Line<'_>> = lines.into_iter().skip(scrolled).take(inside.height.into()).collect();
+    let most = lines.len().saturating_sub(inside.height.into());
+    let lines: Vec<Line<'_>> = lines.into_iter().skip(scrolled.min(most)).take(inside.height.into()).collect();
     Paragraph::new(lines).render(inside, to);
+    most
 }
 
 fn help(area: Rect, to: &mut Buffer) {
@@ -165,7 +173,10 @@ mod tests {
     /// What a terminal of that size shows.
     fn shown(model: &Model, width: u16, height: u16) -> Vec<String> {
         let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
-        terminal.draw(|frame| screen(model, frame.area(), frame.buffer_mut())).unwrap();
+        let draw = |frame: &mut ratatui::Frame<'_>| {
+            screen(model, frame.area(), frame.buffer_mut());
+        };
+        terminal.draw(draw).unwrap();
         let buffer = terminal.backend().buffer();
         let cells = |y: u16| (0..width).map(|x| buffer[(x, y)].symbol()).collect::<String>();
         (0..height).map(|y| cells(y).trim_end().to_owned()).collect()

@@ -123,6 +123,12 @@ impl Stage {
         Ok((daemon, card))
     }
 
+    /// Starts another udrvd, on something else, with its log in the file `log`.
+    pub(super) fn beside(&self, device: &str, log: &str, arguments: &[&str]) -> Result<Daemon> {
+        let log = self.folder.join(log);
+        Daemon::start(&self.program, device, self.sockets.path(), log, USUAL, arguments, Stdio::null())
+    }
+
     /// Begins the streams over the card of a udrvd that has this status. Times count from `epoch`.
     pub(super) fn streams(&self, card: Card, status: &Status, epoch: Instant) -> Result<Streams> {
         match card {
