@@ -32,9 +32,7 @@ const TICK: u32 = 50;
 #[must_use]
 pub fn options() -> Options {
     let input = InputOptions { resolution: Some(200), ..InputOptions::default() };
-    // of a machine that shares its processors a call may take some milliseconds, and is no hang
-    let deadline = Duration::from_millis(25);
-    Options { clock: Clock::by_hand(), input, deadline, ..quick() }
+    Options { clock: Clock::by_hand(), input, ..quick() }
 }
 
 /// See the module's text.

@@ -5,10 +5,9 @@ use std::time::{Duration, Instant};
 
 use model_wire::Rng;
 use udrv::report::{FaultReport, Rung};
-use udrv::run::Options;
 use udrv_driver::{Entry, InjectedFault, Point};
 use udrv_tests::frames::{Judge, Way};
-use udrv_tests::rig::{Rig, is_emulated, quick};
+use udrv_tests::rig::{Rig, is_emulated};
 use udrv_tests::subject::{Rtl8139, Subject};
 use udrv_tests::{PATIENCE, every_subject, wait_until};
 
@@ -348,17 +347,10 @@ impl Strays {
     }
 }
 
-/// A device that allows a call more time than usual. Where the processor is virtual, time that another machine takes from
-/// it is CPU time of whoever runs: among thousands of calls one would overrun a short deadline through no fault of its own.
-fn unhurried<S: Subject>() -> Rig<S> {
-    let options = Options { deadline: 6 * Options::default().deadline, ..quick() };
-    Rig::start(options, S::config(), |_| {}).expect("the device starts")
-}
-
 fn thousands_of_faults_under_two_streams_cost_no_frame<S: Subject>() {
     const ENTRIES: [Entry; 3] = [Entry::Transmit, Entry::Interrupt, Entry::Poll];
     let count = if is_emulated() { 300 } else { 2000 };
-    let rig = unhurried::<S>();
+    let rig = Rig::<S>::new();
     let mut dice = Rng::new(0x0dd5);
     let mut throw = |n: usize| dice.below(n as u64) as usize;
     let mut strays = Strays::default();
@@ -383,7 +375,7 @@ fn thousands_of_faults_under_two_streams_cost_no_frame<S: Subject>() {
 fn faults_that_need_a_restore_lose_only_what_was_in_flight<S: Subject>() {
     let count = if is_emulated() { 100 } else { 300 };
     const ENTRIES: [Entry; 4] = [Entry::SetMac, Entry::SetRxMode, Entry::TxTimeout, Entry::Restore];
-    let rig = unhurried::<S>();
+    let rig = Rig::<S>::new();
     let mut streams = Streams::new();
     let mut dice = Rng::new(0x0dd6);
     let mut throw = |n: usize| dice.below(n as u64) as usize;

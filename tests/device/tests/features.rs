@@ -53,7 +53,12 @@ fn refused<S: Subject>(options: Options) -> String {
 
 fn set_mtu<S: Subject>(rig: &Rig<S>, mtu: u32) {
     rig.around.host.administer(|wanted| wanted.mtu = mtu);
-    wait_until("the MTU is followed", || rig.status().net().mtu == mtu);
+    let mut followed = false;
+    wait_until("the MTU is followed or put back", || {
+        followed = rig.status().net().mtu == mtu;
+        followed || rig.around.host.mtu() != mtu
+    });
+    assert!(followed, "an MTU of {mtu} is put back: {:#?}", rig.faults(0).last());
 }
 
 /// Numbered frames of choice through a rig, and each must arrive.

@@ -5,7 +5,6 @@ mod input;
 mod net;
 mod sound;
 
-use std::time::Duration;
 
 use udrv::clock::Clock;
 use udrv::run::{Answer, Class, Command, DeviceError, Options, Running};
@@ -39,9 +38,7 @@ const KEPT: [&str; 1] = ["config"];
 fn options(tests: Options, protected: bool) -> Options {
     let protect = if protected { Protect::Always } else { Protect::Never };
     let quarantine = Options::default().quarantine;
-    // the machine is shared: a call that waits for its processor is no hang
-    let deadline = Duration::from_millis(25);
-    Options { protect, quarantine, deadline, clock: Clock::by_hand(), ..tests }
+    Options { protect, quarantine, clock: Clock::by_hand(), ..tests }
 }
 
 /// The entry points of a class that work does not call by itself, the `nth` of them over and over.
