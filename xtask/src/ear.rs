@@ -32,12 +32,27 @@ pub(crate) struct Heard {
     pub(crate) jumps: Vec<isize>,
     /// Samples that are none of the tone.
     pub(crate) wrong: usize,
+    /// Rounds of a ring that nobody filled: a silence as long as the one before, and then the tone from where it began behind that.
+    /// Their breaks are in none of the above.
+    pub(crate) rounds: usize,
 }
 
 impl Heard {
     /// Samples of silence in the tone.
     pub(crate) fn silent(&self) -> usize {
         self.gaps.iter().sum()
+    }
+
+    /// The tone goes on behind a silence (or none), and `ahead` of where it was.
+    fn broken(&mut self, silent: usize, ahead: usize) {
+        if silent > 0 {
+            self.gaps.push(silent);
+        }
+        match ahead {
+            0 => {}
+            1..=HALF_CYCLE => self.jumps.push(ahead.cast_signed()),
+            _ => self.jumps.push(ahead.cast_signed() - CYCLE.cast_signed()),
+        }
     }
 
     /// Samples that were left out.
@@ -81,20 +96,23 @@ pub(crate) fn listen(frames: &[Frame]) -> Heard {
     let mut heard = Heard::default();
     let Some(first) = frames.iter().position(|frame| number(*frame).is_some()) else { return heard };
     let last = frames.iter().rposition(|frame| number(*frame).is_some()).unwrap_or(first);
-    let (mut next, mut silence) = (number(frames[first]), 0);
+    let (mut next, mut silence, mut since) = (number(frames[first]), 0, 0);
+    let mut last_silent = 0;
     for frame in &frames[first..=last] {
         match (number(*frame), next) {
             (Some(is), Some(expected)) => {
-                if silence > 0 {
-                    heard.gaps.push(std::mem::take(&mut silence));
-                }
                 let ahead = (is + CYCLE - expected) % CYCLE;
-                match ahead {
-                    0 => {}
-                    1..=HALF_CYCLE => heard.jumps.push(ahead.cast_signed()),
-                    _ => heard.jumps.push(ahead.cast_signed() - CYCLE.cast_signed()),
+                let silent = std::mem::take(&mut silence);
+                if silent > 0 || ahead > 0 {
+                    let again = (ahead + std::mem::take(&mut since)) % CYCLE == 0;
+                    if silent > 0 && ahead > 0 && again && silent == last_silent {
+                        heard.rounds += 1;
+                    } else {
+                        heard.broken(silent, ahead);
+                    }
+                    last_silent = silent;
                 }
-                heard.samples += 1;
+                (heard.samples, since) = (heard.samples + 1, since + 1);
                 next = Some((is + 1) % CYCLE);
             }
             _ if is_silent(*frame) => silence += 1,
@@ -158,5 +176,15 @@ mod tests {
         assert_eq!((heard.missing(), heard.repeated()), (481, 100));
         assert_eq!((heard.gaps.clone(), heard.wrong, heard.silent(), heard.longest_gap()), (vec![300], 1, 300, 300));
         assert_eq!(heard.samples, 999 + 520 + 1000 + 1100);
+    }
+
+    #[test]
+    fn a_ring_that_goes_round_and_round_is_one_break_and_its_rounds() {
+        let round = [tone(4000, 9687), vec![[0; 2]; 9673]].concat();
+        let heard = listen(&[tone(0, 4000), round.repeat(8)].concat());
+        // the first has another way there, and so has the second
+        assert_eq!((&heard.gaps[..], &heard.jumps[..], heard.rounds), (&[9673][..], &[-1687][..], 6));
+        let twice = [tone(0, 1000), vec![[0; 2]; 300], tone(900, 1900), vec![[0; 2]; 300], tone(1800, 2900)].concat();
+        assert_eq!(listen(&twice).rounds, 0, "alike, and other samples each time");
     }
 }

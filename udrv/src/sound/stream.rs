@@ -259,6 +259,10 @@ impl Flow {
                 self.counters.xruns += 1;
                 self.counters.lost += passed.saturating_sub(self.done) + lead;
                 self.done = passed + lead;
+            } else if self.phase == Phase::Draining && passed > self.silenced {
+                // all that was left has been played, and the silence behind it, and so what lay there before
+                self.counters.xruns += 1;
+                self.counters.lost += passed - self.silenced;
             }
             self.silence_ahead(region)?;
         } else if passed - self.done > self.ring() {
