@@ -5,7 +5,6 @@ mod input;
 mod net;
 mod sound;
 
-
 use udrv::clock::Clock;
 use udrv::run::{Answer, Class, Command, DeviceError, Options, Running};
 use udrv::supervisor::policy::Protect;

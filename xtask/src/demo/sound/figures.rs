@@ -12,7 +12,8 @@
 //!   for it, and the fault beside it was over long before.
 //! - Where the card stands, the time in which udrvd or the card was ready to run and had no processor: what is promised is beside
 //!   that. The kernel counts it, but not the time until another processor has noticed that it is to wake, which on a busy virtual
-//!   machine is as much again; so it counts twice.
+//!   machine is as much again; so it counts twice. The kernel of a virtual machine does not count that a processor was taken away
+//!   from all of it: a thread on each sees that (`waited.rs`), and so late as they came it may be.
 //!
 //! Both are told apart.
 
@@ -26,6 +27,7 @@ use super::{
     hearing::{Break, Heard},
     material::RATE,
     places,
+    waited::Delay,
 };
 
 /// One injected fault.
@@ -57,8 +59,8 @@ pub(super) struct Figures {
 /// What was played when a fault struck, and what became of it.
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct Struck {
-    /// Time in it that udrvd and the card have waited for a processor.
-    pub(super) waited_ns: u64,
+    /// What the machine has cost in its part of the piece.
+    pub(super) machine: Delay,
     /// The frame that was played when the card told it last before the fault: what is heard from there on is of this fault, and
     /// from the next one's on of that.
     pub(super) since: u64,
@@ -154,12 +156,13 @@ impl Figures {
     /// Notes what the machine has cost, and no fault.
     pub(super) fn note_the_machine(&mut self) {
         for fault in self.faults.iter().chain(&self.restarts) {
-            let (name, Struck { waited_ns, xruns, heard, .. }) = (fault.name(), &fault.class);
-            if ms(heard.frames()) > self.period_ms && *waited_ns > 0 && *xruns == 0 {
+            let (name, Struck { machine, xruns, heard, .. }) = (fault.name(), &fault.class);
+            if ms(heard.frames()) > self.period_ms && *machine != Delay::default() && *xruns == 0 {
                 self.notes.push(format!(
-                    "{name}: of {:.1} ms udrvd and the card have waited up to {:.1} ms for a processor",
+                    "{name}: of {:.1} ms udrvd and the card have waited up to {:.1} ms for a processor, and processors were away for {:.1} ms",
                     ms(heard.frames()),
-                    *waited_ns as f64 / 1e6
+                    machine.waited_ns as f64 / 1e6,
+                    machine.late_ns as f64 / 1e6
                 ));
             }
             if *xruns > 0 {
@@ -188,7 +191,8 @@ impl Fault {
             return 0;
         }
         let looped = self.fault == "endless-loop" && !restarted;
-        periods * period + frames_in(if looped { self.to_error_ns } else { 0 } + self.class.waited_ns * UNCOUNTED)
+        let Delay { waited_ns, late_ns } = self.class.machine;
+        periods * period + frames_in(if looped { self.to_error_ns } else { 0 } + waited_ns * UNCOUNTED + late_ns)
     }
 }
 
@@ -208,7 +212,7 @@ pub(super) mod tests {
     use super::*;
 
     fn fault(entry: &'static str, fault: &'static str, since: u64) -> Fault {
-        let class = Struck { waited_ns: 0, since, struck: since + 100, xruns: 0, heard: Cost::default() };
+        let class = Struck { machine: Delay::default(), since, struck: since + 100, xruns: 0, heard: Cost::default() };
         tests::fault(entry, fault, class)
     }
 
@@ -276,7 +280,8 @@ pub(super) mod tests {
         assert_eq!(judged(|f| (looped(f), f.faults[1].class.heard = silent(1440)).1), 0);
         assert_eq!(judged(|f| (looped(f), f.faults[1].class.heard = silent(1441)).1), 1);
         // so it does while the machine has no processor for what talks to it
-        let waited = |f: &mut Figures| f.restarts[3].class.waited_ns = 15_000_000;
+        let waited =
+            |f: &mut Figures| f.restarts[3].class.machine = Delay { waited_ns: 10_000_000, late_ns: 10_000_000 };
         assert_eq!(judged(|f| (waited(f), f.restarts[3].class.heard = silent(2400)).1), 0);
         assert_eq!(judged(|f| (waited(f), f.restarts[3].class.heard = silent(2401)).1), 1);
         // the machine's silence is not the fault's, but what is missing is

@@ -11,7 +11,7 @@ use super::{
     plan::Injection,
     status::Status,
     wait,
-    waited::Waiting,
+    waited::{Delay, Waiting},
 };
 
 /// How long a fault may take to be reached, and the card to be asked for its place after it.
@@ -38,10 +38,10 @@ impl Beginning {
 }
 
 /// Injects `plan`.
-pub(super) fn inject(plan: &[Injection], control: &mut Control, waiting: Waiting) -> Done {
+pub(super) fn inject(plan: &[Injection], control: &mut Control, waiting: &mut Waiting) -> Done {
     let one = |injection: &Injection, control: &mut Control, done: &mut Done| one(injection, control, waiting, done);
     let mut done = injecting::inject(plan, control, one, || false);
-    if let Err(error) = listen_on(control, &mut done) {
+    if let Err(error) = listen_on(control, waiting, &mut done) {
         done.problems.push(format!("after the last fault: {error}"));
     }
     done
@@ -71,32 +71,32 @@ fn played(control: &mut Control, frames: u64) -> Result<(Status, Beginning)> {
 }
 
 /// What the last fault has cost is heard after it.
-fn listen_on(control: &mut Control, done: &mut Done) -> Result<()> {
+fn listen_on(control: &mut Control, waiting: &mut Waiting, done: &mut Done) -> Result<()> {
     let period = control.status::<super::status::Sound>()?.class.stream()?.period;
     let after = let_play(control, 4 * period)?;
-    charge_xruns(done, after.class.stream()?.xruns);
+    charge(done, after.class.stream()?.xruns, waiting);
     Ok(())
 }
 
-/// Those that the card has had since the last fault are in its row. `xruns` are all so far.
-fn charge_xruns(done: &mut Done, xruns: u64) {
+/// What the machine has done since the last fault is in its row. `xruns` are all so far.
+fn charge(done: &mut Done, xruns: u64, waiting: &mut Waiting) {
+    let machine = waiting.since_last();
     let before: u64 = done.faults.iter().rev().skip(1).map(|fault| fault.class.xruns).sum();
     if let Some(last) = done.faults.last_mut() {
         last.class.xruns = xruns.saturating_sub(before);
+        last.class.machine = machine;
     }
 }
 
-fn one(injection: &Injection, control: &mut Control, waiting: Waiting, done: &mut Done) -> Result<()> {
+fn one(injection: &Injection, control: &mut Control, waiting: &mut Waiting, done: &mut Done) -> Result<()> {
     let (before, beginning) = played(control, injection.after)?;
-    charge_xruns(done, before.class.stream()?.xruns);
-    let waited = waiting.until_now();
+    charge(done, before.class.stream()?.xruns, waiting);
     let report = control.strike(injection, before.faults, "a period", PATIENCE, || Ok(()))?;
     let after: Status = control.status()?;
-    let waited = waiting.until_now().saturating_sub(waited);
     done.canary_intact &= after.canary_intact;
     let since = before.class.stream()?.number();
     let struck = beginning.number(report.at - report.to_error.min(report.at));
-    let class = Struck { waited_ns: waited.as_nanos() as u64, since, struck, xruns: 0, heard: Cost::default() };
+    let class = Struck { since, struck, machine: Delay::default(), xruns: 0, heard: Cost::default() };
     done.faults.push(Fault::new(injection, report, class));
     Ok(())
 }

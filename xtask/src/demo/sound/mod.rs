@@ -119,7 +119,7 @@ fn played(
         ms(period),
         first.isolation
     );
-    let mut done = injecting::inject(&plan, &mut control, Waiting { pids: [daemon.pid(), card.pid()] });
+    let mut done = injecting::inject(&plan, &mut control, &mut Waiting::of([daemon.pid(), card.pid()]));
     let pid = daemon.finish(&mut control, &mut done.problems)?;
     let tape = card.end()?;
     let heard = hearing::listen(&tape);
