@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use model_card::Model;
+use model_card::interpose::{Before, Interposer};
 use model_wire::{Station, Wire, WireConfig};
 use nix::libc;
 use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, send, socket};
@@ -22,7 +23,7 @@ use udrv::endpoint::{EndpointError, Header, HostCounts, Legacy, NetEndpoint, Rec
 use udrv::keep::{Inherited, Keeper, Left};
 use udrv::net::NetDevice;
 use udrv::run::Options;
-use udrv_bus::{BarInfo, BusError, DmaMapping, PciFunction, ResetKind, Width};
+use udrv_bus::PciFunction;
 use udrv_driver::{Offload, Offloads};
 use udrv_tests::every_subject;
 use udrv_tests::rig::{patient, quick, turn};
@@ -39,60 +40,11 @@ struct Lasting {
     alive: OwnedFd,
 }
 
-impl Lasting {
-    fn card(&self) -> MutexGuard<'_, Box<dyn PciFunction>> {
-        self.card.lock().unwrap()
-    }
-}
+impl Interposer for Lasting {
+    type Card = Box<dyn PciFunction>;
 
-impl PciFunction for Lasting {
-    fn name(&self) -> String {
-        self.card().name()
-    }
-    fn config_read(&mut self, offset: u16, width: Width) -> Result<u32, BusError> {
-        self.card().config_read(offset, width)
-    }
-    fn config_write(&mut self, offset: u16, width: Width, value: u32) -> Result<(), BusError> {
-        self.card().config_write(offset, width, value)
-    }
-    fn bar(&mut self, bar: u8) -> Result<BarInfo, BusError> {
-        self.card().bar(bar)
-    }
-    fn bar_read(&mut self, bar: u8, offset: u64, width: Width) -> Result<u32, BusError> {
-        self.card().bar_read(bar, offset, width)
-    }
-    fn bar_write(&mut self, bar: u8, offset: u64, width: Width, value: u32) -> Result<(), BusError> {
-        self.card().bar_write(bar, offset, width, value)
-    }
-    fn iova_ranges(&mut self) -> Result<Vec<(u64, u64)>, BusError> {
-        self.card().iova_ranges()
-    }
-    fn map_dma(&mut self, mapping: DmaMapping) -> Result<(), BusError> {
-        self.card().map_dma(mapping)
-    }
-    fn unmap_dma(&mut self, iova: u64, size: u64) -> Result<(), BusError> {
-        self.card().unmap_dma(iova, size)
-    }
-    fn enable_intx(&mut self, event: BorrowedFd<'_>) -> Result<(), BusError> {
-        self.card().enable_intx(event)
-    }
-    fn unmask_intx(&mut self) -> Result<(), BusError> {
-        self.card().unmask_intx()
-    }
-    fn disable_intx(&mut self) -> Result<(), BusError> {
-        self.card().disable_intx()
-    }
-    fn has_msi(&mut self) -> Result<bool, BusError> {
-        self.card().has_msi()
-    }
-    fn enable_msi(&mut self, event: BorrowedFd<'_>) -> Result<(), BusError> {
-        self.card().enable_msi(event)
-    }
-    fn disable_msi(&mut self) -> Result<(), BusError> {
-        self.card().disable_msi()
-    }
-    fn reset(&mut self) -> Result<ResetKind, BusError> {
-        self.card().reset()
+    fn card(&self) -> MutexGuard<'_, Self::Card> {
+        self.card.lock().unwrap()
     }
     fn kept_alive_by(&self) -> Vec<(&'static str, BorrowedFd<'_>)> {
         vec![("vfio-user-socket", self.alive.as_fd())]
@@ -248,7 +200,7 @@ fn dies_at<S: Subject>(place: Place, reads: u32) -> bool {
     let card: Arc<Mutex<Box<dyn PciFunction>>> = Arc::new(Mutex::new(Box::new(card)));
     let opened = || {
         let alive = io::pipe().expect("a pipe").0.into();
-        Opened::from(Box::new(Lasting { card: card.clone(), alive }) as Box<dyn PciFunction>)
+        Opened::from(Box::new(Before(Lasting { card: card.clone(), alive })) as Box<dyn PciFunction>)
     };
     let shelf = Arc::new(Shelf::default());
     let options = || patient(Options { keeper: Some(shelf.clone()), ..quick() });
