@@ -1,21 +1,13 @@
 //! The net class with a real driver: frames both ways, settings, link, start and stop.
 
-use std::os::fd::BorrowedFd;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use model_card::Model;
-use model_wire::{Wire, WireConfig};
-use udrv::dma::DmaRegion;
-use udrv::endpoint::{EndpointError, NetEndpoint, Received, Sent};
 use udrv::net::{NetDevice, NetOptions};
 use udrv::run::{Answer, Command, Options};
 use udrv::supervisor::policy::Protect;
 use udrv_driver::{Entry, MacAddress};
 use udrv_tests::frames::{CARD, Judge, PEER, Way};
-use udrv_tests::host::WatchedEndpoint;
-use udrv_tests::rig::{Hand, Rig, quick, turn};
+use udrv_tests::rig::{Hand, Rig, quick};
 use udrv_tests::subject::Subject;
 use udrv_tests::{PATIENCE, every_subject, wait_until};
 
@@ -23,7 +15,6 @@ every_subject! {
     frames_of_every_length_go_both_ways_as_they_are_and_in_order,
     short_frames_are_padded_with_zeros_and_not_with_what_was_there_before,
     what_is_no_frame_is_dropped_and_counted,
-    a_flood_of_frames_that_cannot_be_sent_leaves_the_device_its_turn,
     a_burst_while_the_transmitter_stands_still_keeps_its_order,
     a_frame_that_finds_no_slot_is_kept_and_sent_when_there_is_one,
     a_frame_that_waits_is_sent_after_a_restore_that_freed_the_slots,
@@ -101,61 +92,6 @@ fn what_is_no_frame_is_dropped_and_counted<S: Subject>() {
     rig.around.station.inject(&Way::Up.frame(1));
     assert_eq!(rig.around.host.receive(PATIENCE), Some(Way::Up.frame(1)));
     rig.stop().0.expect("stops");
-}
-
-/// A host that has always one more frame, and each is too long.
-struct Flood {
-    end: WatchedEndpoint,
-    reads: Arc<AtomicU64>,
-}
-
-impl NetEndpoint for Flood {
-    fn name(&self) -> String {
-        self.end.name()
-    }
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.end.as_fd()
-    }
-    fn recv(&mut self, _: &mut [u8]) -> Result<Received, EndpointError> {
-        unreachable!("frames go into the device's memory")
-    }
-    fn recv_into(&mut self, _: &DmaRegion, _: u64, _: usize) -> Result<Received, EndpointError> {
-        let reads = self.reads.fetch_add(1, Relaxed);
-        assert!(reads < 10_000, "nothing else has its turn");
-        Ok(Received::Cut)
-    }
-    fn send(&mut self, frame: &[u8]) -> Result<Sent, EndpointError> {
-        self.end.send(frame)
-    }
-    fn set_mac(&mut self, mac: [u8; 6]) -> Result<(), EndpointError> {
-        self.end.set_mac(mac)
-    }
-    fn set_mtu(&mut self, mtu: u32) -> Result<(), EndpointError> {
-        self.end.set_mtu(mtu)
-    }
-    fn set_carrier(&mut self, on: bool) -> Result<(), EndpointError> {
-        self.end.set_carrier(on)
-    }
-    fn set_up(&mut self, up: bool) -> Result<(), EndpointError> {
-        self.end.set_up(up)
-    }
-}
-
-fn a_flood_of_frames_that_cannot_be_sent_leaves_the_device_its_turn<S: Subject>() {
-    let _turn = turn();
-    fgft::init().expect("isolation");
-    let (_wire, near, _far) = Wire::new(WireConfig::default());
-    let (card, _bench) = Model::<S::Chip>::new(S::config(), near);
-    let ((end, _host), reads) = (udrv_tests::host::pair(), Arc::<AtomicU64>::default());
-    let endpoint = Box::new(Flood { end, reads: reads.clone() });
-    let mut device = NetDevice::<S::Driver>::start(Box::new(card), endpoint, quick()).expect("starts");
-    device.pump_endpoint().expect("goes on");
-    let once = reads.load(Relaxed);
-    device.pump_endpoint().expect("goes on");
-    let Ok(Answer::Status(status)) = device.handle(Command::Status) else { panic!("no status") };
-    let dropped = status.net().traffic.tx_dropped;
-    assert!(once > 1 && dropped >= 2 * once && dropped == reads.load(Relaxed), "{once}, {dropped}");
-    device.shut_down().expect("stops");
 }
 
 fn a_burst_while_the_transmitter_stands_still_keeps_its_order<S: Subject>() {

@@ -28,12 +28,28 @@ impl<D: NetDriver> NetDevice<D> {
         if self.is_down() {
             return Ok(());
         }
+        self.take_frames()?;
+        self.send_waiting()
+    }
+
+    /// How long one was that was cut only the host knows. It is asked once for all of them: to ask costs many times what
+    /// a frame does. What a successor would find in between is a count that it cannot go by.
+    fn take_frames(&mut self) -> Result<(), DeviceError> {
+        let mut cut = false;
         for _ in 0..BATCH {
-            if !self.class.outbound.has_room() || !self.next_frame()? {
+            if !self.class.outbound.has_room() {
                 break;
             }
+            match self.next_frame()? {
+                Received::Frame(_) => {}
+                Received::Cut => cut = true,
+                Received::Empty | Received::Closed => break,
+            }
         }
-        self.send_waiting()
+        if cut && self.is_kept() {
+            self.count_from_here();
+        }
+        Ok(())
     }
 
     /// Whether a frame from the endpoint could be taken now.
@@ -42,35 +58,33 @@ impl<D: NetDriver> NetDevice<D> {
         self.class.outbound.is_empty() && !self.is_down() && self.host.buffers.free() > 0
     }
 
-    /// Reads a frame from the endpoint. False: there is none, or no buffer for it.
-    fn next_frame(&mut self) -> Result<bool, DeviceError> {
-        let Some(buffer) = self.host.buffers.take() else { return Ok(false) };
+    /// Reads a frame from the endpoint, if there is one, and a buffer for it.
+    fn next_frame(&mut self) -> Result<Received, DeviceError> {
+        let Some(buffer) = self.host.buffers.take() else { return Ok(Received::Empty) };
         self.host.kept.begin_read(buffer);
-        let came = self.read_into(buffer);
+        let received = self.read_into(buffer);
         self.host.kept.end_read();
-        if !matches!(came, Ok(true)) {
+        if !matches!(received, Ok(Received::Frame(_) | Received::Cut)) {
             self.host.buffers.give_back(buffer);
         }
-        came
+        received
     }
 
-    /// Reads a frame into a buffer, if there is one. It is noted in the record before it is counted as read: one that is
-    /// neither is found by a successor.
-    fn read_into(&mut self, buffer: u8) -> Result<bool, DeviceError> {
+    /// Reads a frame into a buffer. It is noted in the record before it is counted as read: one that is neither is found by
+    /// a successor.
+    fn read_into(&mut self, buffer: u8) -> Result<Received, DeviceError> {
         let Host { pool, kept, .. } = &self.host;
         let (offset, room) = (pool.buffer_offset(buffer), pool.buffer_bytes() as usize);
         let (received, asked) = self.class.endpoint.recv_offloaded(pool.region(), offset, room, &kept.header)?;
-        if matches!(received, Received::Empty | Received::Closed) {
-            return Ok(false);
+        if let Received::Frame(_) | Received::Cut = received {
+            self.frame_came(buffer, received, asked);
         }
-        self.frame_came(buffer, received, asked);
         match received {
             Received::Frame(length) => self.host.kept.frame_read(length),
-            // only the host knows how long it was
-            _ if self.is_kept() => self.count_from_here(),
-            _ => {}
+            Received::Cut => self.host.kept.count_from(None),
+            Received::Empty | Received::Closed => {}
         }
-        Ok(true)
+        Ok(received)
     }
 
     /// What came into a buffer goes to the end of the queue, padded; if it cannot be sent it is dropped, and its buffer free.
