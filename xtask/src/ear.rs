@@ -104,7 +104,7 @@ pub(crate) fn listen(frames: &[Frame]) -> Heard {
                 let ahead = (is + CYCLE - expected) % CYCLE;
                 let silent = std::mem::take(&mut silence);
                 if silent > 0 || ahead > 0 {
-                    let again = (ahead + std::mem::take(&mut since)) % CYCLE == 0;
+                    let again = (ahead + std::mem::take(&mut since)).is_multiple_of(CYCLE);
                     if silent > 0 && ahead > 0 && again && silent == last_silent {
                         heard.rounds += 1;
                     } else {

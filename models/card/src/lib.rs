@@ -115,6 +115,7 @@ mod chip;
 mod counters;
 pub mod dma;
 pub mod eeprom;
+pub mod interpose;
 mod misbehave;
 mod model;
 mod nic;

@@ -10,7 +10,7 @@
 //! - [`spy`]: the card with a back door, so that a test can look at registers without the driver;
 //! - [`input_rig`]: the driver of PS/2 mice, a hand on the model and a screen;
 //! - [`screen`]: what an application makes of an input device; [`mod@pointer`], such a device's driver that does wrong by habit;
-//! - [`host`]: the host's end of the endpoint;
+//! - [`host`]: the host's end of the endpoint; [`kept`]: what outlives a process that dies;
 //! - [`bare`]: a card of plain registers for drivers that are only tests, and [`wayward`], one of those.
 //!
 //! ```
@@ -26,6 +26,7 @@ pub mod bare;
 pub mod frames;
 pub mod host;
 pub mod input_rig;
+pub mod kept;
 pub mod pointer;
 pub mod rig;
 pub mod running;

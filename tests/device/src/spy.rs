@@ -4,15 +4,16 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use model_card::Model;
-use udrv_bus::{BarInfo, BusError, DmaMapping, PciFunction, ResetKind, Width};
+use model_card::interpose::{Before, Interposer};
+use udrv_bus::{BusError, PciFunction, Width};
 
 use crate::subject::{Register, Subject};
 
 /// The card as the device has it.
-pub struct Spied<S: Subject>(Arc<Mutex<Model<S::Chip>>>, Arc<Mutex<Line>>);
+pub struct Spied<S: Subject>(Arc<Mutex<Box<Model<S::Chip>>>>, Arc<Mutex<Line>>);
 
 /// The back door. It keeps the card open after the device has let go of it, so that the test sees how it was left.
-pub struct Spy<S: Subject>(Arc<Mutex<Model<S::Chip>>>, Arc<Mutex<Line>>);
+pub struct Spy<S: Subject>(Arc<Mutex<Box<Model<S::Chip>>>>, Arc<Mutex<Line>>);
 
 impl<S: Subject> Clone for Spy<S> {
     fn clone(&self) -> Spy<S> {
@@ -36,13 +37,13 @@ pub const BUS_MASTER: u32 = 1 << 2;
 
 /// Opens the back door of a card.
 #[must_use]
-pub fn spy<S: Subject>(card: Model<S::Chip>) -> (Spied<S>, Spy<S>) {
-    let (card, line) = (Arc::new(Mutex::new(card)), Arc::<Mutex<Line>>::default());
-    (Spied(card.clone(), line.clone()), Spy(card, line))
+pub fn spy<S: Subject>(card: Model<S::Chip>) -> (Before<Spied<S>>, Spy<S>) {
+    let (card, line) = (Arc::new(Mutex::new(Box::new(card))), Arc::<Mutex<Line>>::default());
+    (Before(Spied(card.clone(), line.clone())), Spy(card, line))
 }
 
 impl<S: Subject> Spy<S> {
-    fn card(&self) -> MutexGuard<'_, Model<S::Chip>> {
+    fn card(&self) -> MutexGuard<'_, Box<Model<S::Chip>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -121,9 +122,7 @@ impl<S: Subject> Spy<S> {
     pub fn let_unmask_fail(&self, fails: bool) {
         self.1.lock().unwrap_or_else(PoisonError::into_inner).unmask_fails = fails;
     }
-}
 
-impl<S: Subject> Spy<S> {
     /// The next so many writes of registers fail.
     pub fn let_writes_fail(&self, count: u32) {
         self.1.lock().unwrap_or_else(PoisonError::into_inner).writes_fail = count;
@@ -131,30 +130,16 @@ impl<S: Subject> Spy<S> {
 }
 
 impl<S: Subject> Spied<S> {
-    fn card(&self) -> MutexGuard<'_, Model<S::Chip>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn line(&self) -> MutexGuard<'_, Line> {
         self.1.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl<S: Subject> PciFunction for Spied<S> {
-    fn name(&self) -> String {
-        self.card().name()
-    }
-    fn config_read(&mut self, offset: u16, width: Width) -> Result<u32, BusError> {
-        self.card().config_read(offset, width)
-    }
-    fn config_write(&mut self, offset: u16, width: Width, value: u32) -> Result<(), BusError> {
-        self.card().config_write(offset, width, value)
-    }
-    fn bar(&mut self, bar: u8) -> Result<BarInfo, BusError> {
-        self.card().bar(bar)
-    }
-    fn bar_read(&mut self, bar: u8, offset: u64, width: Width) -> Result<u32, BusError> {
-        self.card().bar_read(bar, offset, width)
+impl<S: Subject> Interposer for Spied<S> {
+    type Card = Box<Model<S::Chip>>;
+
+    fn card(&self) -> MutexGuard<'_, Self::Card> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
     fn bar_write(&mut self, bar: u8, offset: u64, width: Width, value: u32) -> Result<(), BusError> {
         let left = std::mem::take(&mut self.line().writes_fail);
@@ -164,15 +149,6 @@ impl<S: Subject> PciFunction for Spied<S> {
             return Err(BusError::Io { operation: "write of a register".into(), source });
         }
         self.card().bar_write(bar, offset, width, value)
-    }
-    fn iova_ranges(&mut self) -> Result<Vec<(u64, u64)>, BusError> {
-        self.card().iova_ranges()
-    }
-    fn map_dma(&mut self, mapping: DmaMapping) -> Result<(), BusError> {
-        self.card().map_dma(mapping)
-    }
-    fn unmap_dma(&mut self, iova: u64, size: u64) -> Result<(), BusError> {
-        self.card().unmap_dma(iova, size)
     }
     fn enable_intx(&mut self, event: BorrowedFd<'_>) -> Result<(), BusError> {
         self.line().event = event.try_clone_to_owned().ok();
@@ -190,9 +166,6 @@ impl<S: Subject> PciFunction for Spied<S> {
         self.line().event = None;
         self.card().disable_intx()
     }
-    fn has_msi(&mut self) -> Result<bool, BusError> {
-        self.card().has_msi()
-    }
     fn enable_msi(&mut self, event: BorrowedFd<'_>) -> Result<(), BusError> {
         self.line().event = event.try_clone_to_owned().ok();
         self.card().enable_msi(event)
@@ -200,8 +173,5 @@ impl<S: Subject> PciFunction for Spied<S> {
     fn disable_msi(&mut self) -> Result<(), BusError> {
         self.line().event = None;
         self.card().disable_msi()
-    }
-    fn reset(&mut self) -> Result<ResetKind, BusError> {
-        self.card().reset()
     }
 }

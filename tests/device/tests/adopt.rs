@@ -1,102 +1,35 @@
 //! A process that dies around its read from the TAP: before it, or behind it, when nothing but the host's counters says that
-//! a frame has come. No frame is lost, none is sent twice, and they stay in order.
+//! a frame has come. No frame is lost, none is sent twice, and they stay in order; one is lost if it was being read in the
+//! turn of one that was too long.
 //!
 //! The process dies as far as the device is concerned: its read panics, and nothing of it is dropped. Skipped, with the
 //! reason, where TAPs are not permitted.
 #![allow(unsafe_code, reason = "a packet socket, the host's side of a TAP")]
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
-use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use model_card::Model;
 use model_wire::{Station, Wire, WireConfig};
 use nix::libc;
 use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, send, socket};
-use udrv::device::Opened;
 use udrv::dma::DmaRegion;
 use udrv::endpoint::{EndpointError, Header, HostCounts, Legacy, NetEndpoint, Received, Sent, Tap, Wanted};
-use udrv::keep::{Inherited, Keeper, Left};
+use udrv::keep::Left;
 use udrv::net::NetDevice;
 use udrv::run::Options;
-use udrv_bus::{BarInfo, BusError, DmaMapping, PciFunction, ResetKind, Width};
 use udrv_driver::{Offload, Offloads};
 use udrv_tests::every_subject;
+use udrv_tests::kept::{Lasting, Shelf};
 use udrv_tests::rig::{patient, quick, turn};
-use udrv_tests::subject::Subject;
+use udrv_tests::subject::{Rtl8139, Subject};
 
 every_subject! {
     no_frame_is_lost_around_a_read,
-}
-
-/// A card that outlives who has it.
-struct Lasting {
-    card: Arc<Mutex<Box<dyn PciFunction>>>,
-    /// Stands for what a kernel or a server would keep.
-    alive: OwnedFd,
-}
-
-impl Lasting {
-    fn card(&self) -> MutexGuard<'_, Box<dyn PciFunction>> {
-        self.card.lock().unwrap()
-    }
-}
-
-impl PciFunction for Lasting {
-    fn name(&self) -> String {
-        self.card().name()
-    }
-    fn config_read(&mut self, offset: u16, width: Width) -> Result<u32, BusError> {
-        self.card().config_read(offset, width)
-    }
-    fn config_write(&mut self, offset: u16, width: Width, value: u32) -> Result<(), BusError> {
-        self.card().config_write(offset, width, value)
-    }
-    fn bar(&mut self, bar: u8) -> Result<BarInfo, BusError> {
-        self.card().bar(bar)
-    }
-    fn bar_read(&mut self, bar: u8, offset: u64, width: Width) -> Result<u32, BusError> {
-        self.card().bar_read(bar, offset, width)
-    }
-    fn bar_write(&mut self, bar: u8, offset: u64, width: Width, value: u32) -> Result<(), BusError> {
-        self.card().bar_write(bar, offset, width, value)
-    }
-    fn iova_ranges(&mut self) -> Result<Vec<(u64, u64)>, BusError> {
-        self.card().iova_ranges()
-    }
-    fn map_dma(&mut self, mapping: DmaMapping) -> Result<(), BusError> {
-        self.card().map_dma(mapping)
-    }
-    fn unmap_dma(&mut self, iova: u64, size: u64) -> Result<(), BusError> {
-        self.card().unmap_dma(iova, size)
-    }
-    fn enable_intx(&mut self, event: BorrowedFd<'_>) -> Result<(), BusError> {
-        self.card().enable_intx(event)
-    }
-    fn unmask_intx(&mut self) -> Result<(), BusError> {
-        self.card().unmask_intx()
-    }
-    fn disable_intx(&mut self) -> Result<(), BusError> {
-        self.card().disable_intx()
-    }
-    fn has_msi(&mut self) -> Result<bool, BusError> {
-        self.card().has_msi()
-    }
-    fn enable_msi(&mut self, event: BorrowedFd<'_>) -> Result<(), BusError> {
-        self.card().enable_msi(event)
-    }
-    fn disable_msi(&mut self) -> Result<(), BusError> {
-        self.card().disable_msi()
-    }
-    fn reset(&mut self) -> Result<ResetKind, BusError> {
-        self.card().reset()
-    }
-    fn kept_alive_by(&self) -> Vec<(&'static str, BorrowedFd<'_>)> {
-        vec![("vfio-user-socket", self.alive.as_fd())]
-    }
 }
 
 /// Where the process dies.
@@ -138,11 +71,12 @@ impl NetEndpoint for Mortal {
         let got = self.tap.recv_offloaded(region, offset, max_len, header)?;
         let mut kind = [0; 2];
         region.copy_out(offset + 12, &mut kind).expect("in the region");
-        if matches!(got, (Received::Frame(_), _)) && kind == KIND {
-            assert!(!is_last, "dies behind its read");
-            self.reads.fetch_sub(1, SeqCst);
+        if !matches!(got, (Received::Frame(_), _)) || ![KIND, TOO_LONG].contains(&kind) {
+            return Ok(got);
         }
-        Ok(got)
+        assert!(!is_last, "dies behind its read");
+        self.reads.fetch_sub(1, SeqCst);
+        Ok(if kind == TOO_LONG { (Received::Cut, Offload::default()) } else { got })
     }
     fn send(&mut self, frame: &[u8]) -> Result<Sent, EndpointError> {
         self.tap.send(frame)
@@ -179,26 +113,13 @@ impl NetEndpoint for Mortal {
     }
 }
 
-/// A keeper in this process.
-#[derive(Debug, Default)]
-struct Shelf(Mutex<Vec<(String, OwnedFd)>>);
-
-impl Keeper for Shelf {
-    fn keep(&self, name: &str, fd: BorrowedFd<'_>) -> io::Result<()> {
-        self.0.lock().unwrap().push((name.to_owned(), fd.try_clone_to_owned()?));
-        Ok(())
-    }
-    fn forget(&self, names: &[&str]) -> io::Result<()> {
-        self.0.lock().unwrap().retain(|(name, _)| !names.contains(&name.as_str()));
-        Ok(())
-    }
-}
-
 /// EtherType of our frames; the kernel has its own to send.
 const KIND: [u8; 2] = [0x88, 0xb5];
+/// And of those that stand for frames that are too long.
+const TOO_LONG: [u8; 2] = [0x88, 0xb6];
 
-fn frame(number: u8) -> Vec<u8> {
-    let mut frame = [&[0xff; 6][..], &[2, 0, 0, 0, 0, 9], &KIND, &[number]].concat();
+fn frame(kind: [u8; 2], number: u8) -> Vec<u8> {
+    let mut frame = [&[0xff; 6][..], &[2, 0, 0, 0, 0, 9], &kind, &[number]].concat();
     frame.resize(60 + usize::from(number) * 173 % 1400, number);
     frame
 }
@@ -222,14 +143,23 @@ fn no_frame_is_lost_around_a_read<S: Subject>() {
     let _turn = turn();
     // few: who is not cleaned up keeps a protection key, and a process has 15
     for (place, reads) in [(Place::BeforeRead, 1), (Place::BehindRead, 0), (Place::BehindRead, 3)] {
-        if !dies_at::<S>(place, reads) {
+        if !dies_at::<S>(place, reads, false) {
             return;
         }
     }
 }
 
-/// Dies at the read after `reads` others of ours. False: it could not be tried.
-fn dies_at<S: Subject>(place: Place, reads: u32) -> bool {
+/// How far the host had counted was not known.
+#[test]
+fn of_frames_behind_one_that_was_too_long_only_that_being_read_is_lost() {
+    let _turn = turn();
+    for place in [Place::BeforeRead, Place::BehindRead] {
+        dies_at::<Rtl8139>(place, 1, true);
+    }
+}
+
+/// Dies at the read after `reads` others of ours, of which the first is too long if `cut`. False: it could not be tried.
+fn dies_at<S: Subject>(place: Place, reads: u32, cut: bool) -> bool {
     fgft::init().expect("isolation");
     let tap = match Tap::open("udradopt%d") {
         Ok(tap) => tap,
@@ -245,23 +175,19 @@ fn dies_at<S: Subject>(place: Place, reads: u32) -> bool {
     let (_wire, near, far) = Wire::new(WireConfig::default());
     let station = Station::new(far);
     let (card, _bench) = Model::<S::Chip>::new(S::config(), near);
-    let card: Arc<Mutex<Box<dyn PciFunction>>> = Arc::new(Mutex::new(Box::new(card)));
-    let opened = || {
-        let alive = io::pipe().expect("a pipe").0.into();
-        Opened::from(Box::new(Lasting { card: card.clone(), alive }) as Box<dyn PciFunction>)
-    };
+    let card = Lasting::new(card);
     let shelf = Arc::new(Shelf::default());
     let options = || patient(Options { keeper: Some(shelf.clone()), ..quick() });
     let lives = Arc::new(AtomicU32::new(u32::MAX));
     let mut endpoint = Mortal { tap, place, reads: lives.clone() };
     endpoint.set_up(true).expect("it goes up");
-    let mut device = NetDevice::<S::Driver>::start(opened(), Box::new(endpoint), options()).expect("it starts");
+    let mut device = NetDevice::<S::Driver>::start(card.opened(), Box::new(endpoint), options()).expect("it starts");
 
+    let give = |bytes: &[u8]| assert_eq!(send(host.as_raw_fd(), bytes, MsgFlags::empty()), Ok(bytes.len()));
     let mut sent = 0;
     let mut send_some = || {
         for _ in 0..4 {
-            let bytes = frame(sent);
-            assert_eq!(send(host.as_raw_fd(), &bytes, MsgFlags::empty()), Ok(bytes.len()));
+            give(&frame(KIND, sent));
             sent += 1;
         }
         sent
@@ -273,16 +199,22 @@ fn dies_at<S: Subject>(place: Place, reads: u32) -> bool {
             assert!(start.elapsed() < udrv_tests::PATIENCE, "{place:?} {reads}: of {until} only {came:?}");
             device.pump_endpoint().expect("it works");
             device.serve_interrupt().expect("it works");
-            let ours = station.receive(Duration::from_millis(1)).filter(|frame| frame.data[12..14] == KIND);
-            if let Some(got) = ours {
+            let Some(got) = station.receive(Duration::from_millis(1)) else { continue };
+            assert_ne!(got.data[12..14], TOO_LONG, "{place:?} {reads}: it was dropped");
+            if got.data[12..14] == KIND {
                 let number = got.data[14];
-                assert_eq!(got.data, frame(number), "{place:?} {reads}: frame {number} is spoilt");
+                assert_eq!(got.data, frame(KIND, number), "{place:?} {reads}: frame {number} is spoilt");
                 came.push(number);
             }
         }
         came.clone()
     };
-    take(&mut device, send_some());
+    give(&frame(TOO_LONG, 0));
+    let first = send_some();
+    take(&mut device, first);
+    if cut {
+        give(&frame(TOO_LONG, 1));
+    }
     let until = send_some();
     lives.store(reads, SeqCst);
     let death = catch_unwind(AssertUnwindSafe(|| device.pump_endpoint()));
@@ -290,12 +222,12 @@ fn dies_at<S: Subject>(place: Place, reads: u32) -> bool {
     // nothing of it is cleaned up
     std::mem::forget(device);
 
-    let mut inherited = Inherited::default();
-    shelf.0.lock().unwrap().drain(..).for_each(|(name, fd)| inherited.insert(name, fd));
-    let left = Left::examine(&inherited).expect("it can be gone on with");
-    let mut device = NetDevice::<S::Driver>::adopt(opened(), left, options()).expect("it goes on");
+    let left = Left::examine(&shelf.empty()).expect("it can be gone on with");
+    let mut device = NetDevice::<S::Driver>::adopt(card.opened(), left, options()).expect("it goes on");
     take(&mut device, until);
     let until = send_some();
-    assert_eq!(take(&mut device, until), (0..until).collect::<Vec<_>>(), "{place:?} {reads}");
+    let lost = (cut && place == Place::BehindRead).then_some(first);
+    let all: Vec<u8> = (0..until).filter(|number| Some(*number) != lost).collect();
+    assert_eq!(take(&mut device, until), all, "{place:?} {reads}");
     true
 }

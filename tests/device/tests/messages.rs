@@ -3,11 +3,13 @@
 //! Nothing looks at the device by the clock in these tests before [`NEVER`]: an interrupt that is lost is a test that
 //! hangs.
 
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
+use model_card::interpose::{Before, Interposer};
 use model_r8169::{Config, R8169Model, Variant, regs};
 use model_serve::Server;
 use model_wire::{Wire, WireConfig};
@@ -17,7 +19,7 @@ use udrv::net::NetOptions;
 use udrv::run::{DeviceFaults, InterruptChoice, InterruptMode, Options};
 use udrv::supervisor::ladder::{LadderConfig, Recovery};
 use udrv::vfio_user::VfioUserFunction;
-use udrv_bus::{BarInfo, BusError, DmaMapping, PciFunction, ResetKind, Width};
+use udrv_bus::{BusError, PciFunction, Width};
 use udrv_driver::{Entry, InjectedFault, Point};
 use udrv_tests::frames::{Judge, Way};
 use udrv_tests::rig::{Hand, Rig, quick, turn};
@@ -112,65 +114,25 @@ fn what_is_asked_for_is_set_up_or_refused_with_a_way_out() {
 /// A card in which something happens between two accesses: whenever the causes are read and there are some, the test
 /// is told, and the driver goes on when it says so.
 struct Between {
-    card: Box<dyn PciFunction>,
+    card: Mutex<Box<dyn PciFunction>>,
     armed: Receiver<()>,
     read: Sender<()>,
     go_on: Receiver<()>,
 }
 
-impl PciFunction for Between {
-    fn name(&self) -> String {
-        self.card.name()
-    }
-    fn config_read(&mut self, offset: u16, width: Width) -> Result<u32, BusError> {
-        self.card.config_read(offset, width)
-    }
-    fn config_write(&mut self, offset: u16, width: Width, value: u32) -> Result<(), BusError> {
-        self.card.config_write(offset, width, value)
-    }
-    fn bar(&mut self, bar: u8) -> Result<BarInfo, BusError> {
-        self.card.bar(bar)
+impl Interposer for Between {
+    type Card = Box<dyn PciFunction>;
+
+    fn card(&self) -> MutexGuard<'_, Self::Card> {
+        self.card.lock().unwrap()
     }
     fn bar_read(&mut self, bar: u8, offset: u64, width: Width) -> Result<u32, BusError> {
-        let value = self.card.bar_read(bar, offset, width)?;
+        let value = self.card().bar_read(bar, offset, width)?;
         if offset == u64::from(regs::ISR) && value != 0 && self.armed.try_recv().is_ok() {
             self.read.send(()).expect("the test waits");
             self.go_on.recv_timeout(PATIENCE).expect("the test answers");
         }
         Ok(value)
-    }
-    fn bar_write(&mut self, bar: u8, offset: u64, width: Width, value: u32) -> Result<(), BusError> {
-        self.card.bar_write(bar, offset, width, value)
-    }
-    fn iova_ranges(&mut self) -> Result<Vec<(u64, u64)>, BusError> {
-        self.card.iova_ranges()
-    }
-    fn map_dma(&mut self, mapping: DmaMapping) -> Result<(), BusError> {
-        self.card.map_dma(mapping)
-    }
-    fn unmap_dma(&mut self, iova: u64, size: u64) -> Result<(), BusError> {
-        self.card.unmap_dma(iova, size)
-    }
-    fn enable_intx(&mut self, event: BorrowedFd<'_>) -> Result<(), BusError> {
-        self.card.enable_intx(event)
-    }
-    fn unmask_intx(&mut self) -> Result<(), BusError> {
-        self.card.unmask_intx()
-    }
-    fn disable_intx(&mut self) -> Result<(), BusError> {
-        self.card.disable_intx()
-    }
-    fn has_msi(&mut self) -> Result<bool, BusError> {
-        self.card.has_msi()
-    }
-    fn enable_msi(&mut self, event: BorrowedFd<'_>) -> Result<(), BusError> {
-        self.card.enable_msi(event)
-    }
-    fn disable_msi(&mut self) -> Result<(), BusError> {
-        self.card.disable_msi()
-    }
-    fn reset(&mut self) -> Result<ResetKind, BusError> {
-        self.card.reset()
     }
 }
 
@@ -180,7 +142,8 @@ impl PciFunction for Between {
 fn a_cause_that_comes_while_others_are_acknowledged_is_found() {
     for variant in EXPRESS {
         let ((arm, armed), (read, was_read), (proceed, go_on)) = (channel(), channel(), channel());
-        let between = |card| -> Box<dyn PciFunction> { Box::new(Between { card, armed, read, go_on }) };
+        let between =
+            |card| -> Box<dyn PciFunction> { Box::new(Before(Between { card: Mutex::new(card), armed, read, go_on })) };
         let rig = Rig::<R8169>::start_behind(turn(), options(), Config::of(variant), |_| {}, between).expect("starts");
         let mut up = Up::new();
         for round in 0..20 {

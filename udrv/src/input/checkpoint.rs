@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use udrv_driver::InputDriver;
 
 use super::{InputDevice, InputOptions, InputSetting, Presence};
-use crate::checkpoint::Refusal;
+use crate::checkpoint::{ClassSettings, Refusal};
 use crate::run::DeviceError;
 
 /// What an input device is set to.
@@ -17,6 +17,12 @@ pub struct InputSettings {
     pub resolution: u32,
     /// What fast movements count.
     pub scaling: Scaling,
+}
+
+impl From<InputSettings> for ClassSettings {
+    fn from(settings: InputSettings) -> ClassSettings {
+        ClassSettings::Input(settings)
+    }
 }
 
 /// What fast movements count.

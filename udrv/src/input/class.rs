@@ -6,7 +6,7 @@ use nix::poll::PollFd;
 use udrv_driver::{Buttons, Entry, InputDriver, InputEvents};
 
 use super::{Input, InputDevice, InputSetting, Presence};
-use crate::checkpoint::{ClassSettings, Refusal};
+use crate::checkpoint::{ClassSettings, InputSettings, Refusal};
 use crate::device::Device;
 use crate::ledger::Ledger;
 use crate::pool::{Pool, PoolError};
@@ -20,6 +20,7 @@ const HELD: Duration = Duration::from_secs(1);
 
 impl<D: InputDriver> Class for Input<D> {
     type Driver = D;
+    type Settings = InputSettings;
     const ENTRIES: &'static [Entry] = &Entry::INPUT;
 
     fn pool(&self, device: &mut dyn Device) -> Result<Pool, PoolError> {
@@ -156,22 +157,23 @@ impl<D: InputDriver> Class for Input<D> {
         Some(run.change(setting))
     }
 
-    fn settings(run: &InputDevice<D>) -> ClassSettings {
-        ClassSettings::Input(run.settings_in_force())
+    fn settings_of(settings: &ClassSettings) -> Option<&InputSettings> {
+        if let ClassSettings::Input(settings) = settings { Some(settings) } else { None }
     }
 
-    fn allows(run: &InputDevice<D>, settings: &ClassSettings) -> Result<(), Refusal> {
-        let ClassSettings::Input(settings) = settings else { return Ok(()) };
+    fn settings(run: &InputDevice<D>) -> InputSettings {
+        run.settings_in_force()
+    }
+
+    fn allows(run: &InputDevice<D>, settings: &InputSettings) -> Result<(), Refusal> {
         run.allows(settings)
     }
 
-    fn apply(run: &mut InputDevice<D>, to: &ClassSettings) -> Result<(), DeviceError> {
-        let ClassSettings::Input(to) = to else { return Ok(()) };
+    fn apply(run: &mut InputDevice<D>, to: &InputSettings) -> Result<(), DeviceError> {
         run.apply_settings(to)
     }
 
-    fn record(run: &mut InputDevice<D>, to: &ClassSettings) {
-        let ClassSettings::Input(to) = to else { return };
+    fn record(run: &mut InputDevice<D>, to: &InputSettings) {
         run.class.wanted = to.options();
     }
 

@@ -8,7 +8,7 @@ use udrv_driver::{Entry, MAX_VLAN, MacAddress, Micros, NetDriver, Offloads, RxMo
 
 use super::features::{MIN_MTU, Switch, max_mtu};
 use super::{NetDevice, Recorded};
-use crate::checkpoint::{Refusal, as_text};
+use crate::checkpoint::{ClassSettings, Refusal, as_text};
 use crate::run::DeviceError;
 
 /// What a network device is set to.
@@ -31,6 +31,12 @@ pub struct NetSettings {
     pub interrupt_interval_us: u64,
     /// What is left to the chip.
     pub offloads: OffloadSettings,
+}
+
+impl From<NetSettings> for ClassSettings {
+    fn from(settings: NetSettings) -> ClassSettings {
+        ClassSettings::Net(settings)
+    }
 }
 
 /// What is left to the chip.

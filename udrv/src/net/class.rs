@@ -7,7 +7,7 @@ use nix::poll::{PollFd, PollFlags};
 use udrv_driver::{Entry, Error, Events, Features, Link, NetDriver};
 
 use super::{Net, NetDevice, Recorded};
-use crate::checkpoint::{ClassSettings, Refusal};
+use crate::checkpoint::{ClassSettings, NetSettings, Refusal};
 use crate::device::Device;
 use crate::keep::NotAdopted;
 use crate::ledger::Ledger;
@@ -22,6 +22,7 @@ const SENDING: Duration = Duration::from_secs(1);
 
 impl<D: NetDriver> Class for Net<D> {
     type Driver = D;
+    type Settings = NetSettings;
     const ENTRIES: &'static [Entry] = &Entry::NET;
 
     fn pool(&self, device: &mut dyn Device) -> Result<Pool, PoolError> {
@@ -131,27 +132,27 @@ impl<D: NetDriver> Class for Net<D> {
         run.call_with_values_in_force(entry)
     }
 
-    fn settings(run: &NetDevice<D>) -> ClassSettings {
-        ClassSettings::Net(run.settings_in_force())
+    fn settings_of(settings: &ClassSettings) -> Option<&NetSettings> {
+        if let ClassSettings::Net(settings) = settings { Some(settings) } else { None }
     }
 
-    fn allows(run: &NetDevice<D>, settings: &ClassSettings) -> Result<(), Refusal> {
-        let ClassSettings::Net(settings) = settings else { return Ok(()) };
+    fn settings(run: &NetDevice<D>) -> NetSettings {
+        run.settings_in_force()
+    }
+
+    fn allows(run: &NetDevice<D>, settings: &NetSettings) -> Result<(), Refusal> {
         run.allows(settings)
     }
 
-    fn apply(run: &mut NetDevice<D>, to: &ClassSettings) -> Result<(), DeviceError> {
-        let ClassSettings::Net(to) = to else { return Ok(()) };
+    fn apply(run: &mut NetDevice<D>, to: &NetSettings) -> Result<(), DeviceError> {
         run.apply_settings(to)
     }
 
-    fn record(run: &mut NetDevice<D>, to: &ClassSettings) {
-        let ClassSettings::Net(to) = to else { return };
+    fn record(run: &mut NetDevice<D>, to: &NetSettings) {
         run.record_settings(to);
     }
 
-    fn show_settings(run: &mut NetDevice<D>, before: &ClassSettings) -> Result<(), DeviceError> {
-        let ClassSettings::Net(before) = before else { return Ok(()) };
+    fn show_settings(run: &mut NetDevice<D>, before: &NetSettings) -> Result<(), DeviceError> {
         run.show_settings(before)
     }
 

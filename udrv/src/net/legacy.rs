@@ -131,9 +131,7 @@ impl<D: NetDriver> NetDevice<D> {
             let room = self.host.pool.buffer_bytes() as usize;
             let length = usize::try_from(bytes).unwrap_or(usize::MAX);
             let (received, asked) = self.class.endpoint.recall(length, room, &self.host.kept.header);
-            if !self.frame_came(buffer, received, asked) {
-                self.host.buffers.give_back(buffer);
-            }
+            self.frame_came(buffer, received, asked);
         }
         self.host.kept.end_read();
     }

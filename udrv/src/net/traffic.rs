@@ -8,7 +8,7 @@ use super::NetDevice;
 use super::offload::prepare;
 use super::transmit::Waiting;
 use crate::endpoint::Received;
-use crate::host::Host;
+use crate::host::{BATCH, Host};
 use crate::ledger::Ledger;
 use crate::run::{CallError, DeviceError};
 use crate::supervisor::quarantine::Version;
@@ -19,7 +19,8 @@ const MIN_FRAME: usize = 60;
 const POLLS: u32 = 8;
 
 impl<D: NetDriver> NetDevice<D> {
-    /// Takes frames from the endpoint, as many as one call is offered, and gives what waits to the driver.
+    /// Takes frames from the endpoint, as many as one call is offered, and gives what waits to the driver. Those that cannot
+    /// be sent count, too: a flood of them must not keep the device waiting.
     ///
     /// # Errors
     /// When the device was given up or the endpoint is broken.
@@ -27,8 +28,28 @@ impl<D: NetDriver> NetDevice<D> {
         if self.is_down() {
             return Ok(());
         }
-        while self.class.outbound.has_room() && self.next_frame()? {}
+        self.take_frames()?;
         self.send_waiting()
+    }
+
+    /// How long one was that was cut only the host knows. It is asked once for all of them: to ask costs many times what
+    /// a frame does. What a successor would find in between is a count that it cannot go by.
+    fn take_frames(&mut self) -> Result<(), DeviceError> {
+        let mut cut = false;
+        for _ in 0..BATCH {
+            if !self.class.outbound.has_room() {
+                break;
+            }
+            match self.next_frame()? {
+                Received::Frame(_) => {}
+                Received::Cut => cut = true,
+                Received::Empty | Received::Closed => break,
+            }
+        }
+        if cut && self.is_kept() {
+            self.count_from_here();
+        }
+        Ok(())
     }
 
     /// Whether a frame from the endpoint could be taken now.
@@ -37,52 +58,46 @@ impl<D: NetDriver> NetDevice<D> {
         self.class.outbound.is_empty() && !self.is_down() && self.host.buffers.free() > 0
     }
 
-    /// Puts a frame from the endpoint at the end of the queue. False: there is none, or no buffer for it.
-    fn next_frame(&mut self) -> Result<bool, DeviceError> {
-        let Some(buffer) = self.host.buffers.take() else { return Ok(false) };
+    /// Reads a frame from the endpoint, if there is one, and a buffer for it.
+    fn next_frame(&mut self) -> Result<Received, DeviceError> {
+        let Some(buffer) = self.host.buffers.take() else { return Ok(Received::Empty) };
         self.host.kept.begin_read(buffer);
-        let waits = self.receive_into(buffer);
+        let received = self.read_into(buffer);
         self.host.kept.end_read();
-        if !matches!(waits, Ok(true)) {
+        if !matches!(received, Ok(Received::Frame(_) | Received::Cut)) {
             self.host.buffers.give_back(buffer);
         }
-        waits
+        received
     }
 
-    /// Takes frames from the endpoint into a buffer until one of them waits there, or there is none. Each is noted in the
-    /// record before it is counted as read: one that is neither is found by a successor.
-    fn receive_into(&mut self, buffer: u8) -> Result<bool, DeviceError> {
-        loop {
-            let Host { pool, kept, .. } = &self.host;
-            let (offset, room) = (pool.buffer_offset(buffer), pool.buffer_bytes() as usize);
-            let (received, asked) = self.class.endpoint.recv_offloaded(pool.region(), offset, room, &kept.header)?;
-            if matches!(received, Received::Empty | Received::Closed) {
-                return Ok(false);
-            }
-            let waits = self.frame_came(buffer, received, asked);
-            match received {
-                Received::Frame(length) => self.host.kept.frame_read(length),
-                // only the host knows how long it was
-                _ if self.is_kept() => self.count_from_here(),
-                _ => {}
-            }
-            if waits {
-                return Ok(true);
-            }
+    /// Reads a frame into a buffer. It is noted in the record before it is counted as read: one that is neither is found by
+    /// a successor.
+    fn read_into(&mut self, buffer: u8) -> Result<Received, DeviceError> {
+        let Host { pool, kept, .. } = &self.host;
+        let (offset, room) = (pool.buffer_offset(buffer), pool.buffer_bytes() as usize);
+        let (received, asked) = self.class.endpoint.recv_offloaded(pool.region(), offset, room, &kept.header)?;
+        if let Received::Frame(_) | Received::Cut = received {
+            self.frame_came(buffer, received, asked);
         }
+        match received {
+            Received::Frame(length) => self.host.kept.frame_read(length),
+            Received::Cut => self.host.kept.count_from(None),
+            Received::Empty | Received::Closed => {}
+        }
+        Ok(received)
     }
 
-    /// What came into a buffer goes to the end of the queue, padded, if it can be sent. True if it waits there.
-    pub(super) fn frame_came(&mut self, buffer: u8, received: Received, asked: Offload) -> bool {
+    /// What came into a buffer goes to the end of the queue, padded; if it cannot be sent it is dropped, and its buffer free.
+    pub(super) fn frame_came(&mut self, buffer: u8, received: Received, asked: Offload) {
         let Some((length, offload)) = self.prepare_frame(buffer, received, asked) else {
             self.class.traffic.tx_dropped += 1;
-            return false;
+            self.host.buffers.give_back(buffer);
+            return;
         };
         let waiting = Waiting { buffer, length, offload };
         let fits = self.host.kept.waiting.push(waiting.to_words());
         debug_assert!(fits, "fewer wait than there is room for");
         self.class.outbound.push(waiting);
-        true
     }
 
     fn prepare_frame(&self, buffer: u8, received: Received, asked: Offload) -> Option<(u32, Offload)> {

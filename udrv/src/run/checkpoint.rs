@@ -6,9 +6,12 @@
 use udrv_driver::{Bus, Driver, Entry};
 
 use super::{Answer, Class, DeviceError, Running};
-use crate::checkpoint::{Checkpoint, Chip, ClassSettings, FORMAT, Refusal, Restored, changes, in_a_line};
+use crate::checkpoint::{Checkpoint, Chip, FORMAT, Refusal, Restored, changes, in_a_line};
 use crate::run::error::names;
 use crate::supervisor::policy::Protect;
+
+/// Entry points and how each is called.
+type Policy = Vec<(Entry, Protect)>;
 
 impl<C: Class> Running<C> {
     /// What the device is set to.
@@ -18,7 +21,7 @@ impl<C: Class> Running<C> {
             format: FORMAT,
             driver: C::Driver::NAME.to_owned(),
             chip: self.chip(),
-            settings: C::settings(self),
+            settings: C::settings(self).into(),
             policy: policy.collect(),
         }
     }
@@ -35,13 +38,13 @@ impl<C: Class> Running<C> {
     /// Makes the device what `wanted` says, all of it or nothing.
     pub(super) fn restore_checkpoint(&mut self, wanted: &Checkpoint, dry_run: bool) -> Result<Answer, DeviceError> {
         let now = self.checkpoint();
-        let policy = match self.understand(&now, wanted) {
-            Ok(policy) => policy,
+        let (settings, policy) = match self.understand(&now, wanted) {
+            Ok(understood) => understood,
             Err(refusal) => return Ok(Answer::Refused(refusal.to_string())),
         };
         let changes = changes(&now, wanted);
         if !dry_run && !changes.is_empty() {
-            if let Err(why) = self.change_settings(&now.settings, &wanted.settings)? {
+            if let Err(why) = self.change_settings(settings)? {
                 return Ok(Answer::Refused(why));
             }
             policy.into_iter().for_each(|(entry, mode)| self.policy.set(entry as usize, mode));
@@ -51,8 +54,8 @@ impl<C: Class> Running<C> {
         Ok(Answer::Restored(Box::new(Restored { dry_run, changes, other_chip })))
     }
 
-    /// Whether all of `wanted` can be done here; the policy in it.
-    fn understand(&self, now: &Checkpoint, wanted: &Checkpoint) -> Result<Vec<(Entry, Protect)>, Refusal> {
+    /// Settings and policy in `wanted`, if all of it can be done here.
+    fn understand<'a>(&self, now: &Checkpoint, wanted: &'a Checkpoint) -> Result<(&'a C::Settings, Policy), Refusal> {
         if wanted.format != FORMAT {
             return Err(Refusal::new("format", wanted.format, format!("this udrvd takes {FORMAT}; save it anew")));
         }
@@ -60,32 +63,28 @@ impl<C: Class> Running<C> {
             let why = format!("the driver of {} is {}; name a device of the other one", self.name, now.driver);
             return Err(Refusal::new("driver", in_a_line(&wanted.driver), why));
         }
-        let (class, here) = (wanted.settings.class(), now.settings.class());
-        if class != here {
-            let why = format!("{} is of class {here}; name a device of the other one", self.name);
-            return Err(Refusal::new("settings", class, why));
-        }
-        C::allows(self, &wanted.settings)?;
+        let Some(settings) = C::settings_of(&wanted.settings) else {
+            let why = format!("{} is of class {}; name a device of the other one", self.name, now.settings.class());
+            return Err(Refusal::new("settings", wanted.settings.class(), why));
+        };
+        C::allows(self, settings)?;
         let entry = |name: &str| C::ENTRIES.iter().copied().find(|entry| entry.name() == name);
         let known = || format!("the driver has no such entry point; take it out (it has {})", names(C::ENTRIES));
         let policy = wanted.policy.iter().map(|(name, mode)| {
             let refused = || Refusal::new(format!("policy.{}", in_a_line(name)), mode, known());
             Ok((entry(name).ok_or_else(refused)?, *mode))
         });
-        policy.collect()
+        Ok((settings, policy.collect::<Result<Policy, _>>()?))
     }
 
-    /// From `now` to `wanted`, or back: then why.
-    fn change_settings(
-        &mut self,
-        now: &ClassSettings,
-        wanted: &ClassSettings,
-    ) -> Result<Result<(), String>, DeviceError> {
-        let applied = C::apply(self, wanted).and_then(|()| C::show_settings(self, now));
+    /// To `wanted`, or back: then why.
+    fn change_settings(&mut self, wanted: &C::Settings) -> Result<Result<(), String>, DeviceError> {
+        let before = C::settings(self);
+        let applied = C::apply(self, wanted).and_then(|()| C::show_settings(self, &before));
         let applied = self.noted(applied);
         let done = match applied {
             Ok(()) => Ok(()),
-            Err(error) => Err(self.put_settings_back(error, now, wanted)?),
+            Err(error) => Err(self.put_settings_back(error, &before, wanted)?),
         };
         self.note_facts();
         // what was in flight may be lost, and nothing would call for the frame that waits
@@ -97,8 +96,8 @@ impl<C: Class> Running<C> {
     fn put_settings_back(
         &mut self,
         error: DeviceError,
-        before: &ClassSettings,
-        tried: &ClassSettings,
+        before: &C::Settings,
+        tried: &C::Settings,
     ) -> Result<String, DeviceError> {
         let why = error.to_string();
         tracing::warn!(device = %self.name, why, "settings are not taken over");
@@ -125,7 +124,7 @@ impl<C: Class> Running<C> {
         matches!(error, DeviceError::GaveUp { .. }) || self.was_unplugged(error)
     }
 
-    fn show_again(&mut self, tried: &ClassSettings) {
+    fn show_again(&mut self, tried: &C::Settings) {
         if let Err(error) = C::show_settings(self, tried) {
             tracing::warn!(device = %self.name, %error, "the endpoint shows other settings than the device has");
         }

@@ -24,6 +24,8 @@ pub(crate) const MAX_FILES: usize = 14;
 pub trait Class: Sized + 'static {
     /// A driver of it.
     type Driver: Driver;
+    /// What it is told of a device, and a checkpoint has.
+    type Settings: Into<ClassSettings>;
     /// Entry points that such a driver has.
     const ENTRIES: &'static [Entry];
 
@@ -78,16 +80,18 @@ pub trait Class: Sized + 'static {
         let _ = (run, setting);
         None
     }
+    /// Those of this class. `None`: they are another's.
+    fn settings_of(settings: &ClassSettings) -> Option<&Self::Settings>;
     /// What it was told, of what a restart replays.
-    fn settings(run: &Running<Self>) -> ClassSettings;
-    /// Whether its device can be set to these, which are of its class. Neither driver nor device is asked.
-    fn allows(run: &Running<Self>, settings: &ClassSettings) -> Result<(), Refusal>;
+    fn settings(run: &Running<Self>) -> Self::Settings;
+    /// Whether its device can be set to these. Neither driver nor device is asked.
+    fn allows(run: &Running<Self>, settings: &Self::Settings) -> Result<(), Refusal>;
     /// Tells the driver what of `to` is another than what it was told, and notes that, until the first error.
-    fn apply(run: &mut Running<Self>, to: &ClassSettings) -> Result<(), DeviceError>;
+    fn apply(run: &mut Running<Self>, to: &Self::Settings) -> Result<(), DeviceError>;
     /// Notes all of `to` and tells nobody: a restart replays it.
-    fn record(run: &mut Running<Self>, to: &ClassSettings);
+    fn record(run: &mut Running<Self>, to: &Self::Settings);
     /// Has the endpoint follow what has been noted, where that is another than `before`.
-    fn show_settings(run: &mut Running<Self>, before: &ClassSettings) -> Result<(), DeviceError> {
+    fn show_settings(run: &mut Running<Self>, before: &Self::Settings) -> Result<(), DeviceError> {
         let _ = (run, before);
         Ok(())
     }

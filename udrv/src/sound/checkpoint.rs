@@ -6,7 +6,7 @@ use udrv_driver::{Control, ControlInfo, ControlKind, ControlValue, Entry, Format
 use super::SoundDevice;
 use super::flow::{is_ring, params, refusal};
 use super::stream::Phase;
-use crate::checkpoint::{Refusal, Table, in_a_line};
+use crate::checkpoint::{ClassSettings, Refusal, Table, in_a_line};
 use crate::endpoint::sound::Sound;
 use crate::run::DeviceError;
 
@@ -18,6 +18,12 @@ pub struct SoundSettings {
     pub controls: Table<Vec<u16>>,
     /// Streams, as they were set up last; `null`: nobody has yet. Those that are not named stay as they are.
     pub streams: Table<Option<StreamSettings>>,
+}
+
+impl From<SoundSettings> for ClassSettings {
+    fn from(settings: SoundSettings) -> ClassSettings {
+        ClassSettings::Sound(settings)
+    }
 }
 
 /// What a stream was set up for.

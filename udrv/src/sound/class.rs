@@ -7,7 +7,7 @@ use udrv_driver::{Cx, Entry, Error, MAX_STREAMS, SoundDriver, SoundEvents, Strea
 
 use super::stream::Phase;
 use super::{Sound, SoundDevice};
-use crate::checkpoint::{ClassSettings, Refusal};
+use crate::checkpoint::{ClassSettings, Refusal, SoundSettings};
 use crate::device::Device;
 use crate::host::Host;
 use crate::ledger::Ledger;
@@ -27,6 +27,7 @@ const ANY: SoundEvents = SoundEvents((1 << MAX_STREAMS) - 1);
 
 impl<D: SoundDriver> Class for Sound<D> {
     type Driver = D;
+    type Settings = SoundSettings;
     const ENTRIES: &'static [Entry] = &Entry::SOUND;
 
     fn pool(&self, device: &mut dyn Device) -> Result<Pool, PoolError> {
@@ -141,27 +142,27 @@ impl<D: SoundDriver> Class for Sound<D> {
         run.call_with_values_in_force(entry)
     }
 
-    fn settings(run: &SoundDevice<D>) -> ClassSettings {
-        ClassSettings::Sound(run.settings_in_force())
+    fn settings_of(settings: &ClassSettings) -> Option<&SoundSettings> {
+        if let ClassSettings::Sound(settings) = settings { Some(settings) } else { None }
     }
 
-    fn allows(run: &SoundDevice<D>, settings: &ClassSettings) -> Result<(), Refusal> {
-        let ClassSettings::Sound(settings) = settings else { return Ok(()) };
+    fn settings(run: &SoundDevice<D>) -> SoundSettings {
+        run.settings_in_force()
+    }
+
+    fn allows(run: &SoundDevice<D>, settings: &SoundSettings) -> Result<(), Refusal> {
         run.allows(settings)
     }
 
-    fn apply(run: &mut SoundDevice<D>, to: &ClassSettings) -> Result<(), DeviceError> {
-        let ClassSettings::Sound(to) = to else { return Ok(()) };
+    fn apply(run: &mut SoundDevice<D>, to: &SoundSettings) -> Result<(), DeviceError> {
         run.apply_settings(to)
     }
 
-    fn record(run: &mut SoundDevice<D>, to: &ClassSettings) {
-        let ClassSettings::Sound(to) = to else { return };
+    fn record(run: &mut SoundDevice<D>, to: &SoundSettings) {
         run.record_settings(to);
     }
 
-    fn show_settings(run: &mut SoundDevice<D>, before: &ClassSettings) -> Result<(), DeviceError> {
-        let ClassSettings::Sound(before) = before else { return Ok(()) };
+    fn show_settings(run: &mut SoundDevice<D>, before: &SoundSettings) -> Result<(), DeviceError> {
         run.show_settings(before)
     }
 

@@ -116,10 +116,10 @@ fn what_is_played_again_at_the_end_because_nobody_came_in_time_is_told() {
     flow.told(&region, 80, (ms(10), ms(10))).expect("there");
     // a round and 30 frames further than the silence that was laid
     let passed = 80 + 2 * RING + 30;
-    let now = ms(passed as u64 / 8);
+    let now = ms(passed / 8);
     flow.told(&region, (passed % RING) as u32, (now, now)).expect("there");
     assert!(flow.is_drained());
-    assert_eq!((flow.counters.xruns, flow.counters.lost), (1, RING as u64 + 30));
+    assert_eq!((flow.counters.xruns, flow.counters.lost), (1, RING + 30));
 }
 
 #[test]

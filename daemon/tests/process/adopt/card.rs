@@ -1,13 +1,13 @@
 //! The card, which says when udrvd dies.
 
-use std::os::fd::BorrowedFd;
 use std::sync::atomic::Ordering::SeqCst;
 use std::sync::atomic::{AtomicU32, AtomicU64};
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use model_card::interpose::{Before, Interposer};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use udrv_bus::{BarInfo, BusError, DmaMapping, PciFunction, ResetKind, Width};
+use udrv_bus::{BusError, DmaMapping, PciFunction, ResetKind, Width};
 
 /// When udrvd dies: at which access to its card, and whether the card still sees that one.
 #[derive(Debug, Default)]
@@ -94,18 +94,16 @@ impl Drop for Mortal {
 }
 
 impl Mortal {
-    pub(super) fn new(card: Shared, death: Arc<Death>) -> Mortal {
-        Mortal { card, death, mapped: Vec::new() }
-    }
-
-    fn card(&self) -> MutexGuard<'_, Box<dyn PciFunction>> {
-        self.card.lock().unwrap()
+    pub(super) fn new(card: Shared, death: Arc<Death>) -> Before<Mortal> {
+        Before(Mortal { card, death, mapped: Vec::new() })
     }
 }
 
-impl PciFunction for Mortal {
-    fn name(&self) -> String {
-        self.card().name()
+impl Interposer for Mortal {
+    type Card = Box<dyn PciFunction>;
+
+    fn card(&self) -> MutexGuard<'_, Self::Card> {
+        self.card.lock().unwrap()
     }
     fn config_read(&mut self, offset: u16, width: Width) -> Result<u32, BusError> {
         if self.death.strikes(&format!("config read {offset:#x}")) {
@@ -121,9 +119,6 @@ impl PciFunction for Mortal {
             Ok(())
         }
     }
-    fn bar(&mut self, bar: u8) -> Result<BarInfo, BusError> {
-        self.card().bar(bar)
-    }
     fn bar_read(&mut self, bar: u8, offset: u64, width: Width) -> Result<u32, BusError> {
         if self.death.strikes(&format!("read {offset:#x}")) { self.card().bar_read(bar, offset, width) } else { Ok(0) }
     }
@@ -133,9 +128,6 @@ impl PciFunction for Mortal {
         } else {
             Ok(())
         }
-    }
-    fn iova_ranges(&mut self) -> Result<Vec<(u64, u64)>, BusError> {
-        self.card().iova_ranges()
     }
     fn map_dma(&mut self, mapping: DmaMapping) -> Result<(), BusError> {
         let piece = (mapping.iova, mapping.memory.size());
@@ -147,23 +139,8 @@ impl PciFunction for Mortal {
         self.mapped.retain(|piece| *piece != (iova, size));
         self.card().unmap_dma(iova, size)
     }
-    fn enable_intx(&mut self, event: BorrowedFd<'_>) -> Result<(), BusError> {
-        self.card().enable_intx(event)
-    }
     fn unmask_intx(&mut self) -> Result<(), BusError> {
         if self.death.strikes("unmask") { self.card().unmask_intx() } else { Ok(()) }
-    }
-    fn disable_intx(&mut self) -> Result<(), BusError> {
-        self.card().disable_intx()
-    }
-    fn has_msi(&mut self) -> Result<bool, BusError> {
-        self.card().has_msi()
-    }
-    fn enable_msi(&mut self, event: BorrowedFd<'_>) -> Result<(), BusError> {
-        self.card().enable_msi(event)
-    }
-    fn disable_msi(&mut self) -> Result<(), BusError> {
-        self.card().disable_msi()
     }
     fn reset(&mut self) -> Result<ResetKind, BusError> {
         self.death.resets.fetch_add(1, SeqCst);
