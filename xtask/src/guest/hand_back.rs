@@ -55,7 +55,7 @@ fn job(name: &str, kernel: Kernel) -> Judged {
     let programs = cargo::release_programs(&cargo::TOGETHER, &["udrvd", "udrvctl"])?;
     let scenario = format!("hand-back-{name}");
     let guest = two_cards(&scenario, card, card.devices[0], card.peer, include_str!("hand_back.sh"));
-    let guest = guest.kernel(kernel).module("tun");
+    let guest = guest.kernel(kernel).module("tun").memory(512);
     let guest: Guest = programs.into_iter().fold(guest, Guest::program).timeout(LIMIT).echo();
     let outcome = guest.run()?;
     let mut wrong = outcome.wrong();
