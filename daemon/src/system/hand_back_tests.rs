@@ -1,8 +1,7 @@
 //! Handing back on a made-up machine: with a udrvd that answers at a socket of a real directory, and ends when it is told to.
 
-use std::fs::{self, File, Permissions};
+use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};
-use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
@@ -20,10 +19,10 @@ use super::super::testing::{NIC, Tree};
 use super::*;
 use crate::protocol::socket_path;
 
-const DEVICE: &str = "pci:0000:00:04.0";
+pub(super) const DEVICE: &str = "pci:0000:00:04.0";
 const UNIT: &str = "udrvd@lan.service";
 
-fn carried(interface: &str) -> Network {
+pub(super) fn carried(interface: &str) -> Network {
     let text = json!({
         "interface": interface, "up": true, "mtu": 1400, "mac": null, "master": null, "uppers": [], "left": [],
         "addresses": [{
@@ -259,6 +258,64 @@ fn what_cannot_be_put_back_is_named() {
 }
 
 #[test]
+fn a_udrvd_that_dies_before_it_is_ended_has_ended() {
+    let (tree, runtime) = machine();
+    let fake = Fake::start(runtime.path(), "udrv0");
+    let plan = plan(&tree, &runtime, Carry::Found);
+    drop(fake);
+    assert!(!socket_path(runtime.path(), DEVICE).exists());
+    let done = tree.system().hand_back(plan).unwrap();
+    assert_eq!((done.driver.as_deref(), done.interface.as_deref()), (Some("8139cp"), Some("eth0")));
+    assert!(done.moved.contains(&"address 10.1.0.1/24".to_owned()), "what was read while it lived: {done:?}");
+}
+
+/// udev's daemon, which gives what the kernel calls `eth0` another name.
+#[test]
+fn the_name_that_udev_gives_is_waited_for() {
+    let (tree, runtime) = machine();
+    for (file, text) in
+        [("run/udev/control", ""), ("run/udev/data/c1:3", "I:1\n"), ("sys/class/net/eth0/ifindex", "7\n")]
+    {
+        tree.write(file, text);
+    }
+    let (net, data) = (tree.path(&format!("sys/bus/pci/devices/{NIC}/net")), tree.path("run/udev/data/n7"));
+    let class = tree.path("sys/class/net");
+    let udev = std::thread::spawn(move || {
+        while !net.join("eth0").exists() {
+            std::thread::sleep(Duration::from_millis(1)); // between two looks
+        }
+        fs::write(&data, "I:5\nE:ID_RENAMING=1\n").unwrap();
+        for folder in [&class, &net] {
+            fs::rename(folder.join("eth0"), folder.join("enp0s4")).unwrap();
+        }
+        fs::write(&data, "I:5\nE:ID_NET_NAME=enp0s4\n").unwrap();
+    });
+    let plan =
+        Plan { patience: Duration::from_secs(600), ..plan(&tree, &runtime, Carry::Noted(Some(carried("udrv0")))) };
+    let done = tree.system().hand_back(plan).unwrap();
+    udev.join().unwrap();
+    assert_eq!((done.interface.as_deref(), done.warnings.as_slice()), (Some("enp0s4"), &[][..]));
+    assert_eq!(log(&tree), ["put udrv0 onto enp0s4"]);
+}
+
+/// One that hangs keeps nobody from the network.
+#[test]
+fn a_udev_that_does_not_get_done_is_told() {
+    for known in ["", "E:ID_NET_DRIVER=8139cp\n", "I:5\nE:ID_RENAMING=1\n"] {
+        let (tree, runtime) = machine();
+        for (file, text) in
+            [("run/udev/control", ""), ("run/udev/data/n7", known), ("sys/class/net/eth0/ifindex", "7\n")]
+        {
+            tree.write(file, text);
+        }
+        let plan = plan(&tree, &runtime, Carry::Noted(Some(carried("udrv0"))));
+        let done = tree.system().hand_back(Plan { patience: Duration::ZERO, ..plan }).unwrap();
+        assert_eq!((done.interface.as_deref(), done.missing.len()), (Some("eth0"), 0), "{known}");
+        assert!(done.warnings.iter().any(|warning| warning.contains("udev is not done with eth0")), "{done:?}");
+    }
+}
+
+#[test]
 fn an_interface_that_takes_nothing_is_told_and_the_device_stays_handed_back() {
     let (tree, runtime) = machine();
     tree.kernel.unwilling.borrow_mut().push("eth0".to_owned());
@@ -311,114 +368,12 @@ fn what_was_given_up_goes_by_its_note() {
     let done = tree.system().hand_back(plan(&tree, &runtime, Carry::Noted(Some(carried("udrv0"))))).unwrap();
     assert_eq!((done.interface.as_deref(), done.missing.len()), (Some("eth0"), 0));
     assert_eq!(log(&tree), ["put udrv0 onto eth0"]);
+    assert_eq!(done.warnings, [""; 0]);
     // with the kernel's driver already: only the network is left to do
     let done = tree.system().hand_back(plan(&tree, &runtime, Carry::Noted(Some(carried("udrv0"))))).unwrap();
     assert_eq!(done.moved.len(), 4, "{done:?}");
-}
-
-#[test]
-fn a_note_comes_back_as_it_was_and_goes_when_it_is_told_to() {
-    let runtime = tempfile::tempdir().unwrap();
-    for device in [DEVICE, "vfio-user:/run/card.sock"] {
-        let note = Note::new(device, "poll: null access\nand more", Some(carried("udrv0")));
-        note.write(runtime.path()).unwrap();
-        note.write(runtime.path()).unwrap(); // over an older one
-        assert_eq!(Note::read(runtime.path(), device).unwrap(), note);
-        let mode = fs::metadata(Note::path(runtime.path(), device)).unwrap().permissions().mode();
-        assert_eq!((mode & 0o777, note.reason.contains('\n')), (0o600, false));
-        Note::remove(runtime.path(), device).unwrap();
-        Note::remove(runtime.path(), device).unwrap();
-        assert!(matches!(Note::read(runtime.path(), device), Err(NoteError::None(_))));
-    }
-    assert_eq!(fs::read_dir(runtime.path()).unwrap().count(), 0);
-    assert!(matches!(Note::read(Path::new("/no/such"), DEVICE), Err(NoteError::None(_))));
-}
-
-#[test]
-fn a_note_that_somebody_else_may_have_written_is_not_taken() {
-    let runtime = tempfile::tempdir().unwrap();
-    let path = Note::path(runtime.path(), DEVICE);
-    let read = || Note::read(runtime.path(), DEVICE).unwrap_err();
-    let note = Note::new(DEVICE, "why", None);
-    // a link, to a file that root can read
-    let secret = runtime.path().join("secret");
-    fs::write(&secret, "root:secret").unwrap();
-    symlink(&secret, &path).unwrap();
-    let error = read();
-    assert!(matches!(&error, NoteError::Foreign { why, .. } if why.contains("link")), "{error}");
-    assert!(!error.to_string().contains("root:secret"));
-    // the name of a file that has another
-    fs::remove_file(&path).unwrap();
-    fs::hard_link(&secret, &path).unwrap();
-    assert!(matches!(read(), NoteError::Foreign { .. }));
-    // a pipe would be waited for, a folder is none
-    fs::remove_file(&path).unwrap();
-    nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
-    assert!(matches!(read(), NoteError::Foreign { .. }));
-    fs::remove_file(&path).unwrap();
-    fs::create_dir(&path).unwrap();
-    assert!(matches!(read(), NoteError::Foreign { .. }));
-    fs::remove_dir(&path).unwrap();
-    // in a directory of everybody's
-    note.write(runtime.path()).unwrap();
-    fs::set_permissions(runtime.path(), Permissions::from_mode(0o1777)).unwrap();
-    assert!(matches!(read(), NoteError::Foreign { .. }));
-    fs::set_permissions(runtime.path(), Permissions::from_mode(0o755)).unwrap();
-    Note::read(runtime.path(), DEVICE).unwrap();
-    if !nix::unistd::geteuid().is_root() {
-        println!("skipped: only root can give a file away");
-        return;
-    }
-    nix::unistd::chown(&path, Some(65_534.into()), None).unwrap();
-    assert!(matches!(read(), NoteError::Foreign { why, .. } if why.contains("belongs")));
-}
-
-#[test]
-fn a_note_that_makes_no_sense_is_refused_in_one_line() {
-    let runtime = tempfile::tempdir().unwrap();
-    let path = Note::path(runtime.path(), DEVICE);
-    Note::new(DEVICE, "why", Some(carried("udrv0"))).write(runtime.path()).unwrap();
-    let good = fs::read_to_string(&path).unwrap();
-    for (from, to) in [
-        ("\"version\":1", "\"version\":2"),
-        (DEVICE, "pci:0000:00:05.0"),
-        ("\"udrv0\"", "\"../../etc/shadow\""),
-        ("\"why\"", "\"\\u001b[2J\""),
-        ("10.1.0.1", "127.0.0.1"),
-        ("10.1.0.1", "localhost"),
-        ("\"prefix\":24", "\"prefix\":99"),
-        ("\"mtu\":1400", "\"mtu\":-1"),
-        ("\"table\":254", "\"table\":255"),
-        ("\"version\":1", "\"version\":1,\"run\":\"/bin/sh\""),
-        ("{", ""),
-        ("}", "\n\u{0}"),
-    ] {
-        let bad = good.replacen(from, to, 1);
-        assert_ne!(bad, good, "{from}");
-        fs::write(&path, bad).unwrap();
-        let error = Note::read(runtime.path(), DEVICE).expect_err(to);
-        assert!(matches!(error, NoteError::Nonsense { .. }), "{error}");
-        assert!(!error.to_string().contains(char::is_control), "{error:?}");
-    }
-    fs::write(&path, " ".repeat(4 << 20)).unwrap();
-    assert!(Note::read(runtime.path(), DEVICE).unwrap_err().to_string().contains("too long"));
-}
-
-proptest::proptest! {
-    /// Whatever is in the file, it is read or refused.
-    #[test]
-    fn any_note_is_read_or_refused(cut in 0_usize..900, byte: u8, at in 0_usize..900) {
-        let runtime = tempfile::tempdir().unwrap();
-        Note::new(DEVICE, "why", Some(carried("udrv0"))).write(runtime.path()).unwrap();
-        let path = Note::path(runtime.path(), DEVICE);
-        let mut bytes = fs::read(&path).unwrap();
-        if let Some(there) = bytes.get_mut(at) {
-            *there = byte;
-        }
-        bytes.truncate(bytes.len().saturating_sub(cut));
-        fs::write(&path, &bytes).unwrap();
-        if let Ok(Note { network: Some(network), .. }) = Note::read(runtime.path(), DEVICE) {
-            proptest::prop_assert!(network.check().is_ok());
-        }
-    }
+    // what stood on its interface went with it
+    let network = Network { uppers: vec!["udrv0.5".to_owned()], left: vec!["a realm".to_owned()], ..carried("udrv0") };
+    let done = tree.system().hand_back(plan(&tree, &runtime, Carry::Noted(Some(network)))).unwrap();
+    assert_eq!(done.warnings, ["stays behind: udrv0.5, which stands on it", "stays behind: a realm"]);
 }

@@ -130,6 +130,20 @@ fn only_what_was_given_up_and_may_be_is_handed_back() {
         assert_eq!(got, Some(code), "{text:?} {ending:?}: {said}");
         assert!(said.contains(word), "{text:?} {ending:?}: {said}");
     }
+    // what was noted waits for whoever mends the cause
+    Note::new("pci:ffff:ff:1f.7", "why", None).write(&directory.0).expect("a note");
+    let (_, said) = run(&consent, Some(("EXIT_STATUS", "5")));
+    assert!(!said.contains("still noted"), "there is nothing in it: {said}");
+    let network = serde_json::from_value(serde_json::json!({
+        "interface": "udrv0", "up": true, "mtu": 1400, "mac": null, "master": null, "uppers": [], "left": [],
+        "addresses": [], "routes": [],
+    }));
+    let note = Note::new("pci:ffff:ff:1f.7", "why", Some(network.expect("a network")));
+    note.write(&directory.0).expect("a note");
+    let (code, said) = run(&consent, Some(("EXIT_STATUS", "5")));
+    let again = format!("EXIT_STATUS=5 udrvctl hand-back --given-up --config {file}");
+    assert!(code == Some(3) && said.contains("still noted") && said.contains(&again), "{said}");
+    assert!(Note::path(&directory.0, "pci:ffff:ff:1f.7").exists());
 }
 
 #[test]

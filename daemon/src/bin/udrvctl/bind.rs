@@ -11,7 +11,7 @@ use udrv_daemon::system::bind::{BindError, Change, Options, Plan};
 
 use crate::exit::{Exit, Failure};
 use crate::named::{Bound, Named};
-use crate::output::{print, print_json};
+use crate::output::{complain, print, print_json};
 
 /// Give a device to user space: a PCI function to vfio-pci, a PS/2 port to serio_raw. If it fails, all is as it was.
 ///
@@ -81,7 +81,7 @@ impl BindArgs {
 /// One that was handed back is udrv's from now on, and udev may start its service.
 fn udrvs_again(system: &System, device: &str) {
     if let Err(error) = system.unmark_device(device) {
-        eprintln!("udrvctl: {device} was handed back, and udev takes it for that still: {error}");
+        complain(&format!("{device} was handed back, and udev takes it for that still: {error}"));
     }
 }
 

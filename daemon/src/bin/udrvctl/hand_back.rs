@@ -5,14 +5,16 @@ use std::sync::Arc;
 
 use serde_json::json;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use udrv_daemon::complaint::in_a_line;
 use udrv_daemon::directory;
 use udrv_daemon::system::System;
 use udrv_daemon::system::address::Address;
+use udrv_daemon::system::bind::BindError;
 use udrv_daemon::system::hand_back::{Carry, GIVEN_UP, HandedBack, Note, Plan};
 
 use crate::exit::{Exit, Failure};
 use crate::named::Named;
-use crate::output::{print, print_json};
+use crate::output::{complain, print, print_json};
 
 /// How a service ended, by what its manager says: to a command of the unit, and to a unit that it starts for that.
 const ENDINGS: [&str; 2] = ["EXIT_STATUS", "MONITOR_EXIT_STATUS"];
@@ -59,7 +61,9 @@ impl Args {
             _ if self.no_network => Carry::Nothing,
             _ => Carry::Found,
         };
-        let plan = system.plan_hand_back(&address, &runtime, carry)?;
+        let is_noted = matches!(carry, Carry::Noted(Some(_)));
+        let plan =
+            system.plan_hand_back(&address, &runtime, carry).map_err(|error| self.noted_still(is_noted, error))?;
         if self.dry_run && plan.refusals.is_empty() {
             match json {
                 true => print_json(&json!({
@@ -75,7 +79,7 @@ impl Args {
             kept.map_err(|error| Failure::failed(format!("signal {signal} cannot be kept: {error}")))?;
         }
         let (was, is_back) = (plan.daemon.as_ref().map(ToString::to_string).or(plan.was.clone()), plan.is_back);
-        let mut done = system.hand_back(plan)?;
+        let mut done = system.hand_back(plan).map_err(|error| self.noted_still(is_noted, error))?;
         if let (Some(named), true) = (&named, self.given_up)
             && let Err(error) = Note::remove(&runtime, &named.device)
         {
@@ -91,9 +95,21 @@ impl Args {
         if done.missing.is_empty() {
             return Ok(Exit::Done);
         }
-        let missing = done.missing.join("; ");
-        eprintln!("udrvctl: {} is handed back, and not all has moved: {missing}", done.device);
+        complain(&format!("{} is handed back, and not all has moved: {}", done.device, done.missing.join("; ")));
         Ok(Exit::LeftChanged)
+    }
+
+    /// What was noted does not come back by itself: how it does, once the cause is mended.
+    fn noted_still(&self, is_noted: bool, error: BindError) -> Failure {
+        let mut failure = Failure::from(error);
+        if let (true, Some(file)) = (is_noted, &self.config) {
+            failure.message += &format!(
+                "; what its interface carried is still noted, once that is mended: EXIT_STATUS={GIVEN_UP} udrvctl hand-back \
+                 --given-up --config {}",
+                file.display()
+            );
+        }
+        failure
     }
 
     /// What udrvd has noted. `None`: this is not the case that it is for.
@@ -118,14 +134,14 @@ impl Args {
         }
         match Note::read(runtime, device) {
             Ok(note) => {
-                eprintln!("udrvctl: {device} was given up, and is handed back to the kernel's driver: {}", note.reason);
+                complain(&format!("{device} was given up, and is handed back to the kernel's driver: {}", note.reason));
                 Ok(Some(Carry::Noted(note.network)))
             }
             // the device all the same: without addresses it is better off there than with nobody
             Err(error) => {
-                eprintln!(
-                    "udrvctl: {device} was given up, and is handed back without what its interface carried: {error}"
-                );
+                complain(&format!(
+                    "{device} was given up, and is handed back without what its interface carried: {error}"
+                ));
                 Ok(Some(Carry::Noted(None)))
             }
         }
@@ -136,7 +152,7 @@ fn listed(plan: &Plan) -> String {
     if plan.is_back {
         return format!("{}: with {} already\n", plan.device, plan.was.as_deref().unwrap_or("no driver"));
     }
-    let steps = plan.steps.iter().map(|step| format!("  {step}\n")).collect::<String>();
+    let steps = indented(&plan.steps);
     format!("{}: would do:\n{steps}{}", plan.device, warned(&plan.warnings))
 }
 
@@ -149,10 +165,12 @@ fn told(done: &HandedBack, was: Option<&str>, is_back: bool) -> String {
         format!("{}: HANDED BACK: with {driver} now, was with {}\n", done.device, was.unwrap_or("no driver"));
     match (&done.from, &done.interface) {
         (Some(from), Some(interface)) => {
-            text += &format!("{interface} has what {from} had:\n");
-            text += &done.moved.iter().map(|line| format!("  {line}\n")).collect::<String>();
+            text += &format!("{} has what {} had:\n", in_a_line(interface), in_a_line(from));
+            text += &indented(&done.moved);
         }
-        (None, Some(interface)) => text += &format!("its interface is {interface}, to which nothing has moved\n"),
+        (None, Some(interface)) => {
+            text += &format!("its interface is {}, to which nothing has moved\n", in_a_line(interface))
+        }
         _ => {}
     }
     text += &match done.device.starts_with("usb:") {
@@ -165,6 +183,35 @@ fn told(done: &HandedBack, was: Option<&str>, is_back: bool) -> String {
     text + &warned(&done.warnings)
 }
 
+/// A line each. The kernel lets an interface have a name that a terminal would obey.
+fn indented(lines: &[String]) -> String {
+    lines.iter().map(|line| format!("  {}\n", in_a_line(line))).collect()
+}
+
 fn warned(warnings: &[String]) -> String {
-    warnings.iter().map(|warning| format!("warning: {warning}\n")).collect()
+    warnings.iter().map(|warning| format!("warning: {}\n", in_a_line(warning))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The kernel takes an escape as part of an interface's name.
+    #[test]
+    fn no_name_reaches_the_terminal_as_it_is() {
+        let name = || Some("\u{1b}[2J".to_owned());
+        let lines = || vec!["member of \u{1b}[2J".to_owned()];
+        let done = HandedBack {
+            device: "pci:0000:00:04.0".to_owned(),
+            driver: None,
+            from: name(),
+            interface: name(),
+            moved: lines(),
+            missing: Vec::new(),
+            warnings: lines(),
+        };
+        let told = [told(&done, None, false), told(&HandedBack { from: None, ..done }, None, false)].concat();
+        assert!(!told.contains('\u{1b}'), "{told:?}");
+        assert_eq!(told.matches("\\u{1b}[2J").count(), 6, "{told}");
+    }
 }

@@ -37,8 +37,8 @@ pub(crate) fn when_given_up(directory: &Path, device: &str, said: Said) -> Given
         let from =
             interface.map_or_else(String::new, |interface| format!("; its interface {interface} carries: {carried}"));
         tracing::error!(device, "given up: {error}. It is handed back to the kernel's driver{from}");
-        for what in network.iter().flat_map(|network| &network.left) {
-            tracing::error!(device, "stays behind: {what}");
+        for what in network.iter().flat_map(|network| network.stays_behind()) {
+            tracing::error!(device, "{what}");
         }
         if let Err(why) = Note::new(&device, &error.to_string(), network).write(&directory) {
             tracing::error!(device, "what its interface carries cannot be noted, and will not move: {why}");

@@ -65,23 +65,23 @@ impl Daemon {
 
     /// Ends it: its device is quiet then, and its interface gone.
     pub(super) fn end(&self, system: &System) -> Result<(), String> {
-        match &self.unit {
+        let not_heard = match &self.unit {
             Some(unit) => {
-                system.kernel.manager(&["stop", unit]).map_err(|error| format!("systemctl stop {unit}: {error}"))?
+                system.kernel.manager(&["stop", unit]).map_err(|error| format!("systemctl stop {unit}: {error}"))?;
+                None
             }
             None => match ask(&self.runtime, &self.name, Request::Stop) {
                 Ok(Response::Error { message }) => return Err(format!("{self} does not stop: {message}")),
-                // one that has ended at once has not answered: the lock says whether it has
-                Ok(_) | Err(ClientError::Answer { .. }) => {}
-                Err(error) => return Err(error.to_string()),
+                Ok(_) | Err(ClientError::Answer { .. }) => None,
+                // one that has died meanwhile hears nothing, and has ended too
+                Err(error) => Some(error.to_string()),
             },
-        }
+        };
         // the lock goes with the process
         if within(PATIENCE, || !lock::is_held(&self.runtime, &self.name)) {
-            Ok(())
-        } else {
-            Err(format!("{self} has not ended after {} s", PATIENCE.as_secs()))
+            return Ok(());
         }
+        Err(not_heard.unwrap_or_else(|| format!("{self} has not ended after {} s", PATIENCE.as_secs())))
     }
 
     /// Has it started again by whoever had started it.

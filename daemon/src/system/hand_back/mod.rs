@@ -6,15 +6,16 @@
 //! ```
 //!
 //! A plan reads and changes nothing. `hand_back` ends udrvd (`daemon.rs`), gives the device to the kernel (`bind/`), waits for
-//! the interface, and puts onto it what was taken down (`network/`). If the kernel does not take the device all goes back, udrvd
+//! the interface (`taken.rs`), and puts onto it what was taken down (`network/`). If the kernel does not take the device all goes back, udrvd
 //! too where a service manager can start it. `note.rs` is what a udrvd that gives up leaves, `mark.rs` keeps udev from starting it again.
 
 mod daemon;
 mod mark;
 mod note;
+mod taken;
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde::Serialize;
 use udrv::run::ClassStatus;
@@ -28,13 +29,12 @@ use crate::drivers;
 
 pub use daemon::Daemon;
 pub use note::{Note, NoteError};
+use taken::within;
 
 /// How a udrvd ends that has given its device up and wants it handed back: for `RestartPreventExitStatus=`.
 pub const GIVEN_UP: u8 = 5;
 /// How long the kernel's driver may take to have its interface: one that reads an EEPROM or loads firmware takes a while.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// Between two looks.
-const LOOK: Duration = Duration::from_millis(10);
 
 /// What is to become of the network.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -189,7 +189,7 @@ impl System {
             plan.steps.extend(
                 lines.iter().map(|line| format!("onto the new interface: {line}  # from {}", network.interface)),
             );
-            plan.warnings.extend(network.left.iter().map(|what| format!("stays behind: {what}")));
+            plan.warnings.extend(network.stays_behind());
         }
     }
 
@@ -212,6 +212,9 @@ impl System {
         let driver = self.kernels_driver(&plan.address);
         let (mut moved, mut missing, mut warnings) = (Vec::new(), Vec::new(), plan.warnings);
         if let (Some(network), Some(interface)) = (&plan.network, &interface) {
+            if !self.is_settled(interface) {
+                warnings.push(format!("udev is not done with {interface}: it may get another name yet"));
+            }
             if network.interface != *interface
                 && let Err(error) = self.kernel.clear_network(&network.interface)
             {
@@ -256,11 +259,19 @@ impl System {
         if !within(plan.patience, || self.kernels_driver(&plan.address).is_some()) {
             return Err(format!("no driver of the kernel takes {}: {mend}", plan.device));
         }
-        if plan.is_net && !within(plan.patience, || self.interface_of(&plan.address).is_some()) {
-            let driver = self.kernels_driver(&plan.address).unwrap_or_default();
-            return Err(format!("{driver} has {} and makes no network interface: dmesg says why", plan.device));
+        if !plan.is_net {
+            return Ok(self.interface_of(&plan.address));
         }
-        Ok(self.interface_of(&plan.address))
+        // the name that udev gives it: what is put onto one that is renamed meanwhile would keep it from that
+        let settled = || self.interface_of(&plan.address).is_some_and(|interface| self.is_settled(&interface));
+        let is_settled = within(plan.patience, settled);
+        match self.interface_of(&plan.address) {
+            None if !is_settled => {
+                let driver = self.kernels_driver(&plan.address).unwrap_or_default();
+                Err(format!("{driver} has {} and makes no network interface: dmesg says why", plan.device))
+            }
+            interface => Ok(interface),
+        }
     }
 
     /// As it was, as far as it can be.
@@ -296,47 +307,6 @@ impl System {
         } else {
             BindError::LeftChanged { device, failed, was, now: left.join("; ") }
         }
-    }
-
-    /// The driver that has it, whatever that does with it.
-    fn driver_of(&self, address: &Address) -> Option<String> {
-        match address {
-            Address::Usb(name) => {
-                let device = super::devices::find_usb(self, name).ok().flatten()?;
-                self.usb_drivers(&device).into_iter().next()
-            }
-            address => self.state(address).driver,
-        }
-    }
-
-    /// The one that drives it.
-    fn kernels_driver(&self, address: &Address) -> Option<String> {
-        self.driver_of(address).filter(|driver| !passes_on(driver))
-    }
-
-    fn interface_of(&self, address: &Address) -> Option<String> {
-        let folder = match address {
-            Address::Pci(address) => format!("sys/bus/pci/devices/{address}"),
-            Address::Usb(name) => {
-                format!("sys/bus/usb/devices/{}", super::devices::find_usb(self, name).ok().flatten()?.port)
-            }
-            Address::Serio(_) => return None,
-        };
-        self.interfaces(&folder).into_iter().next()
-    }
-}
-
-/// Whether it comes true in time.
-fn within(time: Duration, mut ready: impl FnMut() -> bool) -> bool {
-    let end = Instant::now() + time;
-    loop {
-        if ready() {
-            return true;
-        }
-        if Instant::now() >= end {
-            return false;
-        }
-        std::thread::sleep(LOOK);
     }
 }
 

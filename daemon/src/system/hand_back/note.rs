@@ -175,3 +175,7 @@ fn forget(path: &Path) -> io::Result<()> {
         done => done,
     }
 }
+
+#[cfg(test)]
+#[path = "note_tests.rs"]
+mod tests;

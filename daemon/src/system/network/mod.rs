@@ -162,10 +162,24 @@ impl Network {
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
         let mut lines = vec![format!("mtu {}", self.mtu)];
+        lines.extend(self.station());
         lines.extend(self.master.iter().map(|master| format!("member of {master}")));
         lines.extend(self.addresses.iter().map(ToString::to_string));
         lines.extend(self.routes.iter().map(ToString::to_string));
         lines.push(if self.up { "up" } else { "down" }.to_owned());
         lines
+    }
+
+    /// The station address, in a line. A bond gives its members one of its own, and a bridge has one of theirs.
+    fn station(&self) -> Option<String> {
+        let mac = self.mac.filter(|_| self.master.is_none())?;
+        Some(format!("station address {}", mac.map(|byte| format!("{byte:02x}")).join(":")))
+    }
+
+    /// What cannot be put onto another interface, a clause each.
+    #[must_use]
+    pub fn stays_behind(&self) -> Vec<String> {
+        let uppers = self.uppers.iter().map(|upper| format!("{upper}, which stands on it"));
+        uppers.chain(self.left.iter().cloned()).map(|what| format!("stays behind: {what}")).collect()
     }
 }

@@ -11,7 +11,7 @@ use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use nix::libc::IF_NAMESIZE;
 
 use super::netlink::{Link, Netlink};
-use super::read::{kind_of, read};
+use super::read::{kind_of, read, read_from};
 use super::{Address, FOREVER, Network, Route};
 
 /// Flags of an address that somebody has asked for: the others say how it is.
@@ -42,14 +42,16 @@ pub fn put(interface: &str, network: &Network) -> io::Result<Put> {
     let link = netlink.link(Link::Named(interface))?.ok_or_else(gone)?;
     let index = link.header.index;
     let mut refused = Refused::default();
-    let before = read(interface)?.ok_or_else(gone)?;
+    let before = read_from(&mut netlink, Link::Numbered(index))?.ok_or_else(gone)?;
     if before.mtu != network.mtu {
         let done = netlink.change(set(index, LinkAttribute::Mtu(network.mtu)), 0);
         refused.note(&format!("mtu {}", network.mtu), done);
     }
-    // who is at the other end knows the old one; a bond gives its members one of its own
-    if let Some(mac) = network.mac.filter(|mac| before.mac.is_some_and(|own| own != *mac) && network.master.is_none()) {
-        refused.note("the station address", netlink.change(set(index, LinkAttribute::Address(mac.to_vec())), 0));
+    // who is at the other end knows the old one
+    if let (Some(line), Some(mac), Some(own)) = (network.station(), network.mac, before.mac)
+        && own != mac
+    {
+        refused.note(&line, netlink.change(set(index, LinkAttribute::Address(mac.to_vec())), 0));
     }
     if let Some(master) = network.master.as_ref().filter(|_| before.master != network.master) {
         refused.note(&format!("member of {master}"), enslave(&mut netlink, index, master));
@@ -66,7 +68,8 @@ pub fn put(interface: &str, network: &Network) -> io::Result<Put> {
         let message = RouteNetlinkMessage::NewRoute(route_message(route, index));
         refused.note(&route.to_string(), netlink.change(message, NLM_F_CREATE | NLM_F_APPEND));
     }
-    Ok(compare(network, &read(interface)?.ok_or_else(gone)?, &refused))
+    // by its number: it may have got another name meanwhile
+    Ok(compare(network, &read_from(&mut netlink, Link::Numbered(index))?.ok_or_else(gone)?, &refused))
 }
 
 /// Takes from a TAP or TUN that is still there what it carries, and sets it down: it has been put elsewhere. Any other interface is
@@ -211,6 +214,9 @@ fn compare(wanted: &Network, found: &Network, refused: &Refused) -> Put {
         }
     };
     look(format!("mtu {}", wanted.mtu), found.mtu == wanted.mtu);
+    if let Some(line) = wanted.station() {
+        look(line, found.mac == wanted.mac);
+    }
     if let Some(master) = &wanted.master {
         look(format!("member of {master}"), found.master.as_ref() == Some(master));
     }
@@ -226,9 +232,6 @@ fn compare(wanted: &Network, found: &Network, refused: &Refused) -> Put {
         look(route.to_string(), found.routes.iter().any(|other| plain(other) == plain(route)));
     }
     look(if wanted.up { "up" } else { "down" }.to_owned(), found.up == wanted.up);
-    if let Some((what, error)) = refused.0.iter().find(|(what, _)| what == "the station address") {
-        put.missing.push(format!("{what}: {error}"));
-    }
     put
 }
 

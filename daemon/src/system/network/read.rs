@@ -25,16 +25,19 @@ const TICKS: u32 = 100;
 /// # Errors
 /// The kernel does not say.
 pub fn read(interface: &str) -> io::Result<Option<Network>> {
-    let mut netlink = Netlink::open()?;
-    let Some(link) = netlink.link(Link::Named(interface))? else { return Ok(None) };
+    read_from(&mut Netlink::open()?, Link::Named(interface))
+}
+
+pub(super) fn read_from(netlink: &mut Netlink, which: Link<'_>) -> io::Result<Option<Network>> {
+    let Some(link) = netlink.link(which)? else { return Ok(None) };
     let index = link.header.index;
     let mut network = Network {
-        interface: name_of(&link).unwrap_or(interface).to_owned(),
+        interface: name_of(&link).unwrap_or_default().to_owned(),
         up: link.header.flags.contains(LinkFlags::Up),
         mtu: attribute(&link, |a| if let LinkAttribute::Mtu(mtu) = a { Some(*mtu) } else { None }).unwrap_or(0),
         mac: mac_of(&link),
         master: None,
-        uppers: uppers(&mut netlink, index)?,
+        uppers: uppers(netlink, index)?,
         addresses: Vec::new(),
         routes: Vec::new(),
         left: Vec::new(),

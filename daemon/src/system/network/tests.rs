@@ -127,8 +127,14 @@ fn all_that_an_interface_carries_comes_over_as_it_was() {
         let put = moved();
         assert_eq!(put.missing, [""; 0]);
         assert_eq!(told("other"), before);
-        assert_eq!(put.there.len(), 23, "{put:?}");
-        for line in ["address 10.1.0.1/24", "route default via 10.1.0.254 metric 50", "up", "mtu 1400"] {
+        assert_eq!(put.there.len(), 24, "{put:?}");
+        for line in [
+            "station address 02:00:00:00:00:07",
+            "address 10.1.0.1/24",
+            "route default via 10.1.0.254 metric 50",
+            "up",
+            "mtu 1400",
+        ] {
             assert!(put.there.iter().any(|there| there == line), "{line}: {put:?}");
         }
     });
@@ -215,15 +221,18 @@ fn what_the_kernel_does_not_take_is_told_and_the_rest_is_there() {
         ip("route add 192.0.2.0/24 via 10.1.0.9 dev first");
         let mut network = carried("first");
         network.routes[0].gateway = Some("172.16.0.1".parse().unwrap());
+        network.mac = Some([1, 0, 0, 0, 0, 7]); // of a group, and no station's
         ip("link delete first");
         let put = put("other", &network).unwrap();
-        assert_eq!(put.missing.len(), 1, "{put:?}");
-        assert!(put.missing[0].starts_with("route 192.0.2.0/24 via 172.16.0.1: Network is unreachable"), "{put:?}");
+        assert_eq!(put.missing.len(), 2, "{put:?}");
+        assert!(put.missing[0].starts_with("station address 01:00:00:00:00:07: "), "{put:?}");
+        assert!(put.missing[1].starts_with("route 192.0.2.0/24 via 172.16.0.1: Network is unreachable"), "{put:?}");
         assert!(put.there.contains(&"address 10.1.0.1/24".to_owned()), "{put:?}");
         assert!(super::put("nowhere", &network).is_err());
         assert_eq!(read("nowhere").unwrap(), None);
         // twice is as once
         network.routes.clear();
+        network.mac = None;
         assert_eq!(super::put("other", &network).unwrap().missing, [""; 0]);
     });
 }
