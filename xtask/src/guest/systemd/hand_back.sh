@@ -7,6 +7,7 @@ state_of_hand_back() { [ "$(systemctl show --value --property ExecMainExitTimest
 
 # all_moved WHEN: Linux's interface has what ours carried, and its far end answers.
 all_moved() {
+    local name
     back=$(pci_interface "$ours") || exit 1
     ip -o addr show dev "$back" | grep -q " $net.1/24 " || fail "hand-back, $1: the address has not moved"
     ip route show dev "$back" | grep -q "^192.0.2.0/24 via $net.2 .*metric 7" || fail "hand-back, $1: the route has not moved"
