@@ -64,7 +64,7 @@ take() {
 bind_vfio "$OURS"
 start
 # one after the other: busybox's ends itself when there is no route for a moment
-while :; do ping -c 1 -W 1 192.0.2.1 || usleep 200000; done > /results/ping.log 2>&1 &
+while :; do ping -c 1 -W 3 192.0.2.1 || usleep 200000; done > /results/ping.log 2>&1 &
 within 120 more_replies 2 || fail "no ping"
 
 # ---- on request
