@@ -128,6 +128,12 @@ pub fn for_id(id: DeviceId) -> Option<&'static Driver> {
     DRIVERS.iter().filter(same_bus).find(|driver| driver.ids.contains(&id.numbers()))
 }
 
+/// Whether the driver of this name is one of network cards.
+#[must_use]
+pub fn is_net(name: &str) -> bool {
+    DRIVERS.iter().any(|driver| driver.name == name && matches!(driver.class, Class::Net(..)))
+}
+
 /// What can be driven, for an error message.
 #[must_use]
 pub fn known() -> String {

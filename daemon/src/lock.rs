@@ -7,6 +7,8 @@ use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use nix::libc;
+
 use crate::protocol::file_name;
 
 /// Why the device is not to be had.
@@ -70,6 +72,14 @@ impl DeviceLock {
     }
 }
 
+/// Whether a daemon has the device. Makes no file, and follows no link: root asks this in a directory of udrvd's.
+#[must_use]
+pub fn is_held(directory: &Path, device: &str) -> bool {
+    let path = directory.join(format!("{}.lock", file_name(device)));
+    let file = OpenOptions::new().read(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(path);
+    file.is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+}
+
 impl Drop for DeviceLock {
     fn drop(&mut self) {
         // still locked: nobody else can have made it anew
@@ -107,7 +117,9 @@ mod tests {
         let error = take("vfio-user:/run/card.sock").map(drop).unwrap_err().to_string();
         assert!(error.contains(&format!("process {}", std::process::id())), "{error}");
         let other = take("model:x").unwrap();
+        assert!(is_held(directory.path(), "model:x") && !is_held(directory.path(), "model:y"));
         drop((first, other));
+        assert!(!is_held(directory.path(), "model:x"));
         assert!(std::fs::read_dir(directory.path()).unwrap().next().is_none());
         std::fs::write(directory.path().join("model:x.lock"), "4194305\n").unwrap();
         drop(take("model:x").unwrap());

@@ -108,6 +108,8 @@ pub enum Request {
     },
     /// As `status`, with driver and device left alone: the chip's own counters are not in it.
     Glance,
+    /// End: the device is made quiet, and its interface goes.
+    Stop,
 }
 
 impl Request {
@@ -130,6 +132,7 @@ impl Request {
             | Request::Release { .. }
             | Request::Set { .. }
             | Request::Restart
+            | Request::Stop
             | Request::TraceStart { .. }
             | Request::TraceStop => true,
         }

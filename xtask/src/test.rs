@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use crate::{
     cargo::cargo,
     check, demo,
-    guest::{Kernel, Which, adopt, aloop, input, nic, oracle, sound, systemd, tool},
+    guest::{Kernel, Which, adopt, aloop, hand_back, input, nic, oracle, sound, systemd, tool},
     steps::{self, Done, Failure, Step, program},
     stress,
 };
@@ -44,6 +44,7 @@ const STEPS: &[Step] = &[
     Step::guest("pegasus", || nic::step("pegasus", Which::Usual)),
     Step::long("pegasus-others", || nic::step("pegasus", Which::Others)),
     Step::guest("udrvctl", tool::step),
+    Step::guest("hand-back", hand_back::step),
     Step::long("adopt-e1000", || adopt::step("e1000")),
     Step::long("adopt-rtl8139", || adopt::step("rtl8139")),
     Step::guest("aloop", aloop::step),

@@ -62,6 +62,7 @@ pub(super) fn doing(request: Request) -> Result<Doing, String> {
         Request::Release { entry: name } => Command::Release(name.as_deref().map(entry).transpose()?),
         Request::Set { setting, value } => Command::Set(InputSetting::parse(&setting, &value)?),
         Request::Restart => Command::Restart,
+        Request::Stop => Command::Stop,
         Request::Regs { live } => Command::Registers { live },
         Request::Policy => return Ok(Doing::Policy),
         Request::Trace => return Ok(Doing::Trace),

@@ -12,6 +12,7 @@ use udrv::vfio::{FunctionSummary, is_vfio_driver};
 use udrv_bus::{PciAddress, UsbId};
 
 use super::System;
+use super::address::Address;
 use super::holders::{Holder, Holders};
 use crate::drivers::{self, Driver};
 use crate::protocol::socket_path;
@@ -76,7 +77,7 @@ pub struct Listing {
 }
 
 /// Drivers of the kernel that only pass a device on to a process.
-fn passes_on(driver: &str) -> bool {
+pub(super) fn passes_on(driver: &str) -> bool {
     is_vfio_driver(driver) || driver == "usbfs" || driver == "serio_raw"
 }
 
@@ -108,6 +109,25 @@ impl System {
             Err(error) => listing.unreadable.push(format!("the PS/2 ports cannot be listed: {error}")),
         }
         listing
+    }
+
+    /// One device. `runtime` is the directory of control sockets.
+    ///
+    /// # Errors
+    /// Why there is none, or not only one, in words.
+    pub(super) fn device(&self, address: &Address, runtime: &Path) -> Result<Device, String> {
+        let none = || format!("there is no {address} on this machine: udrvctl list --all shows what there is");
+        match address {
+            Address::Pci(at) => {
+                let function = self.pci().function(*at);
+                function.map(|function| self.pci_device(&function, String::new(), runtime)).ok_or_else(none)
+            }
+            Address::Usb(name) => {
+                let found = find_usb(self, name).map_err(|error| error.to_string())?;
+                found.map(|summary| self.usb_device(&summary, runtime)).ok_or_else(none)
+            }
+            Address::Serio(name) => self.serio_port(name).map(|port| self.serio_device(&port, runtime)),
+        }
     }
 
     /// The name of one PCI function.

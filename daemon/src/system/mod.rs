@@ -13,7 +13,9 @@
 //! | `iommu.rs`, `acs.rs` | groups, and what keeps their members together |
 //! | `modules.rs` | what the running kernel has as a module |
 //! | `interfaces.rs` | what a network card carries: routes, addresses |
+//! | `network/` | what an interface carries, taken down and put onto another |
 //! | `bind/` | giving a device to VFIO, and back to the kernel |
+//! | `hand_back/` | ending a udrvd and giving its device, and what its interface carries, to the kernel |
 //! | `doctor/` | every check, with what mends it |
 
 mod acs;
@@ -21,12 +23,14 @@ pub mod address;
 pub mod bind;
 pub mod devices;
 pub mod doctor;
+pub mod hand_back;
 mod holders;
 mod interfaces;
 pub mod iommu;
 mod kernel;
 mod modules;
 mod names;
+pub mod network;
 #[cfg(test)]
 mod testing;
 

@@ -12,6 +12,7 @@ use std::rc::Rc;
 use fgft::{InitError, Isolation};
 use tempfile::TempDir;
 
+use super::network::{Network, Put};
 use super::{Kernel, System};
 
 pub(crate) const NIC: &str = "0000:00:04.0";
@@ -132,6 +133,9 @@ impl Tree {
     }
 }
 
+/// The words of systemctl, and whether it works.
+pub(crate) type Manager = Box<dyn FnMut(&[&str]) -> bool>;
+
 /// What Linux does with what is written to sysfs, as far as binding goes.
 #[derive(Default)]
 pub(crate) struct FakeKernel {
@@ -153,6 +157,16 @@ pub(crate) struct FakeKernel {
     /// Whether restartable sequences cannot be turned off.
     pub(crate) rseq_stays: Cell<bool>,
     pub(crate) no_keys: Cell<bool>,
+    /// What interfaces carry, by their names.
+    pub(crate) networks: RefCell<HashMap<String, Network>>,
+    /// Interfaces onto which nothing can be put.
+    pub(crate) unwilling: RefCell<Vec<String>>,
+    /// The network interface that a driver makes, by the driver's name.
+    pub(crate) makes: RefCell<HashMap<String, String>>,
+    /// Main processes of units.
+    pub(crate) units: RefCell<HashMap<String, u32>>,
+    /// What the service manager does, and whether it works.
+    pub(crate) managed: RefCell<Option<Manager>>,
 }
 
 impl FakeKernel {
@@ -168,6 +182,9 @@ impl FakeKernel {
             return;
         }
         symlink(format!("../../drivers/{driver}"), folder.join("driver")).unwrap();
+        if let Some(interface) = self.makes.borrow().get(driver) {
+            fs::create_dir_all(folder.join("net").join(interface)).unwrap();
+        }
         if driver == "vfio-pci"
             && let Ok(group) = fs::read_link(folder.join("iommu_group"))
         {
@@ -207,6 +224,7 @@ impl Kernel for Rc<FakeKernel> {
             }
             ["sys", "bus", "pci", "devices", address, "driver", "unbind"] => {
                 assert_eq!(text, address);
+                let _ = fs::remove_dir_all(self.device(address)?.join("net"));
                 fs::remove_file(self.device(address)?.join("driver"))
             }
             ["sys", "bus", "pci", "drivers_probe"] => self.probe(text),
@@ -248,6 +266,36 @@ impl Kernel for Rc<FakeKernel> {
             return Err(io::Error::from_raw_os_error(nix::errno::Errno::EMFILE as i32));
         }
         Ok(self.addresses.borrow().clone())
+    }
+
+    fn network(&self, interface: &str) -> io::Result<Option<Network>> {
+        Ok(self.networks.borrow().get(interface).cloned())
+    }
+
+    fn put_network(&self, interface: &str, network: &Network) -> io::Result<Put> {
+        if self.unwilling.borrow().iter().any(|unwilling| unwilling == interface) {
+            return Err(io::Error::from_raw_os_error(nix::errno::Errno::ENODEV as i32));
+        }
+        self.log.borrow_mut().push(format!("put {} onto {interface}", network.interface));
+        let network = Network { interface: interface.to_owned(), ..network.clone() };
+        let put = Put { there: network.lines(), missing: Vec::new() };
+        self.networks.borrow_mut().insert(interface.to_owned(), network);
+        Ok(put)
+    }
+
+    fn clear_network(&self, interface: &str) -> io::Result<()> {
+        self.networks.borrow_mut().remove(interface);
+        Ok(())
+    }
+
+    fn manager(&self, words: &[&str]) -> io::Result<()> {
+        self.log.borrow_mut().push(format!("systemctl {}", words.join(" ")));
+        let works = self.managed.borrow_mut().as_mut().is_none_or(|does| does(words));
+        if works { Ok(()) } else { Err(io::Error::other("Job failed. See \"journalctl -xe\" for details.")) }
+    }
+
+    fn main_pid(&self, unit: &str) -> io::Result<u32> {
+        Ok(self.units.borrow().get(unit).copied().unwrap_or(0))
     }
 
     fn engine(&self) -> Result<Isolation, InitError> {

@@ -174,6 +174,11 @@ impl Daemon {
     /// Sends a signal and waits for the end.
     pub(crate) fn end(&mut self, signal: Signal) -> ExitStatus {
         self.signal(signal);
+        self.ended()
+    }
+
+    /// Waits for the end.
+    pub(crate) fn ended(&mut self) -> ExitStatus {
         let mut status = None;
         wait_until("udrvd ends", || {
             status = self.child.try_wait().expect("a child");

@@ -6,6 +6,7 @@ mod checkpoint;
 mod config;
 mod control;
 mod daemon;
+mod hand_back;
 mod idle;
 mod input;
 mod journal;

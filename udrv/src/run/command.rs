@@ -120,7 +120,11 @@ pub struct Inbox {
     receiver: Receiver<(Command, Sender<Answer>)>,
     wake: Arc<EventFd>,
     heartbeat: Option<Heartbeat>,
+    given_up: Option<GivenUp>,
 }
+
+/// Hears that recovery did not help, and why: while the device's other end is still there, and before it is made quiet.
+pub type GivenUp = Box<dyn Fn(&Status, &DeviceError) + Send>;
 
 /// A sign of life: given by the device's thread itself, at the end of a turn of its loop. Where that hangs there is none.
 pub struct Heartbeat {
@@ -139,7 +143,7 @@ pub fn commands() -> Result<(Commander, Inbox), DeviceError> {
         .map_err(|e| DeviceError::System { operation: "eventfd", source: e.into() })?;
     let (sender, receiver) = sync_channel(WAITING);
     let wake = Arc::new(wake);
-    Ok((Commander { sender, wake: wake.clone() }, Inbox { receiver, wake, heartbeat: None }))
+    Ok((Commander { sender, wake: wake.clone() }, Inbox { receiver, wake, heartbeat: None, given_up: None }))
 }
 
 impl Commander {
@@ -167,6 +171,18 @@ impl Inbox {
     #[must_use]
     pub fn with_heartbeat(self, heartbeat: Option<Heartbeat>) -> Inbox {
         Inbox { heartbeat, ..self }
+    }
+
+    /// Has somebody told when the device is given up.
+    #[must_use]
+    pub fn with_given_up(self, given_up: Option<GivenUp>) -> Inbox {
+        Inbox { given_up, ..self }
+    }
+
+    pub(crate) fn tell_given_up(&self, status: &Status, error: &DeviceError) {
+        if let Some(given_up) = &self.given_up {
+            given_up(status, error);
+        }
     }
 
     /// Gives it, if it is due after `last`: when it was given now, and when it is due next.

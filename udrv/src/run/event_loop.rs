@@ -33,6 +33,10 @@ impl<C: Class> Running<C> {
             }
         };
         self.reports.log(&self.name);
+        if let (Err(error), true) = (&served, self.failed.is_some()) {
+            let status = self.glance();
+            inbox.tell_given_up(&status, error);
+        }
         let stopped = self.shut_down();
         served.and(stopped)
     }

@@ -42,7 +42,7 @@ use udrv_driver::{Driver, Entry, Error, Identity, Injection};
 
 pub use call::CallError;
 pub use class::Class;
-pub use command::{Answer, Command, Commander, Heartbeat, Inbox, commands};
+pub use command::{Answer, Command, Commander, GivenUp, Heartbeat, Inbox, commands};
 pub use device_faults::DeviceFaults;
 pub use error::DeviceError;
 pub use interrupts::{Found, InterruptMode};

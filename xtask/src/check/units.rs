@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Output},
 };
 
@@ -13,7 +13,9 @@ use crate::{
 
 /// The unit.
 const UNIT: &str = "udrvd@.service";
-/// The programs that it starts, which need not be installed here.
+/// What systemd starts when that has failed: as root, for a moment.
+const HAND_BACK: &str = "udrvd-hand-back@.service";
+/// The programs that they start, which need not be installed here.
 const PROGRAMS: [&str; 4] = ["/usr/bin/udrvctl", "/usr/bin/udrvd", "/usr/bin/udevadm", "/bin/kill"];
 /// What is there on every machine instead of them.
 const ANY_PROGRAM: &str = "/bin/true";
@@ -31,17 +33,19 @@ pub(super) fn check() -> Result<Done, Failure> {
     if Command::new("systemd-analyze").arg("--version").output().is_err() {
         return Ok(Done::Skipped("there is no systemd-analyze here (package systemd)".to_owned()));
     }
-    let path = folder.join(UNIT);
-    let unit = fs::read_to_string(&path);
-    let unit = unit.map_err(|source| Failure::Io { doing: format!("read {}", path.display()), source })?;
+    let read = |name: &str| {
+        let path = folder.join(name);
+        fs::read_to_string(&path).map_err(|source| Failure::Io { doing: format!("read {}", path.display()), source })
+    };
     let copies = tempfile::tempdir().map_err(|source| Failure::Io { doing: "make a folder".to_owned(), source })?;
-    println!("systemd-analyze says nothing about {UNIT}: {}", verify(copies.path(), &unit)?);
+    good(copies.path(), HAND_BACK, &read(HAND_BACK)?)?;
+    println!("systemd-analyze says nothing about {UNIT}: {}", verify(copies.path(), &read(UNIT)?)?);
     Ok(Done::Passed)
 }
 
-/// What is told of the unit's exposure, if it is not too much and there is nothing else to tell.
-fn verify(copies: &Path, unit: &str) -> Result<String, Failure> {
-    let copy = copies.join(UNIT);
+/// A copy of a unit of which there is nothing to tell.
+fn good(copies: &Path, name: &str, unit: &str) -> Result<PathBuf, Failure> {
+    let copy = copies.join(name);
     let text = PROGRAMS.iter().fold(unit.to_owned(), |text, program| text.replace(program, ANY_PROGRAM));
     fs::write(&copy, text).map_err(|source| Failure::Io { doing: format!("write {}", copy.display()), source })?;
     // it succeeds with keys that it does not know: what it says is what counts
@@ -49,6 +53,12 @@ fn verify(copies: &Path, unit: &str) -> Result<String, Failure> {
     if !said.trim().is_empty() {
         return Err(Failure::Output(format!("systemd-analyze verify says:\n{}", said.trim_end())));
     }
+    Ok(copy)
+}
+
+/// What is told of the service's exposure, if it is not too much and there is nothing else to tell.
+fn verify(copies: &Path, unit: &str) -> Result<String, Failure> {
+    let copy = good(copies, UNIT, unit)?;
     let mut security = Command::new("systemd-analyze");
     security.args(["security", "--offline=yes", "--no-pager", "--threshold", MOST_EXPOSURE]);
     let table = run(security.arg(&copy))?;

@@ -26,6 +26,7 @@ pub(crate) mod cards;
 mod cpio;
 mod error;
 mod exec;
+pub(crate) mod hand_back;
 mod initramfs;
 pub(crate) mod input;
 mod judged;
@@ -103,6 +104,7 @@ enum Scenario {
     Psmouse(input::Args),
     Udrvctl(tool::Args),
     Systemd(systemd::Args),
+    HandBack(hand_back::Args),
     #[command(flatten)]
     Nic(nic::Scenario),
 }
@@ -120,6 +122,7 @@ pub(crate) fn main(args: Args) -> ExitCode {
         Scenario::Psmouse(args) => input::run(&args),
         Scenario::Udrvctl(args) => tool::run(&args),
         Scenario::Systemd(args) => systemd::run(&args),
+        Scenario::HandBack(args) => hand_back::run(&args),
         Scenario::Nic(scenario) => nic::run(&scenario),
     };
     match code {

@@ -71,6 +71,9 @@ const WORDS: &[&str] = &[
     "bash",
     "--after=-1",
     "--times=x",
+    "hand-back",
+    "--given-up",
+    "--no-network",
     "-h",
     "-V",
 ];

@@ -1,18 +1,17 @@
 //! `bind` and `unbind`: the same plan, shown, and carried out.
 
-use std::fmt::Display;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde_json::json;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use udrv_daemon::device::DeviceName;
 use udrv_daemon::system::System;
 use udrv_daemon::system::address::Address;
 use udrv_daemon::system::bind::{BindError, Change, Options, Plan};
 
 use crate::exit::{Exit, Failure};
-use crate::output::{print, print_json};
+use crate::named::{Bound, Named};
+use crate::output::{complain, print, print_json};
 
 /// Give a device to user space: a PCI function to vfio-pci, a PS/2 port to serio_raw. If it fails, all is as it was.
 ///
@@ -57,9 +56,10 @@ impl BindArgs {
         let system = System::default();
         let device = match (&self.device, &self.config) {
             (Some(device), _) => device.clone(),
-            (None, Some(file)) => match named_in(file)? {
+            (None, Some(file)) => match Named::read(file)?.bound {
                 Bound::At(device) => device,
                 Bound::Nowhere(device) => {
+                    udrvs_again(&system, &device);
                     match json {
                         true => print_json(&json!({ "device": device, "steps": [] }))?,
                         false => print(&format!("{device}: needs no binding\n"))?,
@@ -70,31 +70,18 @@ impl BindArgs {
             (None, None) => return Err(Failure::new(Exit::Usage, "no device was named")),
         };
         let plan = system.plan_bind(&device, options)?;
-        self.common.run(&system, plan, json)
+        let exit = self.common.run(&system, plan, json)?;
+        if !self.common.dry_run {
+            udrvs_again(&system, &device.to_string());
+        }
+        Ok(exit)
     }
 }
 
-/// What a file's device is to `bind`.
-#[derive(Debug, PartialEq, Eq)]
-enum Bound {
-    /// It has a kernel driver that must let go.
-    At(Address),
-    /// udrvd takes it itself, or it is no device of this machine.
-    Nowhere(String),
-}
-
-/// The device that a file of udrvd names. Its other keys are udrvd's to judge.
-fn named_in(file: &Path) -> Result<Bound, Failure> {
-    let wrong = |exit, why: &dyn Display| Failure::new(exit, format!("{}: {why}", file.display()));
-    let text = std::fs::read_to_string(file).map_err(|error| wrong(Exit::Failed, &error))?;
-    let table: toml::Table =
-        toml::from_str(&text).map_err(|error| wrong(Exit::Usage, &error.message().replace('\n', "; ")))?;
-    let device = table.get("device").and_then(toml::Value::as_str);
-    let device = device.ok_or_else(|| wrong(Exit::Usage, &"there is no key 'device' with a text"))?;
-    let name: DeviceName = device.parse().map_err(|error| wrong(Exit::Usage, &error))?;
-    match device.parse() {
-        Ok(address @ (Address::Pci(_) | Address::Serio(_))) => Ok(Bound::At(address)),
-        Ok(Address::Usb(_)) | Err(_) => Ok(Bound::Nowhere(name.to_string())),
+/// One that was handed back is udrv's from now on, and udev may start its service.
+fn udrvs_again(system: &System, device: &str) {
+    if let Err(error) = system.unmark_device(device) {
+        complain(&format!("{device} was handed back, and udev takes it for that still: {error}"));
     }
 }
 
@@ -178,43 +165,5 @@ impl From<BindError> for Failure {
             BindError::LeftChanged { .. } => Exit::LeftChanged,
         };
         Failure::new(exit, error.to_string())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn named(text: &str) -> Result<Bound, Failure> {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(file.path(), text).unwrap();
-        named_in(file.path())
-    }
-
-    #[test]
-    fn a_file_names_what_is_bound() {
-        let pci = named("tap = \"x\"\ndevice = 'pci:0000:03:00.0'\n").unwrap();
-        assert_eq!(pci, Bound::At("pci:0000:03:00.0".parse().unwrap()));
-        for port in ["serio:serio1", "serio:01:00", "serio:i8042 AUX port"] {
-            assert_eq!(named(&format!("device = \"{port}\"")).unwrap(), Bound::At(port.parse().unwrap()));
-        }
-        for nowhere in ["usb:1-2", "model:rtl8139", "vfio-user:/run/x"] {
-            assert_eq!(named(&format!("device = \"{nowhere}\"")).unwrap(), Bound::Nowhere(nowhere.to_owned()));
-        }
-    }
-
-    #[test]
-    fn a_file_that_names_none_is_refused() {
-        for (text, why) in [
-            ("tap = \"x\"", "no key 'device'"),
-            ("device = 3", "no key 'device'"),
-            ("device = \"pci:nonsense\"", "nonsense"),
-            ("device = ", ""),
-        ] {
-            let failure = named(text).unwrap_err();
-            assert!(failure.exit == Exit::Usage && failure.message.contains(why), "{text}: {failure:?}");
-            assert!(!failure.message.contains('\n'), "{failure:?}");
-        }
-        assert_eq!(named_in(Path::new("/no/such/file")).unwrap_err().exit, Exit::Failed);
     }
 }

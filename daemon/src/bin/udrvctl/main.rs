@@ -11,10 +11,12 @@ mod completions;
 mod doctor;
 mod exit;
 mod faults;
+mod hand_back;
 mod inject;
 mod list;
 mod man;
 mod model;
+mod named;
 mod output;
 mod policy;
 mod regs;
@@ -70,6 +72,7 @@ enum Action {
     /// Cards in software, without a daemon.
     #[command(subcommand)]
     Model(model::Action),
+    HandBack(hand_back::Args),
     Completions(completions::Args),
     Man(man::Args),
     Top(top::Args),
@@ -82,6 +85,7 @@ impl Action {
             Action::Doctor(args) => return args.run(json),
             Action::Bind(args) => return args.run(json),
             Action::Unbind(args) => return args.run(json),
+            Action::HandBack(args) => return args.run(json),
             Action::Completions(args) => return args.run(),
             Action::Man(args) => return args.run(json),
             Action::Top(args) => return args.run(json),

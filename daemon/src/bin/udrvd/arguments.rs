@@ -98,6 +98,10 @@ pub(crate) struct ServiceArguments {
     /// Whether a service manager keeps what a successor needs to go on with a network card on PCI, should udrvd be killed.
     #[arg(long, value_enum, default_value = "auto", value_name = "WHEN")]
     pub(crate) keep_fds: KeepFds,
+    /// When the device is given up, for recovery did not help: note what its interface carries, and end with exit code 5, for
+    /// udrvctl to hand the device back to the kernel's driver. Without a service that does that, nobody does.
+    #[arg(long)]
+    pub(crate) hand_back: bool,
 }
 
 /// What is done about faults, and how often.

@@ -5,6 +5,7 @@ mod arguments;
 mod config;
 #[cfg(test)]
 mod config_tests;
+mod hand_back;
 mod input;
 mod keep;
 mod log;
@@ -31,10 +32,12 @@ use udrv_daemon::directory;
 use udrv_daemon::drivers::{Class, Driver};
 use udrv_daemon::lock::DeviceLock;
 use udrv_daemon::metrics::MetricsServer;
+use udrv_daemon::system::hand_back::{GIVEN_UP, Note};
 use udrv_daemon::trace::Trace;
 
 use crate::arguments::{Action, Run};
 use crate::config::Told;
+use crate::hand_back::{Said, ToBeHandedBack, when_given_up};
 use crate::keep::Beginning;
 use crate::signals::Configuration;
 
@@ -65,6 +68,7 @@ fn main() -> ExitCode {
     });
     match result {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.is::<ToBeHandedBack>() => fail(&*error, GIVEN_UP),
         Err(error) => fail(&*error, 1),
     }
 }
@@ -94,6 +98,8 @@ fn drive(run: &Run, inherited: Inherited, words: Vec<OsString>, matches: ArgMatc
     let directory = directory::of_daemon();
     directory::prepare(&directory)?;
     let _lock = DeviceLock::take(&directory, &name)?;
+    // what one before this has left of it is not so any more
+    Note::remove(&directory, &name)?;
     // before the control socket: whoever takes that takes away the variables that name both
     let node = taken_over();
     let control = control(run, &directory, &name)?;
@@ -111,7 +117,9 @@ fn drive(run: &Run, inherited: Inherited, words: Vec<OsString>, matches: ArgMatc
     let driver = keep::driver_for(device.id, &name)?;
     refuse_options(run, driver, &name)?;
     let (commander, inbox) = commands()?;
-    let inbox = inbox.with_heartbeat(service::heartbeat());
+    let given_up = Said::default();
+    let hand_back = run.service.hand_back.then(|| when_given_up(&directory, &name, given_up.clone()));
+    let inbox = inbox.with_heartbeat(service::heartbeat()).with_given_up(hand_back);
     let status = format!("drives {name} with {}", driver.name);
     let configuration = run.config.is_some().then(|| Configuration {
         words,
@@ -152,7 +160,10 @@ fn drive(run: &Run, inherited: Inherited, words: Vec<OsString>, matches: ArgMatc
     let ran = running.run(&inbox);
     service::stopping();
     trace.stop();
-    ran?;
+    match ran {
+        Err(error) if given_up.get().is_some() => return Err(ToBeHandedBack(error).into()),
+        ran => ran?,
+    }
     tracing::info!(device = name, "stopped");
     Ok(())
 }

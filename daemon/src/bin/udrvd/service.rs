@@ -60,6 +60,11 @@ pub(crate) fn stopping() {
     tell(&[NotifyState::Stopping]);
 }
 
+/// The device is being stopped, for good.
+pub(crate) fn given_up(status: &str) {
+    tell(&[NotifyState::Stopping, NotifyState::Status(status)]);
+}
+
 /// The sign of life that the service manager wants (`WatchdogSec=`), twice as often as it must be.
 pub(crate) fn heartbeat() -> Option<Heartbeat> {
     let every = sd_notify::watchdog_enabled()? / 2;

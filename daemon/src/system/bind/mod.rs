@@ -184,8 +184,8 @@ pub struct Change {
 
 /// Who has a device, and what is set for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct State {
-    driver: Option<String>,
+pub(super) struct State {
+    pub(super) driver: Option<String>,
     /// `driver_override`, if it is set.
     fixed: Option<String>,
 }
@@ -251,7 +251,7 @@ impl System {
         }
     }
 
-    fn state(&self, address: &Address) -> State {
+    pub(super) fn state(&self, address: &Address) -> State {
         match address {
             Address::Pci(address) => self.pci_state(*address),
             Address::Serio(name) => self.serio_state(name),

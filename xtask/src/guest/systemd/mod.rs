@@ -55,6 +55,7 @@ pub(crate) fn step() -> std::result::Result<Done, Failure> {
 fn guest(scenario: &str, kernel: Kernel, script: &str) -> Guest {
     let guest = Guest::new(scenario).systemd().kernel(kernel).vfio().module("tun").module("8139cp").module("e1000");
     let guest = guest.nic("rtl8139", 4, 0).nic("e1000", 5, 0).nic("e1000", 6, 1).nic("rtl8139", 7, 1);
+    let guest = guest.file("/guest/hand_back.sh", 0o644, include_str!("hand_back.sh"));
     guest.memory(1024).timeout(LIMIT).script(script).echo()
 }
 

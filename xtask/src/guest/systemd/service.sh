@@ -23,7 +23,7 @@ card() {
 dpkg --install /guest/udrv.deb > /results/dpkg.log 2>&1 || { cat /results/dpkg.log; fail "the package does not install"; }
 grep -iE 'warning|error' /results/dpkg.log && fail "dpkg complains"
 systemctl list-unit-files --no-legend 'udrv*' | tee /results/unit-files
-grep -qvE '^udrvd@\.service +disabled +enabled$' /results/unit-files && fail "a unit is not as it must be"
+grep -qvE '^udrvd(@\.service +disabled +enabled|-hand-back@\.service +static +-)$' /results/unit-files && fail "a unit is not as it must be"
 [ -z "$(systemctl list-units --all --no-legend 'udrv*')" ] || fail "something was started"
 for name in $CARDS; do
     card "$name"
@@ -126,6 +126,8 @@ touch /tmp/over
 for name in $CARDS; do
     eval "wait \$flow_$name" || fail "the flow of $name: $(cat "/results/flow-$name.json")"
 done
+
+. /guest/hand_back.sh
 
 # ---- mistakes
 journalctl --sync
