@@ -156,6 +156,7 @@ pub(crate) struct Guest {
     systemd: bool,
     memory: u32,
     processors: u32,
+    counted: bool,
     timeout: Duration,
 }
 
@@ -182,6 +183,7 @@ impl Guest {
             systemd: false,
             memory: 256,
             processors: 1,
+            counted: false,
             timeout: Duration::from_secs(60),
         }
     }
@@ -326,6 +328,13 @@ impl Guest {
         self
     }
 
+    /// The guest's clock counts the instructions of its one processor, a nanosecond each, while that is not idle. What the host does
+    /// besides does not show in its times; how long QEMU takes for a device does not either.
+    pub(crate) fn counted(mut self, counted: bool) -> Self {
+        self.counted = counted;
+        self
+    }
+
     /// Sets the wall clock time from QEMU's start to its end.
     pub(crate) fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
@@ -362,7 +371,7 @@ impl Guest {
         let archive = if self.systemd {
             let image = systemd::root::provide(&cache)?;
             self = self.qemu(systemd::root::drive(&image));
-            self.over_systemd(&tools, &kernel)?
+            self.over_systemd(&cache, &tools, &kernel)?
         } else {
             self.bare(&cache, &tools, &kernel)?
         };
@@ -378,6 +387,7 @@ impl Guest {
             iommu: self.iommu,
             memory: self.memory,
             processors: self.processors,
+            counted: self.counted,
             timeout: self.timeout,
             console: folder.join("serial.log"),
             results: folder.join("results.tar"),
@@ -408,13 +418,20 @@ impl Guest {
     }
 
     /// What is laid over the root with systemd, as an archive.
-    fn over_systemd(&self, tools: &Tools, kernel: &Unpacked) -> Result<Vec<u8>> {
+    fn over_systemd(&self, cache: &Cache, tools: &Tools, kernel: &Unpacked) -> Result<Vec<u8>> {
         let mut over = systemd::root::Overlay::new(tools, kernel, &self.modules)?;
         for (host_path, guest_path) in &self.programs {
             over.program(host_path, guest_path)?;
         }
         for (path, mode, bytes) in &self.files {
             over.file(path, *mode, bytes);
+        }
+        if self.alsa {
+            // their library is the root's
+            let alsa = Tools::provide_alsa(cache)?;
+            for name in ["aplay", "arecord", "amixer"] {
+                over.program(&alsa.path(&format!("usr/bin/{name}")), &format!("{}/{name}", initramfs::PROGRAMS))?;
+            }
         }
         over.file("/guest/script", 0o755, self.script.as_bytes());
         Ok(over.finish())
