@@ -37,10 +37,11 @@ started() {
 }
 
 stopped() {
+    # first: as long as it is there, an adapter that is given back is there anew, and udev starts the service again
+    rm "/etc/udrv/$1.toml"
     systemctl stop "$(unit "$1")"
     state_is "$1" inactive || fail "$1: not stopped: $(property "$1" ActiveState), $(property "$1" Result)"
     [ -z "$(ls /run/udrv/*.sock 2> /dev/null)" ] || fail "$1: a socket is left: $(ls /run/udrv)"
-    rm "/etc/udrv/$1.toml"
 }
 
 # ---- a sound card

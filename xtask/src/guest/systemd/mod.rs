@@ -13,7 +13,7 @@ mod verdict;
 use std::{fs, path::PathBuf, time::Duration};
 
 use super::{
-    Guest, Kernel, Result,
+    Guest, Kernel, Outcome, Result,
     error::Doing,
     judged::{self, Judged},
     workspace,

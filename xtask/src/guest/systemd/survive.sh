@@ -52,6 +52,8 @@ for name in $CARDS; do
     keeps "$name" 0
     flows "$name" "without descriptors"
     strikes "$name" kill-anew signal "$name" KILL
+    # or udev starts it again when the card changes its driver
+    rm "/etc/udrv/$name.toml"
     systemctl stop "$(unit "$name")" || fail "$name does not stop"
     # under Linux's own driver it has the same address
     sed -e "s/^Name=.*/Path=pci-$ours/" "/etc/systemd/network/$interface.network" > "/etc/systemd/network/linux-$name.network"
