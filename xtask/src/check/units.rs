@@ -11,10 +11,11 @@ use crate::{
     steps::{Done, Failure},
 };
 
-/// The unit, and the one that it wants.
+/// The unit.
 const UNIT: &str = "udrvd@.service";
 /// What systemd starts when that has failed: as root, for a moment.
 const HAND_BACK: &str = "udrvd-hand-back@.service";
+/// What it wants before it.
 const MODULES: &str = "udrvd-modules.service";
 /// The programs that they start, which need not be installed here.
 const PROGRAMS: [&str; 5] = ["/usr/lib/udrv/prepare", "/usr/bin/udrvctl", "/usr/bin/udrvd", "/bin/kill", "/sbin/modprobe"];

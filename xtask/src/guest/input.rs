@@ -90,7 +90,7 @@ fn job(mouse: &Mouse, kernel: Kernel) -> Judged {
     let guest = ["evdev", "psmouse"].into_iter().fold(with_hand(guest, &hand), Guest::module);
     // in the guest, and not loaded yet
     let guest = ["serio_raw", "uinput"].into_iter().fold(guest, Guest::module_at_hand);
-    let script = concat!(include_str!("events.sh"), include_str!("input.sh"));
+    let script = concat!(include_str!("hand.sh"), include_str!("events.sh"), include_str!("input.sh"));
     let guest = programs.into_iter().fold(guest, Guest::program);
     let outcome = guest.file("/guest/mouse", 0o644, facts).script(script).run()?;
     println!("guest with {} ran {:.0} s", mouse.name, outcome.seconds);

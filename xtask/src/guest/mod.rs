@@ -22,6 +22,7 @@
 
 pub(crate) mod adopt;
 pub(crate) mod aloop;
+mod archive;
 pub(crate) mod cards;
 mod cpio;
 mod error;
@@ -59,7 +60,7 @@ use clap::Subcommand;
 
 use crate::cargo;
 
-use self::{error::Doing, initramfs::Initramfs, kernel::Unpacked, packages::Cache, qemu::Run, tools::Tools};
+use self::{error::Doing, packages::Cache, qemu::Run, tools::Tools};
 pub(crate) use self::{
     error::{Error, Result},
     kernel::Kernel,
@@ -397,44 +398,6 @@ impl Guest {
         run.run()?;
         let seconds = start.elapsed().as_secs_f64();
         Outcome::collect(&tools, run.console, &run.results, folder.join("results"), seconds)
-    }
-
-    /// The bare root, as an archive.
-    fn bare(&self, cache: &Cache, tools: &Tools, kernel: &Unpacked) -> Result<Vec<u8>> {
-        let mut root = Initramfs::new(tools)?;
-        root.modules(&kernel.modules(self.modules.iter().map(String::as_str), tools)?, &self.parameters);
-        root.modules_at_hand(&kernel.modules(self.modules_at_hand.iter().map(String::as_str), tools)?);
-        for (host_path, guest_path) in &self.programs {
-            root.program(host_path, guest_path)?;
-        }
-        for (path, mode, bytes) in &self.files {
-            root.file(path, *mode, bytes);
-        }
-        if self.alsa {
-            root.alsa(&Tools::provide_alsa(cache)?)?;
-        }
-        root.script(&self.script);
-        Ok(root.finish())
-    }
-
-    /// What is laid over the root with systemd, as an archive.
-    fn over_systemd(&self, cache: &Cache, tools: &Tools, kernel: &Unpacked) -> Result<Vec<u8>> {
-        let mut over = systemd::root::Overlay::new(tools, kernel, &self.modules)?;
-        for (host_path, guest_path) in &self.programs {
-            over.program(host_path, guest_path)?;
-        }
-        for (path, mode, bytes) in &self.files {
-            over.file(path, *mode, bytes);
-        }
-        if self.alsa {
-            // their library is the root's
-            let alsa = Tools::provide_alsa(cache)?;
-            for name in ["aplay", "arecord", "amixer"] {
-                over.program(&alsa.path(&format!("usr/bin/{name}")), &format!("{}/{name}", initramfs::PROGRAMS))?;
-            }
-        }
-        over.file("/guest/script", 0o755, self.script.as_bytes());
-        Ok(over.finish())
     }
 }
 

@@ -35,6 +35,17 @@ configure() {
     sed -e "s/udrv0/$interface/" -e "s:192.0.2.10/24:$net.1/24:" /usr/share/doc/udrv/examples/udrv0.network > "/etc/systemd/network/$interface.network"
 }
 
+# hosts: configures all cards, and has a host at this end of their cables that answers datagrams
+hosts() {
+    local name
+    for name in $CARDS; do
+        configure "$name"
+    done
+    systemctl restart systemd-networkd || fail "networkd does not take the example"
+    netns_add far
+    udrv-judge answer 0.0.0.0:7001 &
+}
+
 # far_end NAME: the card at the other end of its cable, with an address, in the namespace `far`
 far_end() {
     local far

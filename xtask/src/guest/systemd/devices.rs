@@ -30,7 +30,12 @@ pub(super) fn run(kernel: Kernel, counted: bool) -> Judged {
     let guest = input::with_hand(input::with_monitor(guest, &monitor), &monitor);
     let modules = ["tun", "snd-aloop", "snd-ens1370", "vhci-hcd", "pegasus", "serio_raw", "uinput", "psmouse", "evdev"];
     let guest = modules.into_iter().fold(guest, Guest::module);
-    let script = concat!(include_str!("common.sh"), include_str!("../events.sh"), include_str!("devices.sh"));
+    let script = concat!(
+        include_str!("common.sh"),
+        include_str!("../hand.sh"),
+        include_str!("../events.sh"),
+        include_str!("devices.sh")
+    );
     let outcome = files.into_iter().fold(guest, put).script(script).counted(counted).run()?;
     let mut wrong = outcome.wrong();
     let rows = fs::read_to_string(outcome.results.join("rows")).unwrap_or_default();

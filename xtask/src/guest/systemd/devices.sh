@@ -8,7 +8,7 @@ HAND=/dev/virtio-ports/hand
 install
 modprobe -a snd-aloop snd-ens1370 vhci-hcd pegasus tun serio_raw uinput psmouse evdev || fail "a module is not there"
 
-# row NAME: one of the table: what NAME's service has gone through so far
+# row DEVICE|BUS|WHAT: one of the table, what its service has gone through
 row() { echo "$*" | tee -a /results/rows; }
 
 # killed NAME: with SIGKILL, and running again by systemd's doing
@@ -100,23 +100,9 @@ row "network adapter|usb|started by udev, answers; SIGKILL: restarted, answers a
 
 # ---- a mouse, moved by QEMU's monitor
 [ -e $HAND ] || fail "no $HAND"
-exec 3<> $HAND
-say() {
-    local answer
-    echo "$*" >&3
-    while read -r answer <&3; do
-        case $answer in
-        *'"event"'* | *'"QMP"'*) ;;
-        *) echo "$answer"; return ;;
-        esac
-    done
-}
-say '{"execute": "qmp_capabilities"}' > /dev/null
-move() {
-    local value=
-    value="{\"type\": \"rel\", \"data\": {\"axis\": \"x\", \"value\": $1}}"
-    say "{\"execute\": \"input-send-event\", \"arguments\": {\"events\": [$value]}}" | grep -q '"return"' || fail "QEMU does not move its mouse"
-}
+take_hand $HAND
+greet
+move() { send "{\"type\": \"rel\", \"data\": {\"axis\": \"x\", \"value\": $1}}"; }
 port() { grep -l 'AUX' /sys/bus/serio/devices/*/description | head -n 1 | xargs -r dirname; }
 driver() { [ ! -e "$(port)/driver" ] || basename "$(readlink "$(port)/driver")"; }
 driver_is() { [ "$(driver)" = "$1" ]; }

@@ -122,3 +122,53 @@ pub(crate) fn of_cards<T: DeserializeOwned>(results: &Path, name: &str) -> Resul
     };
     CARDS.into_iter().map(one).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn event() -> Event {
+        let event = json!({ "card": "e1000", "what": "kill", "at": 10.0, "active_us": 0, "over": 12.0, "pid": [1, 2],
+            "restarts": [0, 1], "main": 0 });
+        serde_json::from_value(event).unwrap()
+    }
+
+    #[test]
+    fn the_longest_pause_is_of_those_that_touch_the_event() {
+        let pauses = [(9.9, 0.3), (9.0, 0.9), (11.9, 0.4), (12.1, 5.0)].map(|(at, seconds)| Pause { at, seconds });
+        assert_eq!(event().longest(&pauses), 0.4);
+        assert_eq!(event().longest([]), 0.0);
+    }
+
+    #[test]
+    fn what_was_under_way_when_it_began_is_lost_to_it_too() {
+        let losses = [(9.8, 1), (9.95, 10), (11.0, 100), (12.5, 1000)].map(|(at, count)| Loss { at, count });
+        let beat = Beat { sent: 2000, twice: 0, lost: 1111, losses: losses.into(), pauses: Vec::new() };
+        assert_eq!(beat.lost_in(&event()), 110);
+    }
+
+    #[test]
+    fn lines_are_of_one_unit_and_of_one_time() {
+        let line = |unit: &str, key: &str, micros: &str| json!({ key: format!("udrvd@{unit}.service"), "MESSAGE": TOOK_OVER, "__MONOTONIC_TIMESTAMP": micros });
+        let journal = Journal(vec![
+            line("e1000", "_SYSTEMD_UNIT", "9000000"),
+            line("e1000", "UNIT", "11000000"),
+            line("rtl8139", "UNIT", "11000000"),
+            line("e1000", "UNIT", "soon"),
+        ]);
+        assert_eq!((journal.lines("e1000", TOOK_OVER).count(), journal.lines("e1000", GOES_ON).count()), (3, 0));
+        let within: Vec<_> = journal.lines_in(&event(), TOOK_OVER).map(|line| uptime(line).unwrap()).collect();
+        assert_eq!(within, [11.0]);
+    }
+
+    #[test]
+    fn a_line_that_cannot_be_read_is_told_with_its_file() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(events(folder.path()).unwrap_err().starts_with("events: "));
+        fs::write(folder.path().join("events"), "{\"card\": 1}\n").unwrap();
+        let why = events(folder.path()).unwrap_err();
+        assert!(why.starts_with("events: ") && why.ends_with("{\"card\": 1}"), "{why}");
+    }
+}

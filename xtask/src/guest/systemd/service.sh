@@ -16,12 +16,7 @@ echo "installed: nothing enabled, nothing started, nothing bound"
 
 # ---- what an administrator does: files
 [ -d /etc/udrv ] || fail "the package has made no /etc/udrv"
-for name in $CARDS; do
-    configure "$name"
-done
-systemctl restart systemd-networkd || fail "networkd does not take the example"
-netns_add far
-udrv-judge answer 0.0.0.0:7001 &
+hosts
 for name in $CARDS; do
     far_end "$name"
     far udrv-judge echo-serve "$net.2:7000" 2>> /results/echo.log &

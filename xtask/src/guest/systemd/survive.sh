@@ -6,12 +6,7 @@
 ENOUGH=60
 
 install
-for name in $CARDS; do
-    configure "$name"
-done
-systemctl restart systemd-networkd || fail "networkd does not take its files"
-netns_add far
-udrv-judge answer 0.0.0.0:7001 &
+hosts
 
 # strikes NAME WHAT COMMAND...: TIMES of them
 strikes() {
