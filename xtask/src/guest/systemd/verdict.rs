@@ -113,7 +113,7 @@ impl Findings {
             );
         }
         println!(
-            "pauses below 50 ms count as none; times are those of an emulated machine. The guest ran {seconds:.0} s"
+            "pauses of a connection below 50 ms, of datagrams below 10 ms, count as none; times are those of an emulated machine. The guest ran {seconds:.0} s"
         );
     }
 
