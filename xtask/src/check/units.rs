@@ -18,7 +18,8 @@ const HAND_BACK: &str = "udrvd-hand-back@.service";
 /// What it wants before it.
 const MODULES: &str = "udrvd-modules.service";
 /// The programs that they start, which need not be installed here.
-const PROGRAMS: [&str; 5] = ["/usr/lib/udrv/prepare", "/usr/bin/udrvctl", "/usr/bin/udrvd", "/bin/kill", "/sbin/modprobe"];
+const PROGRAMS: [&str; 5] =
+    ["/usr/lib/udrv/prepare", "/usr/bin/udrvctl", "/usr/bin/udrvd", "/bin/kill", "/sbin/modprobe"];
 /// What is there on every machine instead of them.
 const ANY_PROGRAM: &str = "/bin/true";
 /// Shell scripts that come with the unit.
