@@ -26,7 +26,7 @@ pub(crate) struct Args {}
 
 /// Builds the package and says where it is.
 pub(crate) fn main(_args: &Args) -> ExitCode {
-    match build() {
+    match build(Packed::Small) {
         Ok(path) => {
             println!("{}", path.display());
             ExitCode::SUCCESS
@@ -38,11 +38,20 @@ pub(crate) fn main(_args: &Args) -> ExitCode {
     }
 }
 
+/// How a package is packed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Packed {
+    /// To be given away: that takes a minute of a processor.
+    Small,
+    /// To be installed here and now.
+    Fast,
+}
+
 /// Builds the package; its path.
 ///
 /// # Errors
 /// If cargo-deb cannot be had, something does not build, or a program needs a newer C library than the package says.
-pub(crate) fn build() -> Result<PathBuf, Failure> {
+pub(crate) fn build(packed: Packed) -> Result<PathBuf, Failure> {
     let tool = cargo_deb()?;
     let programs = release_programs(&TOGETHER, &["udrvd", "udrvctl"])?;
     for path in &programs {
@@ -65,6 +74,9 @@ pub(crate) fn build() -> Result<PathBuf, Failure> {
     let mut command = Command::new(tool);
     // reports name functions and lines, which strip would take from them
     command.args(["--package", "udrv-daemon", "--no-build", "--no-strip", "--quiet", "--output"]).arg(&package);
+    if packed == Packed::Fast {
+        command.arg("--fast");
+    }
     command.current_dir(workspace());
     program(&mut command)?;
     Ok(package)

@@ -50,7 +50,8 @@ const STEPS: &[Step] = &[
     Step::guest("aloop", aloop::step),
     Step::guest("ens1371", sound::step),
     // the package under a real systemd
-    Step::long("systemd", systemd::step),
+    Step::long("systemd", || systemd::step(systemd::Part::Cards)),
+    Step::long("systemd-devices", || systemd::step(systemd::Part::Devices)),
     Step::guest("psmouse", input::step),
     // our models under Linux's own drivers
     Step::guest("oracle", || oracle::step(Which::Usual)),

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use crate::content::Content;
+use crate::pauses::{Clock, Pause, Pauses, tell_progress};
 
 /// A connection on which nothing comes for so long is dead.
 const PATIENCE: Duration = Duration::from_secs(180);
@@ -58,13 +59,6 @@ pub(crate) struct Flow {
     progress: PathBuf,
 }
 
-/// A time in which nothing came. Both in seconds; `at` is the system's uptime when it began.
-#[derive(Serialize)]
-struct Pause {
-    at: f64,
-    seconds: f64,
-}
-
 #[derive(Serialize, Default)]
 struct Flowed {
     bytes: u64,
@@ -76,7 +70,7 @@ struct Flowed {
 
 impl Flow {
     pub(crate) fn run(&self) -> Result<(), String> {
-        let clock = Clock::read()?;
+        let mut pauses = Pauses::new(Clock::read()?, NO_PAUSE);
         let stream =
             TcpStream::connect_timeout(&self.connect, PATIENCE).map_err(|e| format!("{}: {e}", self.connect))?;
         let set = [stream.set_read_timeout(Some(PATIENCE)), stream.set_write_timeout(Some(PATIENCE))];
@@ -84,11 +78,12 @@ impl Flow {
         let mut flowed = Flowed::default();
         let (received, sent) = std::thread::scope(|scope| {
             let sender = scope.spawn(|| send(&stream, &self.until));
-            let received = receive(&stream, &self.progress, &clock, &mut flowed);
+            let received = receive(&stream, &self.progress, &mut pauses, &mut flowed);
             // an end that is not the sender's own is an end for it too
             let _ = stream.shutdown(Shutdown::Both);
             (received, sender.join().unwrap_or_else(|_| Err(io::Error::other("the sender panicked"))))
         });
+        flowed.pauses = pauses.all();
         match sent {
             Ok(sent) => flowed.sent = sent,
             Err(error) => flowed.failure = Some(format!("sending: {error}")),
@@ -116,9 +111,8 @@ fn send(mut stream: &TcpStream, until: &Path) -> io::Result<u64> {
     Ok(sent)
 }
 
-fn receive(mut stream: impl Read, progress: &Path, clock: &Clock, flowed: &mut Flowed) -> io::Result<()> {
+fn receive(mut stream: impl Read, progress: &Path, pauses: &mut Pauses, flowed: &mut Flowed) -> io::Result<()> {
     let (mut content, mut piece, mut buffer) = (Content::new(SEED), vec![0; PIECE], vec![0; PIECE]);
-    let mut last = Instant::now();
     loop {
         // up to the end of a piece: the next begins with a whole word of the generator
         let at = (flowed.bytes % PIECE as u64) as usize;
@@ -129,38 +123,12 @@ fn receive(mut stream: impl Read, progress: &Path, clock: &Clock, flowed: &mut F
         if n == 0 {
             return Ok(());
         }
-        let pause = last.elapsed();
-        if pause >= NO_PAUSE {
-            flowed.pauses.push(Pause { at: clock.uptime(last), seconds: pause.as_secs_f64() });
-        }
-        last = Instant::now();
+        pauses.came();
         if buffer[at..at + n] != piece[at..at + n] {
             return Err(io::Error::other(format!("after {} bytes others came back than were sent", flowed.bytes)));
         }
         flowed.bytes += n as u64;
-        // renamed: whoever reads it at any time finds a number
-        let fresh = progress.with_extension("new");
-        std::fs::write(&fresh, flowed.bytes.to_string())?;
-        std::fs::rename(&fresh, progress)?;
-    }
-}
-
-/// Two clocks at one moment.
-struct Clock {
-    uptime: f64,
-    instant: Instant,
-}
-
-impl Clock {
-    fn read() -> Result<Clock, String> {
-        let text = std::fs::read_to_string("/proc/uptime").map_err(|e| format!("/proc/uptime: {e}"))?;
-        let uptime = text.split(' ').next().and_then(|seconds| seconds.parse().ok());
-        Ok(Clock { uptime: uptime.ok_or_else(|| format!("/proc/uptime: {text}"))?, instant: Instant::now() })
-    }
-
-    /// Seconds, to 0.01.
-    fn uptime(&self, at: Instant) -> f64 {
-        self.uptime + at.saturating_duration_since(self.instant).as_secs_f64()
+        tell_progress(progress, flowed.bytes)?;
     }
 }
 
@@ -177,7 +145,9 @@ mod tests {
     fn received(stream: impl Read) -> (io::Result<()>, Flowed) {
         let (folder, mut flowed) = (std::env::temp_dir(), Flowed::default());
         let progress = folder.join(format!("udrv-judge-{}-{:?}", std::process::id(), std::thread::current().id()));
-        let result = receive(stream, &progress, &Clock::read().unwrap(), &mut flowed);
+        let mut pauses = Pauses::new(Clock::read().unwrap(), NO_PAUSE);
+        let result = receive(stream, &progress, &mut pauses, &mut flowed);
+        flowed.pauses = pauses.all();
         let told = std::fs::read_to_string(&progress).unwrap_or_default();
         let _ = std::fs::remove_file(&progress);
         assert_eq!(told, flowed.bytes.to_string());

@@ -1,15 +1,17 @@
 //! The judge that sits in the guest: it knows no driver of ours, only what must come out.
 //!
 //! `stream.rs` moves bytes over the kernel's TCP and compares hashes; `frames.rs` sends and counts numbered Ethernet
-//! frames below TCP, which hides what is lost or twice; `flow.rs` keeps one connection going and tells of its pauses; `speed.rs`
-//! measures how fast a path is; `tone.rs` makes a sound of numbered samples; `storm.rs` has udrvctl inject faults and waits for
+//! frames below TCP, which hides what is lost or twice; `flow.rs` keeps one connection going and tells of its pauses, `beat.rs` the same
+//! of numbered datagrams; `speed.rs` measures how fast a path is; `tone.rs` makes a sound of numbered samples; `storm.rs` has udrvctl inject faults and waits for
 //! each to be recovered; `survive.rs` kills udrvd and keeps for its successors what a service manager would. Each prints one JSON
 //! object.
 #![forbid(unsafe_code)]
 
+mod beat;
 mod content;
 mod flow;
 mod frames;
+mod pauses;
 mod speed;
 mod storm;
 mod stream;
@@ -49,6 +51,10 @@ enum Task {
     EchoServe(flow::EchoServe),
     /// Keep one connection going, and tell when nothing came.
     Flow(flow::Flow),
+    /// Send back numbered datagrams until killed.
+    Answer(beat::Answer),
+    /// Send numbered datagrams, and tell which did not come back and when none came.
+    Ask(beat::Ask),
     /// Inject faults, one after the other, and wait for each to be recovered.
     Storm(storm::Storm),
     /// Run udrvd, kill it again and again at any moment, and see its successors go on.
@@ -67,6 +73,8 @@ fn main() -> ExitCode {
         Task::Tone(task) => task.run(),
         Task::EchoServe(task) => task.run(),
         Task::Flow(task) => task.run(),
+        Task::Answer(task) => task.run(),
+        Task::Ask(task) => task.run(),
         Task::Storm(task) => task.run(),
         Task::Survive(task) => task.run(),
     };

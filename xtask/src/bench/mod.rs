@@ -10,6 +10,7 @@ mod guest_net;
 mod net;
 mod sound;
 mod status;
+mod survive;
 mod table;
 mod usb;
 
@@ -40,6 +41,10 @@ pub(crate) struct Args {
     /// TAP costs share it.
     #[arg(long, value_name = "COUNT", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=4))]
     processors: u32,
+    /// With survive: the guest's clock is the host's. As a rule it counts instructions, a nanosecond each: then what else the machine
+    /// does is not in its times.
+    #[arg(long)]
+    real_time: bool,
     /// Print one JSON object instead of tables.
     #[arg(long)]
     json: bool,
@@ -60,6 +65,8 @@ enum Subject {
     Net,
     /// What it costs a card under full load to be asked how it is, and how long the answer takes.
     Status,
+    /// How long a card stands still when its driver's process is killed or restarted: in the guest with systemd.
+    Survive,
 }
 
 /// Measures and prints. A reach that is missed is a result and no failure.
@@ -69,6 +76,7 @@ pub(crate) fn main(args: &Args) -> ExitCode {
         Subject::Net => Some(net::run(args)),
         Subject::GuestNet => Some(guest_net::main(args)),
         Subject::Status => Some(status::run(args)),
+        Subject::Survive => Some(survive::main(args)),
     };
     if let Some(result) = other {
         return match result {

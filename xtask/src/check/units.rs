@@ -15,12 +15,15 @@ use crate::{
 const UNIT: &str = "udrvd@.service";
 /// What systemd starts when that has failed: as root, for a moment.
 const HAND_BACK: &str = "udrvd-hand-back@.service";
+/// What it wants before it.
+const MODULES: &str = "udrvd-modules.service";
 /// The programs that they start, which need not be installed here.
-const PROGRAMS: [&str; 4] = ["/usr/bin/udrvctl", "/usr/bin/udrvd", "/usr/bin/udevadm", "/bin/kill"];
+const PROGRAMS: [&str; 5] =
+    ["/usr/lib/udrv/prepare", "/usr/bin/udrvctl", "/usr/bin/udrvd", "/bin/kill", "/sbin/modprobe"];
 /// What is there on every machine instead of them.
 const ANY_PROGRAM: &str = "/bin/true";
 /// Shell scripts that come with the unit.
-const SCRIPTS: [&str; 4] = ["configured", "debian/postinst", "debian/prerm", "debian/postrm"];
+const SCRIPTS: [&str; 5] = ["configured", "prepare", "debian/postinst", "debian/prerm", "debian/postrm"];
 /// The most exposure, in tenths of what `systemd-analyze security` tells: it goes from 0 to 10.
 const MOST_EXPOSURE: &str = "30";
 
@@ -38,13 +41,16 @@ pub(super) fn check() -> Result<Done, Failure> {
         fs::read_to_string(&path).map_err(|source| Failure::Io { doing: format!("read {}", path.display()), source })
     };
     let copies = tempfile::tempdir().map_err(|source| Failure::Io { doing: "make a folder".to_owned(), source })?;
-    good(copies.path(), HAND_BACK, &read(HAND_BACK)?)?;
-    println!("systemd-analyze says nothing about {UNIT}: {}", verify(copies.path(), &read(UNIT)?)?);
+    for name in [MODULES, HAND_BACK] {
+        silent(copies.path(), name, &read(name)?)?;
+    }
+    let exposure = verify(copies.path(), &read(UNIT)?)?;
+    println!("systemd-analyze says nothing about {UNIT}, {MODULES} and {HAND_BACK}: {exposure}");
     Ok(Done::Passed)
 }
 
-/// A copy of a unit of which there is nothing to tell.
-fn good(copies: &Path, name: &str, unit: &str) -> Result<PathBuf, Failure> {
+/// The copy of a unit that systemd-analyze has nothing to say about.
+fn silent(copies: &Path, name: &str, unit: &str) -> Result<PathBuf, Failure> {
     let copy = copies.join(name);
     let text = PROGRAMS.iter().fold(unit.to_owned(), |text, program| text.replace(program, ANY_PROGRAM));
     fs::write(&copy, text).map_err(|source| Failure::Io { doing: format!("write {}", copy.display()), source })?;
@@ -56,9 +62,9 @@ fn good(copies: &Path, name: &str, unit: &str) -> Result<PathBuf, Failure> {
     Ok(copy)
 }
 
-/// What is told of the service's exposure, if it is not too much and there is nothing else to tell.
+/// What is told of the unit's exposure, if it is not too much and there is nothing else to tell.
 fn verify(copies: &Path, unit: &str) -> Result<String, Failure> {
-    let copy = good(copies, UNIT, unit)?;
+    let copy = silent(copies, UNIT, unit)?;
     let mut security = Command::new("systemd-analyze");
     security.args(["security", "--offline=yes", "--no-pager", "--threshold", MOST_EXPOSURE]);
     let table = run(security.arg(&copy))?;

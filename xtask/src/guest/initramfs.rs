@@ -14,7 +14,7 @@ use super::{
     cpio::Archive,
     error::{Doing, Error, Result},
     process,
-    tools::{ALSA_DATA, Tools, paths_of},
+    tools::{ALSA_DATA, ALSA_PROGRAMS, Tools, paths_of},
 };
 
 /// Where a host's program lands in the guest.
@@ -110,7 +110,7 @@ impl Initramfs {
     /// # Errors
     /// If a file of theirs cannot be read.
     pub(crate) fn alsa(&mut self, alsa: &Tools) -> Result<()> {
-        for name in ["aplay", "arecord", "amixer"] {
+        for name in ALSA_PROGRAMS {
             self.tool(alsa, &format!("usr/bin/{name}"), name)?;
         }
         self.folder(&alsa.path(ALSA_DATA), &format!("/{ALSA_DATA}"))

@@ -4,7 +4,7 @@
 //! and a hand moves it. The guest talks to either through a port of virtio. First Linux's own driver has the mouse, as the
 //! baseline; then udrvd, undisturbed, under faults of all kinds in every entry point, and after them; then Linux's driver again.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use super::{
     Guest,
@@ -85,19 +85,12 @@ fn job(mouse: &Mouse, kernel: Kernel) -> Judged {
     } else {
         // the monitor listens, and the port of virtio is its client
         let monitor = folder.path().join("monitor");
-        let listens = with_path("socket,id=monitor,server=on,wait=off,path=", &monitor);
-        (guest.qemu(["-chardev".into(), listens, "-mon".into(), "chardev=monitor,mode=control".into()]), monitor, None)
+        (with_monitor(guest, &monitor), monitor, None)
     };
-    let guest = guest.qemu(["-chardev".into(), with_path("socket,id=hand,path=", &hand)]).qemu([
-        "-device",
-        "virtio-serial-pci,romfile=",
-        "-device",
-        "virtserialport,chardev=hand,name=hand",
-    ]);
-    let guest = ["virtio-pci", "virtio-console", "evdev", "psmouse"].into_iter().fold(guest, Guest::module);
+    let guest = ["evdev", "psmouse"].into_iter().fold(with_hand(guest, &hand), Guest::module);
     // in the guest, and not loaded yet
     let guest = ["serio_raw", "uinput"].into_iter().fold(guest, Guest::module_at_hand);
-    let script = concat!(include_str!("events.sh"), include_str!("input.sh"));
+    let script = concat!(include_str!("hand.sh"), include_str!("events.sh"), include_str!("input.sh"));
     let guest = programs.into_iter().fold(guest, Guest::program);
     let outcome = guest.file("/guest/mouse", 0o644, facts).script(script).run()?;
     println!("guest with {} ran {:.0} s", mouse.name, outcome.seconds);
@@ -111,6 +104,23 @@ fn job(mouse: &Mouse, kernel: Kernel) -> Judged {
         }
     }
     Ok(wrong)
+}
+
+/// QEMU's monitor, which moves its mouse, listens at a socket.
+pub(super) fn with_monitor(guest: Guest, monitor: &Path) -> Guest {
+    let listens = with_path("socket,id=monitor,server=on,wait=off,path=", monitor);
+    guest.qemu(["-chardev".into(), listens, "-mon".into(), "chardev=monitor,mode=control".into()])
+}
+
+/// The guest's first port of virtio is a client of that socket: whoever writes to it moves the mouse.
+pub(super) fn with_hand(guest: Guest, hand: &Path) -> Guest {
+    let guest = guest.qemu(["-chardev".into(), with_path("socket,id=hand,path=", hand)]).qemu([
+        "-device",
+        "virtio-serial-pci,romfile=",
+        "-device",
+        "virtserialport,chardev=hand,name=hand",
+    ]);
+    ["virtio-pci", "virtio-console"].into_iter().fold(guest, Guest::module)
 }
 
 /// What is not as it must be of the storm that `file` tells, which is one of so many faults. Prints its figures.

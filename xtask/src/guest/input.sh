@@ -3,31 +3,11 @@
 . /guest/lib.sh
 . /guest/mouse # KIND: qemu or model; PORT, what the port's description begins with; KEYS and RELATIVE, as sysfs shows what it has
 
-HAND=/dev/vport0p1
-exec 3<> "$HAND"
-
-# say WORDS...: tells the other end of the port something, and prints the answer
-say() {
-    local answer
-    echo "$*" >&3
-    while read -r answer <&3; do
-        # QEMU's monitor tells of events too
-        case $answer in
-        *'"event"'* | *'"QMP"'*) ;;
-        *) echo "$answer"; return ;;
-        esac
-    done
-}
-
-# send EVENT...: QEMU's monitor moves its mouse
-send() {
-    say "{\"execute\": \"input-send-event\", \"arguments\": {\"events\": [$1]}}" | grep -q '"return"' ||
-        fail "QEMU does not send $1"
-}
+take_hand /dev/vport0p1
 
 # move RIGHT TOWARDS: in counts; press and release BUTTON; turn CLICKS, away from the user; rest: until all of it has been read
 if [ "$KIND" = qemu ]; then
-    say '{"execute": "qmp_capabilities"}' > /dev/null
+    greet
     move() {
         send "{\"type\": \"rel\", \"data\": {\"axis\": \"x\", \"value\": $1}}, {\"type\": \"rel\", \"data\": {\"axis\": \"y\", \"value\": $2}}"
     }

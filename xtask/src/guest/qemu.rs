@@ -51,6 +51,8 @@ pub(crate) struct Run<'a> {
     pub(crate) shared_memory: bool,
     /// How many processors.
     pub(crate) processors: u32,
+    /// Its clock counts instructions.
+    pub(crate) counted: bool,
     /// The wall clock time that it has.
     pub(crate) timeout: Duration,
     /// Where the console is kept.
@@ -70,7 +72,10 @@ impl Run<'_> {
         command.env("QEMU_MODULE_DIR", self.tools.qemu_modules());
         command.arg("-L").arg(self.tools.path("usr/share/qemu"));
         command.arg("-L").arg(self.tools.path("usr/share/seabios"));
-        command.args("-machine q35,kernel-irqchip=split -accel tcg,thread=multi -nodefaults -cpu".split(' '));
+        command.args("-machine q35,kernel-irqchip=split -nodefaults -accel".split(' '));
+        // with one thread an instruction is a nanosecond of the guest's time, whatever else the host does
+        let counted = "tcg,thread=single -icount shift=0,sleep=on -cpu";
+        command.args(if self.counted { counted } else { "tcg,thread=multi -cpu" }.split(' '));
         command.arg(PROCESSOR);
         command.args("-display none -no-reboot -device isa-debug-exit,iobase=0xf4,iosize=4".split(' '));
         command.args(["-m", &self.memory.to_string(), "-smp", &self.processors.to_string()]);

@@ -98,7 +98,7 @@ fn job(card: &Card, kernel: Kernel) -> Judged {
     let guest = guest.file("/guest/card", 0o644, facts).script(include_str!("sound.sh")).kernel(kernel).memory(512);
     // kept until the guest has ended
     let (guest, served) = match card.qemu {
-        Some(device) => (qemus(guest, device, &output, card.rate), None),
+        Some(device) => (qemus(guest, (device, SLOT), &output, card.rate), None),
         None => {
             let input = silence(&files)?;
             let jacks = Jacks { output: output.clone(), input, pace: PACE };
@@ -123,12 +123,12 @@ fn job(card: &Card, kernel: Kernel) -> Judged {
 }
 
 /// QEMU's card, which plays into a file at the rate of the tone.
-fn qemus(guest: Guest, device: &str, output: &Path, rate: u32) -> Guest {
+pub(super) fn qemus(guest: Guest, (device, slot): (&str, u8), output: &Path, rate: u32) -> Guest {
     // a card has no buffer of tens of milliseconds behind it, and so QEMU's is as small as can be (times in microseconds)
     let settings = format!(
         "wav,id=sound,timer-period=2000,out.buffer-length=8000,out.frequency={rate},out.fixed-settings=on,path="
     );
-    let device = format!("{device},audiodev=sound,addr={SLOT:#x}");
+    let device = format!("{device},audiodev=sound,addr={slot:#x}");
     guest.qemu(["-audiodev".into(), qemu::with_path(&settings, output), "-device".into(), device.into()])
 }
 

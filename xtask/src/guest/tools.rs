@@ -45,6 +45,8 @@ const SQUASHFS: Tree = Tree {
     recipe: "",
 };
 
+/// What is taken of ALSA's programs.
+pub(crate) const ALSA_PROGRAMS: [&str; 3] = ["aplay", "arecord", "amixer"];
 /// Where ALSA's library looks for what it reads, in the tree and in the guest.
 pub(crate) const ALSA_DATA: &str = "usr/share/alsa";
 

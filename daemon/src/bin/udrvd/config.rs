@@ -118,6 +118,15 @@ fn merge(words: &[OsString], given: &ArgMatches, path: &Path) -> Result<Told, Co
     let excludes = |a: &Arg, b: &Arg| run.get_arg_conflicts_with(a).iter().any(|other| other.get_id() == b.get_id());
     let beats = |a: &Arg, b: &Arg| a.get_id() == b.get_id() || excludes(a, b) || excludes(b, a);
     let beaten = |argument: &Arg| from_line.iter().any(|line| beats(line, argument));
+    // as a rule all is well, and one look at the whole says so: a successor is waited for
+    let plain =
+        |(argument, key, value): &(Arg, &_, &_)| file.words(argument, key, value).ok().filter(|_| !beaten(argument));
+    if let Some(plain) = keys.iter().map(plain).collect::<Option<Vec<_>>>() {
+        let all = words[..2].iter().chain(plain.iter().flatten()).chain(&words[2..]);
+        if let Ok(told) = Arguments::command().try_get_matches_from(all).and_then(told) {
+            return Ok(told);
+        }
+    }
     let mut all = words[..2].to_vec();
     for (argument, key, value) in &keys {
         let words = file.words(argument, key, value)?;

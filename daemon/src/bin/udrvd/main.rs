@@ -19,6 +19,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Instant;
 
 use clap::ArgMatches;
 use udrv::device::Opened;
@@ -45,6 +46,7 @@ use crate::signals::Configuration;
 const WRONG: u8 = 2;
 
 fn main() -> ExitCode {
+    let began = Instant::now();
     // First of all: threads inherit the rights to tagged memory from here.
     let isolation = fgft::init();
     // before any file is opened
@@ -64,7 +66,7 @@ fn main() -> ExitCode {
                  faults are trapped and rolled back, but a stray write into mapped memory is not seen"
             );
         }
-        drive(&run, inherited?, words, matches)
+        drive(&run, inherited?, (words, matches), began)
     });
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -89,7 +91,12 @@ fn check(file: &Path) -> ExitCode {
     }
 }
 
-fn drive(run: &Run, inherited: Inherited, words: Vec<OsString>, matches: ArgMatches) -> Result<(), Box<dyn Error>> {
+fn drive(
+    run: &Run,
+    inherited: Inherited,
+    (words, matches): (Vec<OsString>, ArgMatches),
+    began: Instant,
+) -> Result<(), Box<dyn Error>> {
     let name = run.device.to_string();
     // for as long as it takes, and until a signal: before there is anything to leave behind
     if run.wait {
@@ -138,7 +145,10 @@ fn drive(run: &Run, inherited: Inherited, words: Vec<OsString>, matches: ArgMatc
     let mut begun = match left {
         None => Err((device, endpoint)),
         Some((left, inherited)) => match keep::go_on(&run.device, (left, device.opened, inherited), driver, &options) {
-            Ok(running) => Ok(running),
+            Ok(running) => {
+                tracing::info!(device = name, process_us = began.elapsed().as_micros() as u64, "took over");
+                Ok(running)
+            }
             Err((opened, endpoint)) => Err((open(opened)?, endpoint)),
         },
     };

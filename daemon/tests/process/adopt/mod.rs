@@ -70,6 +70,11 @@ fn an_rtl8139_goes_on_wherever_udrvd_dies() {
     dies_everywhere("rtl8139", 120);
 }
 
+#[test]
+fn an_r8169_goes_on_wherever_udrvd_dies() {
+    dies_everywhere("r8169", 120);
+}
+
 /// A successor dies at each access with which it takes up what was left, and another takes up what that one has left.
 fn dies_while_it_takes_up(model: &str) {
     let mut stand = Stand::new(model);

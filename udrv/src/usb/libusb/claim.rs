@@ -9,7 +9,8 @@ use super::device::OpenOptions;
 use super::error::OpenError;
 use super::sysfs::{DeviceSummary, UsbSysfs};
 
-/// An interface that is ours. Given back on drop, to the kernel's driver if one had it.
+/// An interface that is ours. Given back on drop, to whichever driver of the kernel's takes it: one that had it may have lost it to a
+/// process before this one, which was killed.
 #[derive(Debug)]
 pub(super) struct Claim {
     handle: Arc<DeviceHandle<Context>>,
@@ -78,8 +79,11 @@ impl Drop for Claim {
         if self.claimed {
             tell("releasing the interface", self.handle.release_interface(interface));
         }
-        if self.driver.is_some() {
-            tell("giving it back to the kernel's driver", self.handle.attach_kernel_driver(interface));
+        if self.claimed || self.driver.is_some() {
+            match (self.handle.attach_kernel_driver(interface), &self.driver) {
+                (Err(rusb::Error::NotFound), None) => {} // there is none for it
+                (given, _) => tell("giving it back to the kernel's driver", given),
+            }
         }
     }
 }

@@ -10,11 +10,12 @@ use std::{
 use super::super::{
     cpio::Archive,
     error::{Doing, Result},
+    initramfs::PROGRAMS,
     kernel::Unpacked,
     packages::{Cache, Closure, Suite, Tree},
     process,
     qemu::with_path,
-    tools::Tools,
+    tools::{ALSA_PROGRAMS, Tools},
 };
 
 /// The file system's name in the cache.
@@ -153,6 +154,16 @@ impl Overlay {
         let bytes = fs::read(host_path).doing(|| format!("read {}", host_path.display()))?;
         self.file(guest_path, 0o755, &bytes);
         Ok(())
+    }
+
+    /// Adds ALSA's programs; their library is the root's.
+    ///
+    /// # Errors
+    /// If one of them cannot be read.
+    pub(crate) fn alsa(&mut self, alsa: &Tools) -> Result<()> {
+        ALSA_PROGRAMS
+            .into_iter()
+            .try_for_each(|name| self.program(&alsa.path(&format!("usr/bin/{name}")), &format!("{PROGRAMS}/{name}")))
     }
 
     /// The archive, for the kernel to unpack.

@@ -5,8 +5,7 @@ use std::{fs, path::Path};
 use serde::Deserialize;
 use serde_json::Value;
 
-/// The cards, by the names of their configurations, and their devices.
-const CARDS: [(&str, &str); 2] = [("rtl8139", "pci:0000:00:04.0"), ("e1000", "pci:0000:00:06.0")];
+use super::events::{self, Beat, CARDS, Event, GOES_ON, Journal, Pause, of_cards};
 
 /// What is done to a service, and what must come of it.
 struct Expected {
@@ -17,37 +16,38 @@ struct Expected {
     is_new: bool,
     /// Whether systemd has restarted it of its own accord.
     restarted: bool,
+    /// Whether the new process goes on with the device: it is neither reset nor stopped.
+    goes_on: bool,
+    /// How often.
+    times: usize,
     /// The longest pause of the connection that is still right, seconds: far above what it takes, since a busy machine is no failure.
     /// TCP doubles its waiting time while nothing comes back.
     pause: f64,
 }
 
-const EVENTS: [Expected; 6] = [
-    Expected { what: "crash", title: "crash in transmit", is_new: false, restarted: false, pause: 10.0 },
-    Expected { what: "hup", title: "reload (SIGHUP)", is_new: false, restarted: false, pause: 10.0 },
-    Expected { what: "kill", title: "SIGKILL", is_new: true, restarted: true, pause: 40.0 },
-    Expected { what: "watchdog", title: "hangs (SIGSTOP)", is_new: true, restarted: true, pause: 60.0 },
-    Expected { what: "restart", title: "systemctl restart", is_new: true, restarted: false, pause: 40.0 },
-    Expected { what: "stop", title: "stop, then start", is_new: true, restarted: false, pause: 40.0 },
+const fn expected(what: &'static str, title: &'static str, pause: f64) -> Expected {
+    Expected { what, title, is_new: false, restarted: false, goes_on: false, times: 1, pause }
+}
+
+const EVENTS: [Expected; 8] = [
+    Expected {
+        is_new: true,
+        restarted: true,
+        goes_on: true,
+        times: 3,
+        ..expected("kill-beats", "SIGKILL, datagrams", 40.0)
+    },
+    expected("crash", "crash in transmit", 10.0),
+    expected("hup", "reload (SIGHUP)", 10.0),
+    expected("upgrade", "package installed again", 30.0),
+    Expected { is_new: true, restarted: true, goes_on: true, times: 2, ..expected("kill", "SIGKILL", 40.0) },
+    Expected { is_new: true, restarted: true, goes_on: true, ..expected("watchdog", "hangs (SIGSTOP)", 60.0) },
+    Expected { is_new: true, ..expected("restart", "systemctl restart", 40.0) },
+    Expected { is_new: true, ..expected("stop", "stop, then start", 40.0) },
 ];
 
-/// One line of the guest's. Times are its uptime in seconds; of a pair the first is before, the second after.
-#[derive(Debug, Deserialize)]
-struct Event {
-    card: String,
-    what: String,
-    at: f64,
-    active: f64,
-    over: f64,
-    pid: [u64; 2],
-    restarts: [u64; 2],
-}
-
-#[derive(Debug, Deserialize)]
-struct Pause {
-    at: f64,
-    seconds: f64,
-}
+/// What a process says that cannot go on.
+const BEGINS_ANEW: &str = "Starting anew";
 
 /// A connection's.
 #[derive(Debug, Deserialize)]
@@ -61,62 +61,51 @@ struct Flow {
 /// What the guest has left.
 pub(super) struct Findings {
     events: Vec<Event>,
+    beats: Vec<Beat>,
     flows: Vec<Flow>,
-    journal: Vec<Value>,
+    journal: Journal,
     rights: Vec<String>,
 }
 
 impl Findings {
     pub(super) fn read(results: &Path) -> Result<Findings, String> {
         let text = |name: &str| fs::read_to_string(results.join(name)).map_err(|error| format!("{name}: {error}"));
-        let lines = text("events")?;
-        let events = lines.lines().map(|line| serde_json::from_str(line).map_err(|error| format!("{line}: {error}")));
-        let flow = |(card, _)| {
-            let name = format!("flow-{card}.json");
-            serde_json::from_str(&text(&name)?).map_err(|error| format!("{name}: {error}"))
-        };
-        let journal = text("udrvd.json")?;
-        let journal = journal.lines().map(|line| serde_json::from_str(line).map_err(|e| format!("udrvd.json: {e}")));
         Ok(Findings {
-            events: events.collect::<Result<_, _>>()?,
-            flows: CARDS.into_iter().map(flow).collect::<Result<_, _>>()?,
-            journal: journal.collect::<Result<_, _>>()?,
+            events: events::events(results)?,
+            beats: of_cards(results, "beat")?,
+            flows: of_cards(results, "flow")?,
+            journal: Journal::read(results)?,
             rights: CARDS.into_iter().map(|(card, _)| text(&format!("rights-{card}"))).collect::<Result<_, _>>()?,
         })
     }
 
-    fn event(&self, card: &str, what: &str) -> Option<&Event> {
-        self.events.iter().find(|event| event.card == card && event.what == what)
+    fn events<'a>(&'a self, card: &'a str, what: &'a str) -> impl Iterator<Item = &'a Event> {
+        self.events.iter().filter(move |event| event.card == card && event.what == what)
     }
 
     /// The longest time in which nothing came, from what was done on until the connection had gone on.
     fn pause(&self, card: usize, event: &Event) -> f64 {
-        let touches = |pause: &&Pause| pause.at < event.over && pause.at + pause.seconds > event.at;
-        self.flows[card].pauses.iter().filter(touches).map(|pause| pause.seconds).fold(0.0, f64::max)
-    }
-
-    /// Whether a line of a unit's, or of systemd's about it, holds `text`.
-    fn says(&self, unit: &str, text: &str) -> bool {
-        let unit = format!("udrvd@{unit}.service");
-        let is_of = |line: &Value| line["_SYSTEMD_UNIT"] == *unit || line["UNIT"] == *unit;
-        self.journal.iter().any(|line| is_of(line) && line["MESSAGE"].as_str().is_some_and(|said| said.contains(text)))
+        event.longest(self.beats[card].pauses.iter().chain(&self.flows[card].pauses))
     }
 
     pub(super) fn print(&self, seconds: f64) {
         println!(
-            "\n{:<10}{:<20}{:>10}{:>10}{:>16}{:>16}",
-            "card", "what", "process", "restarts", "active after", "longest pause"
+            "\n{:<10}{:<25}{:>10}{:>10}{:>10}{:>16}{:>16}",
+            "card", "what", "process", "", "restarts", "active after", "longest pause"
         );
         for (number, (card, _)) in CARDS.into_iter().enumerate() {
-            for Expected { what, title, .. } in EVENTS {
-                let Some(event) = self.event(card, what) else { continue };
+            for (event, title) in EVENTS.iter().flat_map(|e| self.events(card, e.what).map(|event| (event, e.title))) {
                 let process = if event.pid[0] == event.pid[1] { "the same" } else { "another" };
                 let restarts = event.restarts[1].saturating_sub(event.restarts[0]);
-                let (active, pause) = ((event.active - event.at) * 1e3, self.pause(number, event) * 1e3);
-                println!("{card:<10}{title:<20}{process:>10}{restarts:>10}{active:>13.0} ms{pause:>13.0} ms");
+                let (active, pause) =
+                    ((event.active_us as f64 / 1e6 - event.at).max(0.0) * 1e3, self.pause(number, event) * 1e3);
+                let went = if self.journal.lines_in(event, GOES_ON).count() > 0 { "goes on" } else { "" };
+                println!("{card:<10}{title:<25}{process:>10}{went:>10}{restarts:>10}{active:>13.0} ms{pause:>13.0} ms");
             }
         }
-        for ((card, _), flow) in CARDS.iter().zip(&self.flows) {
+        for ((card, _), (flow, beat)) in CARDS.iter().zip(self.flows.iter().zip(&self.beats)) {
+            let Beat { sent, twice, lost, .. } = beat;
+            println!("{card}: numbered datagrams over the kills: {sent} sent, {lost} lost, {twice} twice");
             println!(
                 "{card}: one TCP connection through all of it, {} MiB there and back, right: {}",
                 flow.bytes >> 20,
@@ -124,7 +113,7 @@ impl Findings {
             );
         }
         println!(
-            "pauses below 50 ms count as none; times are those of an emulated machine. The guest ran {seconds:.0} s"
+            "pauses of a connection below 50 ms, of datagrams below 10 ms, count as none; times are those of an emulated machine. The guest ran {seconds:.0} s"
         );
     }
 
@@ -133,10 +122,22 @@ impl Findings {
         let mut wrong = Vec::new();
         for (number, (card, device)) in CARDS.into_iter().enumerate() {
             for expected in &EVENTS {
-                match self.event(card, expected.what) {
-                    Some(event) => wrong.extend(self.wrong_of(number, event, expected)),
-                    None => wrong.push(format!("{card}: {}: not tried", expected.title)),
+                let events: Vec<&Event> = self.events(card, expected.what).collect();
+                wrong.extend(events.iter().flat_map(|event| self.wrong_of(number, event, expected)));
+                if events.len() != expected.times {
+                    let times = events.len();
+                    wrong.push(format!(
+                        "{card}: {}: tried {times} times in place of {}",
+                        expected.title, expected.times
+                    ));
                 }
+            }
+            let beat = &self.beats[number];
+            if beat.sent == 0 || beat.lost + beat.twice > 0 {
+                wrong.push(format!(
+                    "{card}: numbered datagrams: {} of {} lost, {} twice",
+                    beat.lost, beat.sent, beat.twice
+                ));
             }
             let flow = &self.flows[number];
             if !flow.right {
@@ -148,14 +149,14 @@ impl Findings {
             let fault = |line: &Value| {
                 line["UDRV_DEVICE"] == device && line["UDRV_ENTRY"] == "transmit" && !line["UDRV_OUTCOME"].is_null()
             };
-            if !self.journal.iter().any(fault) {
+            if !self.journal.all().any(fault) {
                 wrong.push(format!("{card}: the journal has no line of the fault in transmit with its fields"));
             }
             for (said, what) in [
                 ("Watchdog timeout", "systemd's watchdog has not seen that it hung"),
                 ("configuration read again; changed: deadline", "a reload has not changed what it can"),
             ] {
-                if !self.says(card, said) {
+                if self.journal.lines(card, said).next().is_none() {
                     wrong.push(format!("{card}: {what}: no '{said}' in the journal"));
                 }
             }
@@ -168,7 +169,7 @@ impl Findings {
             }
         }
         for said in ["/etc/udrv/wrong.toml:2:1: there is no key 'tapp'", "another daemon"] {
-            if !self.says("wrong", said) {
+            if self.journal.lines("wrong", said).next().is_none() {
                 wrong.push(format!("the journal does not say of a wrong configuration: {said}"));
             }
         }
@@ -183,6 +184,14 @@ impl Findings {
         }
         if expected.restarted != (event.restarts[1] > event.restarts[0]) {
             wrong.push(format!("systemd's restarts were {}, and are {}", event.restarts[0], event.restarts[1]));
+        }
+        let (goes_on, anew) =
+            (self.journal.lines_in(event, GOES_ON).count(), self.journal.lines_in(event, BEGINS_ANEW).count());
+        if goes_on != usize::from(expected.goes_on) || anew > 0 {
+            let should = if expected.goes_on { "should go on with its device" } else { "is not to take a device over" };
+            wrong.push(format!(
+                "the process {should}; the journal says {goes_on} times that it does, {anew} times that it cannot"
+            ));
         }
         if pause > expected.pause {
             wrong.push(format!("the connection stood still for {pause:.1} s"));
