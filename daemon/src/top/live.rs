@@ -12,7 +12,7 @@ use signal_hook::iterator::Signals;
 
 use super::ask::{Heard, Known, ask};
 use super::draw;
-use super::input::action;
+use super::input::{Action, action};
 use super::model::Model;
 use super::screen::Screen;
 use super::{Options, PATIENCE, TopError};
@@ -80,9 +80,20 @@ fn show(
         for happening in std::iter::once(first).chain(happenings.try_iter()) {
             match happening {
                 Happening::Heard(name, heard) => model.hear(start.elapsed(), &name, heard),
-                Happening::Terminal(event) if action(&event).is_some_and(|action| model.act(action)) => return Ok(()),
-                Happening::Terminal(Event::Resize(..)) => screen.forget().map_err(TopError::Terminal)?,
-                Happening::Terminal(_) => {}
+                Happening::Terminal(Event::Resize(..)) => {
+                    screen.forget().map_err(TopError::Terminal)?;
+                    break;
+                }
+                Happening::Terminal(event) => {
+                    let action = action(&event);
+                    if action.is_some_and(|action| model.act(action)) {
+                        return Ok(());
+                    }
+                    // where the end is shows when it is drawn
+                    if matches!(action, Some(Action::Scroll(_))) {
+                        break;
+                    }
+                }
                 Happening::Lost(error) => return Err(TopError::Terminal(error)),
                 Happening::Stop => return Ok(()),
             }

@@ -50,6 +50,12 @@ fn keys_details_sizes_and_the_end() {
     hides(&top, "isolation: ");
     top.types(&"\x1b[5~".repeat(4)).unwrap();
     shows(&top, "isolation: ");
+    // also if all that comes at once
+    top.types(&format!("{}{}", "\x1b[6~".repeat(20), "\x1b[5~".repeat(4))).unwrap();
+    top.types("p").unwrap();
+    assert!(shows(&top, "paused").contents().contains("isolation: "));
+    top.types("p").unwrap();
+    hides(&top, "paused");
     top.resize(WIDE).unwrap();
     top.types("?").unwrap();
     shows(&top, "keys and columns");
