@@ -55,8 +55,8 @@ pub(crate) fn transact<S: State, T: Words>(
     f: impl Fn(&mut Cx<'_, S>) -> Result<T, Error> + Copy,
 ) -> Result<abi::Reply, Fault> {
     let (ledger, region) = (&raw const *domain.ledger(), &raw const *host.pool.region());
-    // SAFETY: `check`, `ask` and `f` are Copy and call code of a driver. Drivers are no_std, forbid unsafe code and see only
-    // udrv-driver: they hold no locks and no threads, own nothing that must be dropped, cannot name host
+    // SAFETY: `check`, `ask` and `f` are Copy and call code of a driver. Drivers are no_std, forbid unsafe code and see
+    // only udrv-driver: they hold no locks and no threads, own nothing that must be dropped, cannot name host
     // memory other than through what they are given, and their panics do not unwind (the engine sees to that).
     // The Cx ends with the call, and so does the Gate: domain and host, which own what it looks at, are borrowed for
     // longer.

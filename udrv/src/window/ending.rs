@@ -41,8 +41,9 @@ impl Window {
     }
 
     /// For a successor of a process that died while [`Window::commit`] was at it: the one that was under way may have
-    /// happened. Of the doorbells among `telltales` one can see whether it has; ringing the others twice does no harm. False: of a word in memory nobody can tell, and the driver's
-    /// `restore` is needed. Then [`Window::commit`] goes on behind it.
+    /// happened. Of the doorbells among `telltales` one can see whether it has; ringing the others twice does no harm.
+    /// False: of a word in memory nobody can tell, and the driver's `restore` is needed. Then [`Window::commit`] goes on
+    /// behind it.
     pub(crate) fn settle_torn(&mut self, telltales: &[Telltale], read: impl FnOnce(u64) -> Option<u32>) -> bool {
         let at = self.kept.rung.load(Relaxed);
         if at as usize >= self.kept.staged.len() {
