@@ -21,7 +21,28 @@ struct Out {
     posted: u64,
 }
 
-/// Runs `f` as a transaction, with `check` of the state before and after it. The caller commits or rolls back.
+/// What is asked of a state, in the last words of a call's [`abi::Reply`]: an allegation.
+pub(crate) type Findings = [u64; 5];
+
+/// Asks a state.
+pub(crate) type Ask<S> = fn(&S) -> Findings;
+
+/// The place of [`Findings`] in a reply. What the entry points after which is asked give back is shorter.
+const PLACE: usize = size_of::<abi::Reply>() / 8 - size_of::<Findings>() / 8;
+
+/// Adds what was found.
+pub(crate) fn add_findings(reply: &mut abi::Reply, findings: Findings) {
+    reply[PLACE..].copy_from_slice(&findings);
+}
+
+/// The findings in the reply of a call that has asked and has worked.
+pub(crate) fn findings(reply: &abi::Reply) -> Findings {
+    let [.., a, b, c, d, e] = *reply;
+    [a, b, c, d, e]
+}
+
+/// Runs `f` as a transaction, with `check` of the state before and after it; then asks the state, if there is something
+/// to `ask`. The caller commits or rolls back.
 ///
 /// # Errors
 /// The fault that ended it.
@@ -30,11 +51,12 @@ pub(crate) fn transact<S: State, T: Words>(
     host: &mut Host,
     injection: Option<Injection>,
     check: impl Fn(&S) -> Result<(), &'static str> + Copy,
+    ask: Option<Ask<S>>,
     f: impl Fn(&mut Cx<'_, S>) -> Result<T, Error> + Copy,
 ) -> Result<abi::Reply, Fault> {
     let (ledger, region) = (&raw const *domain.ledger(), &raw const *host.pool.region());
-    // SAFETY: `check` and `f` are Copy and call code of a driver. Drivers are no_std, forbid unsafe code and see only
-    // udrv-driver: they hold no locks and no threads, own nothing that must be dropped, cannot name host
+    // SAFETY: `check`, `ask` and `f` are Copy and call code of a driver. Drivers are no_std, forbid unsafe code and see
+    // only udrv-driver: they hold no locks and no threads, own nothing that must be dropped, cannot name host
     // memory other than through what they are given, and their panics do not unwind (the engine sees to that).
     // The Cx ends with the call, and so does the Gate: domain and host, which own what it looks at, are borrowed for
     // longer.
@@ -44,9 +66,14 @@ pub(crate) fn transact<S: State, T: Words>(
                 return Out { reply: abi::encode_broken(true, what), posted: 0 };
             }
             let gate = Gate::new(ledger, region);
-            let reply = abi::encode(f(&mut Cx::new(state, &gate, injection)));
+            let mut reply = abi::encode(f(&mut Cx::new(state, &gate, injection)));
             match check(state) {
-                Ok(()) => Out { reply, posted: gate.posted() },
+                Ok(()) => {
+                    if let Some(ask) = ask {
+                        add_findings(&mut reply, ask(state));
+                    }
+                    Out { reply, posted: gate.posted() }
+                }
                 Err(what) => Out { reply: abi::encode_broken(false, what), posted: 0 },
             }
         })

@@ -59,10 +59,7 @@ impl Driver for E1000 {
     const REGISTERS: &'static [RegisterInfo] = regs::REGISTERS;
     const STATE_VERSION: u32 = 2;
     type State = State;
-
-    fn new_state() -> State {
-        State::new()
-    }
+    const NEW: State = State::new();
 
     fn check(state: &State) -> Result<(), &'static str> {
         state.check()

@@ -155,7 +155,7 @@ const fn infos<const N: usize>(entries: [Entry; N]) -> [ControlInfo; N] {
 }
 
 /// The controls of a card with this codec.
-pub(crate) fn of(codec: Codec) -> &'static [ControlInfo] {
+pub(crate) const fn of(codec: Codec) -> &'static [ControlInfo] {
     match codec {
         Codec::Ac97 => &AC97_INFOS,
         Codec::Ak4531 => &AK4531_INFOS,

@@ -35,8 +35,8 @@
 extern crate std;
 
 use udrv_driver::{
-    Bus, Control, ControlInfo, ControlValue, Cx, Driver, Error, Identity, Level, Pages, Params, Point, RegisterInfo,
-    SampleRing, SoundAlternates, SoundDriver, SoundEvents, Stream, StreamInfo, Trigger,
+    Bus, Control, ControlValue, Cx, Driver, Error, Identity, Level, Pages, Params, Point, RegisterInfo, SampleRing,
+    SoundAlternates, SoundDriver, SoundEvents, SoundVariant, Stream, Trigger,
 };
 
 mod ac97;
@@ -71,9 +71,10 @@ impl Driver for Ens1371 {
     const REGISTERS: &'static [RegisterInfo] = regs::REGISTERS;
     const STATE_VERSION: u32 = 1;
     type State = State;
+    const NEW: State = State::new();
 
-    fn new_state() -> State {
-        State::new()
+    fn variant(state: &State) -> u32 {
+        state.chip.saturating_sub(1)
     }
 
     fn check(state: &State) -> Result<(), &'static str> {
@@ -109,13 +110,16 @@ impl Driver for Ens1371 {
 impl SoundDriver for Ens1371 {
     const ALTERNATES: SoundAlternates<State> = SoundAlternates { pointer: Some(alternate::pointer) };
 
-    fn streams(state: &State) -> &'static [StreamInfo] {
-        state.chip().map_or(&[], |chip| chip.streams)
-    }
-
-    fn controls(state: &State) -> &'static [ControlInfo] {
-        state.chip().map_or(&[], |chip| controls::of(chip.codec))
-    }
+    const VARIANTS: &'static [SoundVariant] = &{
+        let mut variants = [SoundVariant { streams: &[], controls: &[] }; chip::CHIPS.len()];
+        let mut number = 0;
+        while number < variants.len() {
+            let chip = &chip::CHIPS[number];
+            variants[number] = SoundVariant { streams: chip.streams, controls: controls::of(chip.codec) };
+            number += 1;
+        }
+        variants
+    };
 
     fn probe(cx: &mut Cx<'_, State>, identity: Identity) -> Result<(), Error> {
         cx.point(Point::Start);

@@ -108,7 +108,7 @@ impl Set {
 
 impl State {
     /// Before `probe`.
-    pub(crate) fn new() -> State {
+    pub(crate) const fn new() -> State {
         State { memory: [Dma::NONE; 3], phantom: Dma::NONE, streams: [Set::NONE; 3], chip: 0, codec: [0; REGISTERS] }
     }
 

@@ -42,9 +42,9 @@ pub struct State {
 
 impl State {
     /// Before `probe`.
-    pub(crate) fn new() -> State {
+    pub(crate) const fn new() -> State {
         State {
-            stats: Stats::default(),
+            stats: Stats::ZERO,
             memory: Dma::NONE,
             tx: TxRing::new(),
             given: [0; 3],

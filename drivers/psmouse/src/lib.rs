@@ -45,8 +45,8 @@
 extern crate std;
 
 use udrv_driver::{
-    Bus, Cx, Driver, Error, InputAlternates, InputDriver, InputEvents, InputInfo, Level, MAX_REPORTS, Point,
-    RegisterInfo,
+    Bus, Cx, Driver, Error, InputAlternates, InputDriver, InputEvents, InputSet, InputVariant, Level, MAX_REPORTS,
+    Point, RegisterInfo,
 };
 
 mod alternate;
@@ -80,9 +80,11 @@ impl Driver for PsMouse {
     const REGISTERS: &'static [RegisterInfo] = regs::REGISTERS;
     const STATE_VERSION: u32 = 1;
     type State = State;
+    const NEW: State = State::new();
 
-    fn new_state() -> State {
-        State::new()
+    /// Before `probe` it is the least that one can be.
+    fn variant(state: &State) -> u32 {
+        state.mouse.saturating_sub(1)
     }
 
     fn check(state: &State) -> Result<(), &'static str> {
@@ -147,23 +149,12 @@ fn identify(cx: &Cx<'_, State>, set: Set, enabled: u32) -> Result<State, Error> 
 impl InputDriver for PsMouse {
     const ALTERNATES: InputAlternates<State> = InputAlternates { interrupt: Some(alternate::interrupt) };
 
-    fn rates(_: &State) -> &'static [u32] {
-        &settings::RATES
-    }
+    const VARIANTS: &'static [InputVariant] = &mice::VARIANTS;
+    const RATES: &'static [u32] = &settings::RATES;
+    const RESOLUTIONS: &'static [u32] = &settings::RESOLUTIONS;
 
-    fn resolutions(_: &State) -> &'static [u32] {
-        &settings::RESOLUTIONS
-    }
-
-    fn info(state: &State) -> InputInfo {
-        // before probe it is the least that one can be
-        let mouse = state.mouse().unwrap_or(&MICE[mice::PLAIN]);
-        InputInfo {
-            name: mouse.name,
-            protocol: mouse.protocol.name(),
-            buttons: mouse.protocol.buttons(),
-            wheel: mouse.protocol != Protocol::Ps2,
-            pan: mouse.protocol == Protocol::ImExPs2,
+    fn set(state: &State) -> InputSet {
+        InputSet {
             rate: state.set.rate,
             resolution: settings::counts_an_inch(state.set.resolution),
             double: state.set.double != 0,

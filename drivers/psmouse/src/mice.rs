@@ -1,6 +1,6 @@
 //! What mice there are, and what they can do.
 
-use udrv_driver::{Buttons, Reg};
+use udrv_driver::{Buttons, InputVariant, Reg};
 
 use crate::regs::{self, id};
 
@@ -66,6 +66,18 @@ pub(crate) struct Mouse {
     pub(crate) protocol: Protocol,
 }
 
+impl Mouse {
+    const fn variant(&self) -> InputVariant {
+        InputVariant {
+            name: self.name,
+            protocol: self.protocol.name(),
+            buttons: self.protocol.buttons(),
+            wheel: !matches!(self.protocol, Protocol::Ps2),
+            pan: matches!(self.protocol, Protocol::ImExPs2),
+        }
+    }
+}
+
 /// All of them. What `probe` finds is a place in here.
 pub(crate) const MICE: [Mouse; 5] = [
     Mouse { name: "PS/2 mouse", protocol: Protocol::Ps2 },
@@ -74,6 +86,17 @@ pub(crate) const MICE: [Mouse; 5] = [
     Mouse { name: "Synaptics touchpad", protocol: Protocol::Ps2 },
     Mouse { name: "ALPS touchpad", protocol: Protocol::Ps2 },
 ];
+
+/// The same as the framework has them.
+pub(crate) const VARIANTS: [InputVariant; MICE.len()] = {
+    let mut variants = [MICE[PLAIN].variant(); MICE.len()];
+    let mut number = 0;
+    while number < MICE.len() {
+        variants[number] = MICE[number].variant();
+        number += 1;
+    }
+    variants
+};
 
 /// Places in [`MICE`].
 pub(crate) const PLAIN: usize = 0;

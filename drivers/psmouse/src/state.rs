@@ -57,7 +57,7 @@ impl Stream {
 
 impl State {
     /// Before `probe`.
-    pub(crate) fn new() -> State {
+    pub(crate) const fn new() -> State {
         State { mouse: 0, set: USUAL, enabled: 0, buttons: 0, stream: Stream::EMPTY }
     }
 

@@ -58,9 +58,10 @@ impl Driver for R8169 {
     const REGISTERS: &'static [RegisterInfo] = regs::REGISTERS;
     const STATE_VERSION: u32 = 2;
     type State = State;
+    const NEW: State = State::new();
 
-    fn new_state() -> State {
-        State::new()
+    fn variant(state: &State) -> u32 {
+        state.chip.saturating_sub(1)
     }
 
     fn check(state: &State) -> Result<(), &'static str> {
@@ -98,13 +99,17 @@ impl NetDriver for R8169 {
         vlan: true,
         moderation: Some(Moderation { longest: Micros(mitigate::LONGEST), usual: Micros(0) }),
     };
+    const VARIANTS: &'static [Features] = &{
+        let mut variants = [Self::FEATURES; version::VERSIONS.len()];
+        let mut number = 0;
+        while number < variants.len() {
+            variants[number].max_mtu = version::VERSIONS[number].max_mtu;
+            number += 1;
+        }
+        variants
+    };
     const ALTERNATES: Alternates<State> =
         Alternates { transmit: Some(alternate::transmit), poll: Some(alternate::poll) };
-
-    fn features(state: &State) -> Features {
-        let max_mtu = state.version().map_or(version::MAX_MTU, |version| version.max_mtu);
-        Features { max_mtu, ..Self::FEATURES }
-    }
 
     fn probe(cx: &mut Cx<'_, State>) -> Result<MacAddress, Error> {
         cx.point(Point::Start);

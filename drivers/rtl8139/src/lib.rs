@@ -34,7 +34,7 @@
 use udrv_driver::mii::Media;
 use udrv_driver::{
     Alternates, Bus, Cx, Dma, Driver, Error, Events, Level, Link, MacAddress, NetDriver, Point, RegisterInfo,
-    RingParam, RxMode, Stats, TxFrame,
+    RingParam, RxMode, Stats, Telltale, TxFrame,
 };
 
 mod alternate;
@@ -75,18 +75,12 @@ impl Driver for Rtl8139 {
     const REGISTERS: &'static [RegisterInfo] = regs::REGISTERS;
     const STATE_VERSION: u32 = 3;
     type State = State;
-
-    fn new_state() -> State {
-        State::new()
-    }
+    const NEW: State = State::new();
+    /// A slot that is handed over twice is sent twice, or waits for a turn that does not come.
+    const TELLTALES: &'static [Telltale] = &tx::TELLTALES;
 
     fn check(state: &State) -> Result<(), &'static str> {
         state.check()
-    }
-
-    /// A slot that is handed over twice is sent twice, or waits for a turn that does not come.
-    fn has_rung(register: u16, wanted: u32, now: u32) -> bool {
-        regs::TSD.iter().any(|tsd| tsd.offset() == register) && tx::was_written(wanted, now)
     }
 
     fn quiesce(cx: &mut Cx<'_, State>) -> Result<(), Error> {

@@ -40,9 +40,9 @@ pub struct State {
 
 impl State {
     /// Before `probe`.
-    pub(crate) fn new() -> State {
+    pub(crate) const fn new() -> State {
         State {
-            stats: Stats::default(),
+            stats: Stats::ZERO,
             multicast: 0,
             waiting: 0,
             ring: Dma::NONE,

@@ -5,9 +5,9 @@
 
 use udrv_driver::ring::TxRing;
 use udrv_driver::zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
-use udrv_driver::{Buffer, holds};
+use udrv_driver::{Buffer, Telltale, holds};
 
-use crate::regs::tsd;
+use crate::regs::{TSD, tsd};
 
 /// Slots of the chip.
 pub(crate) const SLOTS: u32 = 4;
@@ -28,10 +28,16 @@ const EARLY_WHOLE: u32 = 56;
 const LAPS: u32 = 4;
 const _: () = assert!(EARLY_WHOLE + LAPS <= 64 && LAPS <= EARLY_STEP);
 
-/// Whether TSD holds what was to be written to it, whatever has become of the frame since.
-pub(crate) fn was_written(wanted: u32, now: u32) -> bool {
-    (wanted ^ now) & (tsd::ERTXTH | tsd::SIZE) == 0
-}
+/// What TSD holds as it was written, whatever has become of the frame since.
+pub(crate) const TELLTALES: [Telltale; SLOTS as usize] = {
+    let mut telltales = [Telltale { register: 0, kept: tsd::ERTXTH | tsd::SIZE }; SLOTS as usize];
+    let mut slot = 0;
+    while slot < telltales.len() {
+        telltales[slot].register = TSD[slot].offset();
+        slot += 1;
+    }
+    telltales
+};
 
 /// Slots in use, in the state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
@@ -276,10 +282,10 @@ mod tests {
                     slots.reset();
                 }
                 let (slot, command) = (slots.ring.next(), slots.command(60));
-                assert!(!was_written(command, tsd[slot]), "turn {turn}, a reset before {reset_after}");
+                assert!(!TELLTALES[slot].has_rung(command, tsd[slot]), "turn {turn}, a reset before {reset_after}");
                 // whatever the chip adds to it
                 tsd[slot] = command | tsd::OWN | tsd::TOK | tsd::NCC_MASK << tsd::NCC_SHIFT;
-                assert!(was_written(command, tsd[slot]));
+                assert!(TELLTALES[slot].has_rung(command, tsd[slot]));
                 slots.take_slot(Buffer(turn));
                 slots.release_oldest();
                 assert_eq!(slots.check(), Ok(()));

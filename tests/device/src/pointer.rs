@@ -13,7 +13,7 @@ use udrv::run::{Answer, Command, DeviceError, Options, Status};
 use udrv_driver::zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 use udrv_driver::{
     Bus, Buttons, Cx, Driver, Entry, Error, InjectedFault, Injection, InputAlternates, InputDriver, InputEvents,
-    InputInfo, Kind, Point, Reg, RegisterInfo, Report,
+    InputSet, InputVariant, Kind, Point, Reg, RegisterInfo, Report,
 };
 
 use crate::bare::{BareCard, Door, ID};
@@ -120,9 +120,10 @@ impl Driver for Pointer {
     ];
     const STATE_VERSION: u32 = 1;
     type State = State;
+    const NEW: State = State { packet: [0; 3], count: 0, who: 0, rate: 100, dpi: 200, double: 0, enabled: 0 };
 
-    fn new_state() -> State {
-        State { packet: [0; 3], count: 0, who: 0, rate: 100, dpi: 200, double: 0, enabled: 0 }
+    fn variant(state: &State) -> u32 {
+        u32::from(state.who == who::BETTER)
     }
 
     fn check(state: &State) -> Result<(), &'static str> {
@@ -209,34 +210,28 @@ fn second_interrupt(cx: &mut Cx<'_, State>) -> Result<InputEvents, Error> {
 impl InputDriver for Pointer {
     const ALTERNATES: InputAlternates<State> = InputAlternates { interrupt: Some(second_interrupt) };
 
-    fn info(state: &State) -> InputInfo {
-        let better = state.who == who::BETTER;
-        InputInfo {
-            name: if better { "better mouse" } else { "mouse" },
+    const VARIANTS: &'static [InputVariant] = &[
+        InputVariant {
+            name: "mouse",
             protocol: "bare",
-            buttons: if better { Buttons::ALL } else { Buttons::LEFT | Buttons::RIGHT | Buttons::MIDDLE },
-            wheel: better,
+            buttons: Buttons(Buttons::LEFT.0 | Buttons::RIGHT.0 | Buttons::MIDDLE.0),
+            wheel: false,
             pan: false,
-            rate: state.rate,
-            resolution: state.dpi,
-            double: state.double != 0,
-            enabled: state.enabled != 0,
-        }
-    }
+        },
+        InputVariant { name: "better mouse", protocol: "bare", buttons: Buttons::ALL, wheel: true, pan: false },
+    ];
+    const RATES: &'static [u32] = &[20, 40, 60, 80, 100, 120, 140, 160, 180, 200];
+    const RESOLUTIONS: &'static [u32] = &[25, 50, 75, 100, 125, 150, 175, 200];
 
-    fn rates(_: &State) -> &'static [u32] {
-        &[20, 40, 60, 80, 100, 120, 140, 160, 180, 200]
-    }
-
-    fn resolutions(_: &State) -> &'static [u32] {
-        &[25, 50, 75, 100, 125, 150, 175, 200]
+    fn set(state: &State) -> InputSet {
+        InputSet { rate: state.rate, resolution: state.dpi, double: state.double != 0, enabled: state.enabled != 0 }
     }
 
     fn probe(cx: &mut Cx<'_, State>) -> Result<(), Error> {
         cx.point(Point::Start);
         let who = ask(cx, command::PROBE)?;
         cx.point(Point::Middle);
-        *cx.state = State { who, ..Self::new_state() };
+        *cx.state = State { who, ..Self::NEW };
         set_up(cx)?;
         cx.point(Point::End);
         Ok(())

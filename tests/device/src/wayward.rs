@@ -42,8 +42,8 @@ pub mod habit {
 
 /// What it does wrong; it reads host memory, which is not forbidden.
 static HABITS: AtomicU32 = AtomicU32::new(0);
-/// States of an earlier epoch do not pass its check.
-static EPOCH: AtomicU32 = AtomicU32::new(0);
+/// States of an earlier epoch do not pass its check; 0 is before `probe`.
+static EPOCH: AtomicU32 = AtomicU32::new(1);
 /// Frames received so far.
 static RECEIVED: AtomicU32 = AtomicU32::new(0);
 
@@ -108,24 +108,21 @@ impl Driver for Wayward {
     ];
     const STATE_VERSION: u32 = 2;
     type State = State;
-
-    fn new_state() -> State {
-        State {
-            seal: SEAL,
-            epoch: EPOCH.load(Relaxed),
-            sent: 0,
-            delivered: 0,
-            restores: 0,
-            ring: Dma::NONE,
-            mode: 0,
-            mac: MacAddress([0; 6]),
-            reserved: [0; 2],
-        }
-    }
+    const NEW: State = State {
+        seal: SEAL,
+        epoch: 0,
+        sent: 0,
+        delivered: 0,
+        restores: 0,
+        ring: Dma::NONE,
+        mode: 0,
+        mac: MacAddress([0; 6]),
+        reserved: [0; 2],
+    };
 
     fn check(state: &State) -> Result<(), &'static str> {
         match state.seal == SEAL {
-            _ if state.epoch != EPOCH.load(Relaxed) => Err("it is of another epoch"),
+            _ if state.epoch != 0 && state.epoch != EPOCH.load(Relaxed) => Err("it is of another epoch"),
             true => Ok(()),
             false => Err("its seal is broken"),
         }
@@ -150,6 +147,7 @@ impl NetDriver for Wayward {
         cx.point(Point::Start);
         assert!(!has(habit::PROBE_PANICS), "probe, as always");
         cx.regs.write(COMMAND, command::PROBE)?;
+        cx.state.epoch = EPOCH.load(Relaxed);
         cx.state.ring = cx.dma.allocate(4096, 64)?;
         cx.state.delivered = RECEIVED.load(Relaxed);
         Ok(MacAddress([2, 0, 0, 0, 0, 1]))

@@ -59,10 +59,7 @@ impl Driver for Choosy {
     ];
     const STATE_VERSION: u32 = 1;
     type State = State;
-
-    fn new_state() -> State {
-        State { dice: Dma::NONE, kept: [Buffer::NONE; MOST], count: 0 }
-    }
+    const NEW: State = State { dice: Dma::NONE, kept: [Buffer::NONE; MOST], count: 0 };
 
     fn quiesce(_: &mut Cx<'_, State>) -> Result<(), Error> {
         Ok(())

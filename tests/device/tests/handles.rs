@@ -76,10 +76,7 @@ impl Driver for Hoarder {
     ];
     const STATE_VERSION: u32 = 1;
     type State = State;
-
-    fn new_state() -> State {
-        State { notes: Dma::NONE, kept: [Buffer::NONE; 4], completed: Buffer::NONE, count: 0 }
-    }
+    const NEW: State = State { notes: Dma::NONE, kept: [Buffer::NONE; 4], completed: Buffer::NONE, count: 0 };
 
     fn check(state: &State) -> Result<(), &'static str> {
         if state.count <= 4 { Ok(()) } else { Err("more than it can keep") }

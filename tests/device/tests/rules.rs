@@ -97,10 +97,7 @@ impl Driver for Hostile {
     ];
     const STATE_VERSION: u32 = 2;
     type State = State;
-
-    fn new_state() -> State {
-        State { calls: 0, ring: Dma::NONE }
-    }
+    const NEW: State = State { calls: 0, ring: Dma::NONE };
 
     fn quiesce(_: &mut Cx<'_, State>) -> Result<(), Error> {
         Ok(())

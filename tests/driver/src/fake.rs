@@ -62,7 +62,7 @@ impl<C: Device> Fake<C> {
     #[must_use]
     pub fn new() -> Fake<C> {
         let both = Both { chip: C::new(), border: Border::default() };
-        Fake { both: RefCell::new(both), state: C::Driver::new_state(), versions: Versions::default() }
+        Fake { both: RefCell::new(both), state: C::Driver::NEW, versions: Versions::default() }
     }
 
     /// The chip.

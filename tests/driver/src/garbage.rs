@@ -235,7 +235,7 @@ fn call<C: Chip>(garbage: &RefCell<Garbage<C>>, state: &mut State<C>, entry: Ent
 pub fn every_call_leaves_a_state_that_may_be<C: Chip>() {
     let (mut well, mut completed, mut delivered) = ([0_u32; Entry::NET.len()], 0, 0);
     for seed in 0..300 {
-        let mut state = C::Driver::new_state();
+        let mut state = C::Driver::NEW;
         let garbage = RefCell::new(Garbage::<C>::new(seed));
         for _ in 0..1000 {
             let entry = {

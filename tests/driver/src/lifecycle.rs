@@ -100,7 +100,7 @@ pub fn what_is_in_flight_is_given_back<C: Chip>() {
 /// It is called for a driver whose state is lost.
 pub fn quiesce_needs_no_state<C: Chip>() {
     let mut fake = Fake::<C>::opened();
-    fake.state = C::Driver::new_state();
+    fake.state = C::Driver::NEW;
     assert_eq!(fake.call(C::Driver::quiesce), Ok(()));
     assert!(fake.chip().is_quiet());
 }

@@ -5,7 +5,8 @@ use crate::{Bus, Cx, Error, RegisterInfo, State};
 /// A driver: its identity, its registers, its state, and the way back. A class trait ([`crate::NetDriver`],
 /// [`crate::SoundDriver`], [`crate::InputDriver`]) adds what its devices do.
 ///
-/// Each function that gets a [`Cx`] is an entry point: it may fault at any instruction, and then none of it has happened.
+/// Each function that gets a [`Cx`] is an entry point: it may fault at any instruction, and then none of it has happened. The others
+/// are asked within such a call. What is asked without one is a constant, for that runs nothing of the driver.
 pub trait Driver: 'static {
     /// Name of the chip, and of the crate. At most 32 bytes.
     const NAME: &'static str;
@@ -21,7 +22,19 @@ pub trait Driver: 'static {
     type State: State;
 
     /// The state before `probe`.
-    fn new_state() -> Self::State;
+    const NEW: Self::State;
+
+    /// Doorbells that tell whether they have rung. Looked at when the process has died at that moment, and another one goes
+    /// on. One is in here only where ringing twice would do harm, and the chip tells; the others are rung again.
+    const TELLTALES: &'static [Telltale] = &[];
+
+    /// Which of the variants of its class (of chip, codec, device) `probe` has found: an index into the class's `VARIANTS`. Asked
+    /// within `probe`, behind it; before it any will do.
+    #[must_use]
+    fn variant(state: &Self::State) -> u32 {
+        let _ = state;
+        0
+    }
 
     /// What holds of the state between calls: indices within their rings, flags that are flags. Asked before and after
     /// each protected call, inside the transaction; so it is short, and looks at nothing but the state. What fails
@@ -32,15 +45,6 @@ pub trait Driver: 'static {
     fn check(state: &Self::State) -> Result<(), &'static str> {
         let _ = state;
         Ok(())
-    }
-
-    /// Whether the doorbell at `register` has rung: it holds `now`, and `wanted` was to be written to it. Asked when the
-    /// process has died at that moment, and another one goes on. A driver says yes only where ringing twice would do
-    /// harm, and the chip tells; by default it is rung again.
-    #[must_use]
-    fn has_rung(register: u16, wanted: u32, now: u32) -> bool {
-        let _ = (register, wanted, now);
-        false
     }
 
     /// Stops the device for good: no DMA, no interrupts after it.
@@ -55,6 +59,23 @@ pub trait Driver: 'static {
     /// # Errors
     /// What the device did wrong.
     fn restore(cx: &mut Cx<'_, Self::State>) -> Result<(), Error>;
+}
+
+/// A doorbell that tells whether it has rung.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Telltale {
+    /// Offset of the register.
+    pub register: u16,
+    /// Bits that it holds as they were written last, whatever becomes of the others.
+    pub kept: u32,
+}
+
+impl Telltale {
+    /// Whether the doorbell has rung that was to be `wanted`: the register holds `now`.
+    #[must_use]
+    pub const fn has_rung(self, wanted: u32, now: u32) -> bool {
+        (wanted ^ now) & self.kept == 0
+    }
 }
 
 /// One clause of [`Driver::check`]; the text names the field and what is wrong with it.

@@ -19,16 +19,22 @@ pub trait InputDriver: Driver {
     /// Second versions of entry points; none by default.
     const ALTERNATES: InputAlternates<Self::State> = InputAlternates::NONE;
 
-    /// What `probe` or `reconnect` has found.
-    #[must_use]
-    fn info(state: &Self::State) -> InputInfo;
+    /// The devices that it drives, see [`Driver::variant`]: `probe` and `reconnect` find out.
+    const VARIANTS: &'static [InputVariant];
+    /// Rates that they can be set to, reports a second.
+    const RATES: &'static [u32];
+    /// Resolutions that they can be set to, counts an inch.
+    const RESOLUTIONS: &'static [u32];
 
-    /// Rates that it can be set to, reports a second.
+    /// How the device is set. Asked within the calls that change it, behind them.
     #[must_use]
-    fn rates(state: &Self::State) -> &'static [u32];
-    /// Resolutions that it can be set to, counts an inch.
+    fn set(state: &Self::State) -> InputSet;
+
+    /// What the device is that was found, and how it is set.
     #[must_use]
-    fn resolutions(state: &Self::State) -> &'static [u32];
+    fn info(state: &Self::State) -> InputInfo {
+        Self::VARIANTS[Self::variant(state) as usize].set_to(Self::set(state))
+    }
 
     /// Resets the device, finds out what it is and how it speaks, and sets it up as [`InputInfo`] says that it usually is. It
     /// reports nothing by itself yet.
@@ -69,6 +75,44 @@ pub struct InputAlternates<S: 'static> {
 impl<S> InputAlternates<S> {
     /// None.
     pub const NONE: InputAlternates<S> = InputAlternates { interrupt: None };
+}
+
+/// A sort of device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InputVariant {
+    /// For people: `IntelliMouse Explorer`.
+    pub name: &'static str,
+    /// The protocol that is spoken, shorter: `ImExPS/2`.
+    pub protocol: &'static str,
+    /// Buttons that it has.
+    pub buttons: Buttons,
+    /// It has a wheel.
+    pub wheel: bool,
+    /// Which can be tilted.
+    pub pan: bool,
+}
+
+impl InputVariant {
+    /// One that is set so.
+    #[must_use]
+    pub const fn set_to(self, set: InputSet) -> InputInfo {
+        let InputVariant { name, protocol, buttons, wheel, pan } = self;
+        let InputSet { rate, resolution, double, enabled } = set;
+        InputInfo { name, protocol, buttons, wheel, pan, rate, resolution, double, enabled }
+    }
+}
+
+/// How a device is set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InputSet {
+    /// Reports a second.
+    pub rate: u32,
+    /// Counts an inch.
+    pub resolution: u32,
+    /// Fast movements count double.
+    pub double: bool,
+    /// It reports by itself.
+    pub enabled: bool,
 }
 
 /// What a device is, and how it is set.

@@ -49,11 +49,12 @@ pub use bus::{Bus, Pages};
 pub use clock::{Clock, Micros};
 pub use context::{Cx, Level, Services, State};
 pub use dma::{Dma, DmaMemory};
-pub use driver::{Driver, holds};
+pub use driver::{Driver, Telltale, holds};
 pub use entry::{Entry, NoSuchEntry};
 pub use error::Error;
 pub use input::{
-    Buttons, Input, InputAlternates, InputDriver, InputEvents, InputInfo, InputInterrupt, MAX_REPORTS, Report,
+    Buttons, Input, InputAlternates, InputDriver, InputEvents, InputInfo, InputInterrupt, InputSet, InputVariant,
+    MAX_REPORTS, Report,
 };
 pub use marks::{MARK_SPACES, Marks};
 pub use net::{
@@ -65,7 +66,7 @@ pub use register::{Kind, Reg, RegisterInfo, RegisterWidth, Registers, joined};
 pub use settings::{AROUND_MTU, Features, MAX_VLAN, Moderation, Settings, USUAL_MTU};
 pub use sound::{
     Control, ControlInfo, ControlKind, ControlValue, Direction, Format, Identity, MAX_STREAMS, Params, Pointer, Rates,
-    SampleRing, SoundAlternates, SoundDriver, SoundEvents, Stream, StreamInfo, Trigger,
+    SampleRing, SoundAlternates, SoundDriver, SoundEvents, SoundVariant, Stream, StreamInfo, Trigger,
 };
 pub use udrv_inject::{InjectedFault, Injection, Point};
 pub use zerocopy;

@@ -14,15 +14,16 @@ pub trait NetDriver: Driver {
     const OFFLOADS: Offloads = Offloads::NONE;
     /// What the chip can be set to; nothing by default. Where the chips of a family differ, what the best of them can.
     const FEATURES: Features = Features::NONE;
+    /// What of it the chips of the family have, see [`Driver::variant`]; all have all by default. The usual settings of all are
+    /// the same.
+    const VARIANTS: &'static [Features] = &[Self::FEATURES];
     /// Second versions of entry points; none by default.
     const ALTERNATES: Alternates<Self::State> = Alternates::NONE;
 
-    /// What of [`NetDriver::FEATURES`] the chip has that `probe` has found; all of it by default. It has the same usual
-    /// settings.
+    /// What the chip has that `probe` has found.
     #[must_use]
     fn features(state: &Self::State) -> Features {
-        let _ = state;
-        Self::FEATURES
+        Self::VARIANTS[Self::variant(state) as usize]
     }
 
     /// Finds out what chip it is, resets it, takes memory for the rings. Gives its permanent address, or zeros if it has
@@ -312,6 +313,12 @@ pub struct Stats {
     pub rx_frames: u64,
     /// Frames sent.
     pub tx_frames: u64,
+}
+
+impl Stats {
+    /// Before the first.
+    pub const ZERO: Stats =
+        Stats { rx_errors: 0, rx_missed: 0, tx_errors: 0, collisions: 0, rx_resets: 0, rx_frames: 0, tx_frames: 0 };
 }
 
 impl Words for MacAddress {

@@ -15,12 +15,8 @@ pub trait SoundDriver: Driver {
     /// Second versions of entry points; none by default.
     const ALTERNATES: SoundAlternates<Self::State> = SoundAlternates::NONE;
 
-    /// The streams of the chip that `probe` has found, at most [`MAX_STREAMS`]; a [`Stream`] is an index into it.
-    #[must_use]
-    fn streams(state: &Self::State) -> &'static [StreamInfo];
-    /// The controls of the chip and codec that `probe` has found; a [`Control`] is an index into it.
-    #[must_use]
-    fn controls(state: &Self::State) -> &'static [ControlInfo];
+    /// What the cards have that it drives, see [`Driver::variant`].
+    const VARIANTS: &'static [SoundVariant];
 
     /// Finds out what chip it is, resets it and its codec, takes memory for the rings. Everything is silent and no stream is
     /// open; controls are as [`SoundDriver::get_control`] says. `identity` is what the bus says: chips that share an id may
@@ -77,11 +73,20 @@ impl<S> SoundAlternates<S> {
     pub const NONE: SoundAlternates<S> = SoundAlternates { pointer: None };
 }
 
-/// A stream: index into [`SoundDriver::streams`].
+/// What a card has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SoundVariant {
+    /// Its streams, at most [`MAX_STREAMS`].
+    pub streams: &'static [StreamInfo],
+    /// The controls of chip and codec.
+    pub controls: &'static [ControlInfo],
+}
+
+/// A stream: index into [`SoundVariant::streams`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Stream(pub u32);
 
-/// A control: index into [`SoundDriver::controls`].
+/// A control: index into [`SoundVariant::controls`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Control(pub u32);
 

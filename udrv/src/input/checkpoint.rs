@@ -51,15 +51,14 @@ impl InputSettings {
 
 impl<D: InputDriver> InputDevice<D> {
     pub(super) fn settings_in_force(&self) -> InputSettings {
-        let info = D::info(&self.domain.state());
+        let info = self.class.info;
         let scaling = if info.double { Scaling::Double } else { Scaling::Single };
         InputSettings { rate: info.rate, resolution: info.resolution, scaling }
     }
 
     pub(super) fn allows(&self, settings: &InputSettings) -> Result<(), Refusal> {
-        let state = self.domain.state();
         for (field, value, has) in
-            [("rate", settings.rate, D::rates(&state)), ("resolution", settings.resolution, D::resolutions(&state))]
+            [("rate", settings.rate, D::RATES), ("resolution", settings.resolution, D::RESOLUTIONS)]
         {
             if !has.contains(&value) {
                 let has: Vec<String> = has.iter().map(u32::to_string).collect();

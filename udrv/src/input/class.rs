@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use nix::poll::PollFd;
-use udrv_driver::{Buttons, Entry, InputDriver, InputEvents};
+use udrv_driver::{Buttons, Entry, InputDriver, InputEvents, InputSet};
 
 use super::{Input, InputDevice, InputSetting, Presence};
 use crate::checkpoint::{ClassSettings, InputSettings, Refusal};
@@ -11,7 +11,8 @@ use crate::device::Device;
 use crate::ledger::Ledger;
 use crate::pool::{Pool, PoolError};
 use crate::report::FaultReport;
-use crate::run::{Class, ClassStatus, DeviceError, Found};
+use crate::run::{Class, ClassStatus, DeviceError, Found, variant_of};
+use crate::transact::Findings;
 
 /// Attempts of each entry point in a restart.
 const ATTEMPTS: u32 = 3;
@@ -22,6 +23,24 @@ impl<D: InputDriver> Class for Input<D> {
     type Driver = D;
     type Settings = InputSettings;
     const ENTRIES: &'static [Entry] = &Entry::INPUT;
+
+    fn asks_after(entry: Entry) -> bool {
+        use Entry::*;
+        matches!(entry, Probe | Reconnect | Enable | Disable | SetRate | SetResolution | SetScaling)
+    }
+
+    fn ask(state: &D::State) -> Findings {
+        let InputSet { rate, resolution, double, enabled } = D::set(state);
+        [D::variant(state).into(), rate.into(), resolution.into(), double.into(), enabled.into()]
+    }
+
+    fn learn(&mut self, findings: Findings) -> bool {
+        let [variant, rate, resolution, double @ 0..=1, enabled @ 0..=1] = findings else { return false };
+        let (Ok(rate), Ok(resolution)) = (rate.try_into(), resolution.try_into()) else { return false };
+        let Some(variant) = variant_of(D::VARIANTS, variant) else { return false };
+        self.info = variant.set_to(InputSet { rate, resolution, double: double == 1, enabled: enabled == 1 });
+        true
+    }
 
     fn pool(&self, device: &mut dyn Device) -> Result<Pool, PoolError> {
         // there are no packets

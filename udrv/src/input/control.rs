@@ -83,7 +83,7 @@ impl<D: InputDriver> InputDevice<D> {
 
     /// The value in force of what `setting` sets.
     pub(super) fn in_force(&self, setting: InputSetting) -> InputSetting {
-        let info = D::info(&self.domain.state());
+        let info = self.class.info;
         match setting {
             InputSetting::Rate(_) => InputSetting::Rate(info.rate),
             InputSetting::Resolution(_) => InputSetting::Resolution(info.resolution),
@@ -151,7 +151,7 @@ impl<D: InputDriver> InputDevice<D> {
     }
 
     pub(super) fn input_status(&mut self) -> InputStatus {
-        let info = D::info(&self.domain.state());
+        let info = self.class.info;
         InputStatus {
             endpoint: self.class.endpoint.name(),
             name: info.name.to_owned(),

@@ -24,7 +24,7 @@ mod setting;
 use std::marker::PhantomData;
 use std::time::Duration;
 
-use udrv_driver::{Entry, Error, InputDriver, InputInfo};
+use udrv_driver::{Buttons, Entry, Error, InputDriver, InputInfo};
 
 pub use checkpoint::{InputSettings, Scaling};
 pub use control::InputStatus;
@@ -42,6 +42,8 @@ pub type InputDevice<D> = Running<Input<D>>;
 /// What only the input class knows of a device.
 pub struct Input<D: InputDriver> {
     endpoint: Box<dyn InputEndpoint>,
+    /// What it is, and how it is set.
+    info: InputInfo,
     /// What it was shown as.
     shown: Option<InputInfo>,
     /// Why it takes no more.
@@ -69,6 +71,19 @@ pub struct Input<D: InputDriver> {
     driver: PhantomData<D>,
 }
 
+/// Before `probe`.
+const NOTHING: InputInfo = InputInfo {
+    name: "",
+    protocol: "",
+    buttons: Buttons::NONE,
+    wheel: false,
+    pan: false,
+    rate: 0,
+    resolution: 0,
+    double: false,
+    enabled: false,
+};
+
 /// Whether somebody is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Presence {
@@ -93,6 +108,7 @@ impl<D: InputDriver> InputDevice<D> {
         Running::new(opened, options, |_, options| {
             Ok(Input {
                 endpoint,
+                info: NOTHING,
                 shown: None,
                 broken: None,
                 told: Told::default(),

@@ -82,7 +82,7 @@ impl<D: InputDriver> InputDevice<D> {
     /// Shows the device as it is.
     pub(super) fn show(&mut self) -> Result<(), DeviceError> {
         self.class.shows = false;
-        let info = D::info(&self.domain.state());
+        let info = self.class.info;
         let pointer = Pointer { driver: D::NAME, device: &self.name, info };
         match self.class.endpoint.show(&pointer)? {
             Shown::Same => {}

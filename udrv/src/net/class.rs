@@ -13,7 +13,8 @@ use crate::keep::NotAdopted;
 use crate::ledger::Ledger;
 use crate::pool::{Pool, PoolError};
 use crate::report::FaultReport;
-use crate::run::{CallError, Class, ClassStatus, DeviceError, Found};
+use crate::run::{CallError, Class, ClassStatus, DeviceError, Found, variant_of};
+use crate::transact::Findings;
 
 /// Attempts of each entry point in a restart.
 const ATTEMPTS: u32 = 3;
@@ -27,6 +28,12 @@ impl<D: NetDriver> Class for Net<D> {
 
     fn pool(&self, device: &mut dyn Device) -> Result<Pool, PoolError> {
         Pool::new(device, self.longest_packet)
+    }
+
+    fn learn(&mut self, [variant, ..]: Findings) -> bool {
+        let Some(features) = variant_of(D::VARIANTS, variant) else { return false };
+        self.features = features;
+        true
     }
 
     fn bring_up(run: &mut NetDevice<D>) -> Result<(), DeviceError> {

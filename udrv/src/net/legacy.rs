@@ -101,6 +101,7 @@ impl<D: NetDriver> Net<D> {
             traffic: Traffic::default(),
             tx_timeout: options.net.tx_timeout,
             longest_packet: told.longest_packet,
+            features: D::FEATURES,
             driver: PhantomData,
         })
     }

@@ -24,7 +24,7 @@ mod transmit;
 use std::marker::PhantomData;
 use std::time::{Duration, Instant};
 
-use udrv_driver::{Entry, Link, MacAddress, NetDriver, Offloads, RxMode, Settings};
+use udrv_driver::{Entry, Features, Link, MacAddress, NetDriver, Offloads, RxMode, Settings};
 
 pub use checkpoint::{Multicast, NetSettings, OffloadSettings};
 pub use control::{ChipCounters, NetStatus, Traffic};
@@ -95,6 +95,8 @@ pub struct Net<D: NetDriver> {
     tx_timeout: Duration,
     /// Bytes; `None`: longer than a frame.
     longest_packet: Option<u32>,
+    /// What the chip that was found can be set to.
+    features: Features,
     driver: PhantomData<D>,
 }
 
@@ -142,6 +144,7 @@ impl<D: NetDriver> NetDevice<D> {
                 traffic: Traffic::default(),
                 tx_timeout: options.net.tx_timeout,
                 longest_packet: asked.longest_packet(),
+                features: D::FEATURES,
                 driver: PhantomData,
             })
         })
@@ -183,7 +186,7 @@ impl<D: NetDriver> NetDevice<D> {
 
     /// The chip that `probe` has found may have less than the best of its family.
     fn ask_of_this_chip(&mut self) -> Result<(), DeviceError> {
-        let features = self.features();
+        let features = self.class.features;
         if features != D::FEATURES {
             let asked = Asked::new::<D>(features, &self.options.net, &*self.class.endpoint, &self.name)?;
             (self.class.recorded.settings, self.class.mtu) = (asked.settings, asked.mtu);

@@ -118,7 +118,7 @@ impl<D: NetDriver> NetDevice<D> {
 
     /// What the chip that was found can be set to.
     pub(crate) fn features(&self) -> Features {
-        D::features(&self.domain.state())
+        self.class.features
     }
 
     /// Has the chip set to `settings`.

@@ -16,7 +16,6 @@ use std::time::{Duration, Instant};
 use fgft::{Domain, DomainConfig, StateKind};
 use nix::time::{ClockId, clock_gettime};
 use udrv_bus::BusError;
-use udrv_driver::abi;
 use udrv_driver::{Driver, RegisterInfo};
 
 use super::{Class, DeviceError, Running, identify};
@@ -27,7 +26,6 @@ use crate::keep::{Facts, LastCall, Left, NotAdopted, Record, names};
 use crate::ledger::Ledger;
 use crate::pool::Pool;
 use crate::report::Rung;
-use crate::transact::transact;
 use crate::window::Window;
 
 use super::{InterruptChoice, Options};
@@ -98,13 +96,8 @@ impl<C: Class> Running<C> {
         self.note_names();
         C::take_up(self)?;
         self.settle_last_call(last)?;
-        self.host.begin(None);
-        let looked = transact(&mut self.domain, &mut self.host, None, C::Driver::check, |_| Ok(()));
-        match looked {
-            Ok(reply) if abi::decode::<()>(&reply) == Some(Ok(())) => self.domain.rollback(),
-            Ok(reply) => return Err(NotAdopted::BrokenState(self.broken(&reply).to_string())),
-            Err(fault) => return Err(NotAdopted::BrokenState(fault.to_string())),
-        }
+        self.look_at_state().map_err(|failure| NotAdopted::BrokenState(failure.to_string()))?;
+        self.domain.rollback();
         if self.host.kept.is_unclean() {
             tracing::info!(device = %self.name, "the last call cannot be undone: restoring the device");
             let mut nested = Vec::new();
@@ -133,7 +126,7 @@ impl<C: Class> Running<C> {
                     let mut word = [0; 4];
                     region.copy_out(place, &mut word).ok().map(|()| u32::from_le_bytes(word))
                 };
-                if !self.host.window.settle_torn(C::Driver::has_rung, read) {
+                if !self.host.window.settle_torn(C::Driver::TELLTALES, read) {
                     self.host.kept.set_unclean(true);
                 }
                 C::release(self);

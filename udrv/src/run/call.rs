@@ -15,7 +15,7 @@ use crate::gate::Direct;
 use crate::host::Host;
 use crate::ledger::Ledger;
 use crate::supervisor::quarantine::Version;
-use crate::transact::transact;
+use crate::transact::{Ask, add_findings, findings, transact};
 
 /// What probe gets of [`super::Options::deadline`]: it alone reads an EEPROM bit by bit and waits for a PHY.
 const PROBE_DEADLINES: u32 = 20;
@@ -217,11 +217,12 @@ impl<C: Class> Running<C> {
         f: impl Fn(&mut Cx<'_, <C::Driver as Driver>::State>) -> Result<T, Error> + Copy,
         valid: impl Fn(&T, &Host, &Ledger) -> bool,
     ) -> Result<Result<T, Error>, Failure> {
+        let ask: Option<Ask<_>> = C::asks_after(entry).then_some(C::ask);
         let reply = if protect {
             self.domain.set_deadline(deadline(entry, self.options.deadline));
-            transact(&mut self.domain, &mut self.host, injection, C::Driver::check, f)
+            transact(&mut self.domain, &mut self.host, injection, C::Driver::check, ask, f)
         } else {
-            Ok(self.run_unprotected(entry, injection, f))
+            Ok(self.run_unprotected(entry, injection, ask, f))
         };
         self.arm_again_unless_fired(entry, injection);
         let reply = reply.map_err(Failure::Fault)?;
@@ -232,6 +233,7 @@ impl<C: Class> Running<C> {
             Some(Err(_)) if offered.iter().any(|frame| !is_offered(&ledger.buffers, handle(frame.buffer))) => {
                 Err(Failure::Malformed)
             }
+            Some(Ok(_)) if ask.is_some() && !self.class.learn(findings(&reply)) => Err(Failure::Malformed),
             Some(answer) => Ok(answer),
             None => Err(self.broken(&reply)),
         }
@@ -242,6 +244,7 @@ impl<C: Class> Running<C> {
         &mut self,
         entry: Entry,
         injection: Option<Injection>,
+        ask: Option<Ask<<C::Driver as Driver>::State>>,
         f: impl Fn(&mut Cx<'_, <C::Driver as Driver>::State>) -> Result<T, Error> + Copy,
     ) -> abi::Reply {
         if let Some(suspects) = &self.suspects {
@@ -251,12 +254,29 @@ impl<C: Class> Running<C> {
         let host = &mut self.host;
         let reply = self.domain.run_unprotected(|state, ledger| {
             let services = Direct::new(host, ledger, memory);
-            abi::encode(f(&mut Cx::new(state, &services, injection)))
+            let mut reply = abi::encode(f(&mut Cx::new(state, &services, injection)));
+            if let Some(ask) = ask {
+                add_findings(&mut reply, ask(state));
+            }
+            reply
         });
         if let Some(suspects) = &self.suspects {
             suspects.done();
         }
         reply
+    }
+
+    /// Asks the state that is committed whether it holds, and learns what it says of the driver; the call is left open.
+    pub(crate) fn look_at_state(&mut self) -> Result<(), Failure> {
+        self.host.begin(None);
+        self.domain.set_deadline(self.options.deadline);
+        let looked = transact(&mut self.domain, &mut self.host, None, C::Driver::check, Some(C::ask), |_| Ok(()));
+        let reply = looked.map_err(Failure::Fault)?;
+        match abi::decode::<()>(&reply) {
+            Some(Ok(())) if self.class.learn(findings(&reply)) => Ok(()),
+            Some(_) => Err(Failure::Malformed),
+            None => Err(self.broken(&reply)),
+        }
     }
 
     /// The doorbells of a call that is right ring.

@@ -14,6 +14,12 @@ use crate::keep::NotAdopted;
 use crate::ledger::Ledger;
 use crate::pool::{Pool, PoolError};
 use crate::report::FaultReport;
+use crate::transact::Findings;
+
+/// That of the `variants` which a driver says that it has found; `None`: there are not so many.
+pub(crate) fn variant_of<V: Copy>(variants: &[V], number: u64) -> Option<V> {
+    variants.get(usize::try_from(number).ok()?).copied()
+}
 
 /// Files that a class waits for, at most.
 pub(crate) const MAX_FILES: usize = 14;
@@ -28,6 +34,17 @@ pub trait Class: Sized + 'static {
     type Settings: Into<ClassSettings>;
     /// Entry points that such a driver has.
     const ENTRIES: &'static [Entry];
+
+    /// Whether the driver may be another after this entry point, in what [`Class::ask`] gives.
+    fn asks_after(entry: Entry) -> bool {
+        entry == Entry::Probe
+    }
+    /// What is to be known of the driver's state. Runs within the call, as the driver does.
+    fn ask(state: &<Self::Driver as Driver>::State) -> Findings {
+        [Self::Driver::variant(state).into(), 0, 0, 0, 0]
+    }
+    /// Takes over what that was. False: it cannot be.
+    fn learn(&mut self, findings: Findings) -> bool;
 
     /// The device's memory.
     fn pool(&self, device: &mut dyn Device) -> Result<Pool, PoolError>;

@@ -42,6 +42,7 @@ use udrv_driver::{Driver, Entry, Error, Identity, Injection};
 
 pub use call::CallError;
 pub use class::Class;
+pub(crate) use class::variant_of;
 pub use command::{Answer, Command, Commander, GivenUp, Heartbeat, Inbox, commands};
 pub use device_faults::DeviceFaults;
 pub use error::DeviceError;
@@ -145,7 +146,7 @@ impl<C: Class> Running<C> {
         let kind = StateKind { name: C::Driver::NAME, version: C::Driver::STATE_VERSION };
         let images = options.generations.clamp(2, 64);
         let config = DomainConfig { deadline: options.deadline, images, ..DomainConfig::new(kind) };
-        let domain = Domain::new(&config, C::Driver::new_state(), Ledger::new())?;
+        let domain = Domain::new(&config, C::Driver::NEW, Ledger::new())?;
         let host = Host::new(window, pool, options.clock.clone(), kept);
         let mut device = Running::assemble(class, name, identity, domain, host, options, policy)?;
         // a failure leaves through `Drop`

@@ -11,7 +11,6 @@ use super::{Class, DeviceError, Running};
 use crate::report::{FAILED_CALL, FaultReport, Rung, Steps, injected};
 use crate::supervisor::ladder::{Recovery, Step};
 use crate::supervisor::quarantine::Place;
-use crate::transact::transact;
 
 /// Attempts of an entry point within a rung: a restore may itself fault.
 const ATTEMPTS: u32 = 3;
@@ -134,9 +133,7 @@ impl<C: Class> Running<C> {
                 break;
             }
             self.domain.ledger_mut().come_back(&before);
-            self.host.begin(None);
-            let looked = transact(&mut self.domain, &mut self.host, None, C::Driver::check, |_| Ok(()));
-            if looked.is_ok_and(|reply| udrv_driver::abi::decode::<()>(&reply) == Some(Ok(()))) {
+            if self.look_at_state().is_ok() {
                 self.domain.commit();
                 C::come_back(self, &before);
                 return Some(back as u32);

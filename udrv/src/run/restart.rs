@@ -5,7 +5,6 @@
 
 use std::time::Instant;
 
-use fgft::Plain;
 use udrv_driver::{Driver, Entry};
 
 use super::{Class, Running};
@@ -42,14 +41,10 @@ impl<C: Class> Running<C> {
         C::forget(self);
         self.host.window.forget();
         self.host.marks.clear();
-        overwrite(&mut self.domain, C::Driver::new_state());
+        self.domain.run_unprotected(|state, ledger| {
+            *state = C::Driver::NEW;
+            *ledger = Ledger::new();
+        });
+        self.domain.commit();
     }
-}
-
-fn overwrite<S: Plain>(domain: &mut fgft::Domain<S, Ledger>, fresh: S) {
-    domain.run_unprotected(|state, ledger| {
-        *state = fresh;
-        *ledger = Ledger::new();
-    });
-    domain.commit();
 }

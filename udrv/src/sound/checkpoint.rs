@@ -83,7 +83,7 @@ fn names<'a>(names: impl Iterator<Item = &'a str>) -> String {
 
 impl<D: SoundDriver> SoundDevice<D> {
     pub(super) fn settings_in_force(&self) -> SoundSettings {
-        let infos = D::controls(&self.domain.state());
+        let infos = self.class.has.controls;
         let controls = infos.iter().zip(&self.class.controls);
         let streams = self.class.flows.iter().map(|flow| (flow.info.name.to_owned(), StreamSettings::of(flow.params)));
         SoundSettings {
@@ -93,7 +93,7 @@ impl<D: SoundDriver> SoundDevice<D> {
     }
 
     pub(super) fn allows(&self, settings: &SoundSettings) -> Result<(), Refusal> {
-        let infos = D::controls(&self.domain.state());
+        let infos = self.class.has.controls;
         for (name, values) in settings.controls.iter() {
             let field = format!("settings.sound.controls.{}", in_a_line(name));
             let value = format!("{values:?}");
@@ -168,7 +168,7 @@ impl<D: SoundDriver> SoundDevice<D> {
 
     /// The value of a control by `settings`, else as it is to be now.
     fn wanted_control(&self, number: usize, settings: &SoundSettings) -> ControlValue {
-        let info = D::controls(&self.domain.state())[number];
+        let info = self.class.has.controls[number];
         let values = settings.controls.get(info.name);
         values.and_then(|values| from_values(&info, values)).unwrap_or(self.class.controls[number])
     }

@@ -6,15 +6,16 @@ use nix::poll::PollFd;
 use udrv_driver::{Cx, Entry, Error, MAX_STREAMS, SoundDriver, SoundEvents, Stream};
 
 use super::stream::Phase;
-use super::{Sound, SoundDevice};
+use super::{NOTHING, Sound, SoundDevice};
 use crate::checkpoint::{ClassSettings, Refusal, SoundSettings};
 use crate::device::Device;
 use crate::host::Host;
 use crate::ledger::Ledger;
 use crate::pool::{Pool, PoolError};
 use crate::report::FaultReport;
-use crate::run::{CallError, Class, ClassStatus, DeviceError, Found};
+use crate::run::{CallError, Class, ClassStatus, DeviceError, Found, variant_of};
 use crate::supervisor::quarantine::Version;
+use crate::transact::Findings;
 
 /// Attempts of each entry point in a restart.
 const ATTEMPTS: u32 = 3;
@@ -33,6 +34,16 @@ impl<D: SoundDriver> Class for Sound<D> {
     fn pool(&self, device: &mut dyn Device) -> Result<Pool, PoolError> {
         // there are no packets
         Pool::new(device, Some(0))
+    }
+
+    /// It stays the card that applications were shown.
+    fn learn(&mut self, [variant, ..]: Findings) -> bool {
+        let Some(has) = variant_of(D::VARIANTS, variant) else { return false };
+        if self.has != has && self.has != NOTHING {
+            return false;
+        }
+        self.has = has;
+        true
     }
 
     fn bring_up(run: &mut SoundDevice<D>) -> Result<(), DeviceError> {

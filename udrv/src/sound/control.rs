@@ -189,7 +189,7 @@ impl<D: SoundDriver> SoundDevice<D> {
             faster: flow.off(),
             counters: flow.counters,
         });
-        let infos = D::controls(&self.domain.state());
+        let infos = self.class.has.controls;
         let controls =
             infos.iter().zip(&self.class.controls).map(|(info, ControlValue { left, right })| ControlStatus {
                 name: info.name.to_owned(),

@@ -12,7 +12,7 @@ const ATTEMPTS: u32 = 3;
 impl<D: SoundDriver> SoundDevice<D> {
     /// All controls with what the driver says of them.
     pub(super) fn read_controls(&mut self) -> Result<Vec<(ControlInfo, ControlValue)>, DeviceError> {
-        let infos = D::controls(&self.domain.state());
+        let infos = self.class.has.controls;
         let mut controls = Vec::with_capacity(infos.len());
         for (number, info) in infos.iter().enumerate() {
             controls.push((*info, self.get_control(Control(number as u32), *info)?));
@@ -27,7 +27,7 @@ impl<D: SoundDriver> SoundDevice<D> {
 
     /// What an application has turned. What the codec does not take is put back where it was turned.
     pub(super) fn turn(&mut self, control: Control, value: ControlValue) -> Result<(), DeviceError> {
-        let Some(info) = D::controls(&self.domain.state()).get(control.0 as usize) else { return Ok(()) };
+        let Some(info) = self.class.has.controls.get(control.0 as usize) else { return Ok(()) };
         let before = self.class.controls[control.0 as usize];
         if !info.allows(value) || value == before {
             return Ok(());

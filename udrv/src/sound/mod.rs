@@ -26,7 +26,7 @@ mod stream;
 use std::marker::PhantomData;
 use std::time::Duration;
 
-use udrv_driver::{ControlValue, Entry, SoundDriver};
+use udrv_driver::{ControlValue, Entry, SoundDriver, SoundVariant};
 
 pub use checkpoint::{SoundSettings, StreamSettings};
 pub use control::{ControlStatus, SoundStatus, StreamStatus};
@@ -58,6 +58,8 @@ pub type SoundDevice<D> = Running<Sound<D>>;
 /// What only the sound class knows of a device.
 pub struct Sound<D: SoundDriver> {
     endpoint: Box<dyn SoundEndpoint>,
+    /// What the card has that was found.
+    has: SoundVariant,
     flows: Vec<Flow>,
     /// The controls, as they are to be.
     controls: Vec<ControlValue>,
@@ -68,6 +70,9 @@ pub struct Sound<D: SoundDriver> {
     scratch: Vec<u8>,
     driver: PhantomData<D>,
 }
+
+/// Before `probe`.
+const NOTHING: SoundVariant = SoundVariant { streams: &[], controls: &[] };
 
 /// Bytes of samples that are moved at once: whole frames of any format.
 const SCRATCH: usize = 8192;
@@ -85,6 +90,7 @@ impl<D: SoundDriver> SoundDevice<D> {
         Running::new(opened, options, |_, options| {
             Ok(Sound {
                 endpoint,
+                has: NOTHING,
                 flows: Vec::new(),
                 controls: Vec::new(),
                 options: options.sound.clone(),
@@ -100,7 +106,7 @@ impl<D: SoundDriver> SoundDevice<D> {
         let identity = self.identity;
         self.entry(Entry::Probe, move |cx| D::probe(cx, identity))?;
         self.connect()?;
-        let streams = D::streams(&self.domain.state());
+        let SoundVariant { streams, .. } = self.class.has;
         self.class.flows = streams.iter().map(|info| Flow::new(*info)).collect();
         let controls = self.read_controls()?;
         self.class.controls = controls.iter().map(|(_, value)| *value).collect();

@@ -2,6 +2,8 @@
 
 use std::sync::atomic::Ordering::{Relaxed, Release};
 
+use udrv_driver::Telltale;
+
 use super::Window;
 use super::noted::{Target, parse};
 use crate::write_log::{RegisterWrite, Undone};
@@ -39,14 +41,10 @@ impl Window {
     }
 
     /// For a successor of a process that died while [`Window::commit`] was at it: the one that was under way may have
-    /// happened. `has_rung` says of a register's offset, the value that was to be written and what it holds now whether it
-    /// has; ringing twice does no harm where it says no. False: of a word in memory nobody can tell, and the driver's
-    /// `restore` is needed. Then [`Window::commit`] goes on behind it.
-    pub(crate) fn settle_torn(
-        &mut self,
-        has_rung: impl Fn(u16, u32, u32) -> bool,
-        read: impl FnOnce(u64) -> Option<u32>,
-    ) -> bool {
+    /// happened. Of the doorbells among `telltales` one can see whether it has; ringing the others twice does no harm.
+    /// False: of a word in memory nobody can tell, and the driver's `restore` is needed. Then [`Window::commit`] goes on
+    /// behind it.
+    pub(crate) fn settle_torn(&mut self, telltales: &[Telltale], read: impl FnOnce(u64) -> Option<u32>) -> bool {
         let at = self.kept.rung.load(Relaxed);
         if at as usize >= self.kept.staged.len() {
             return true;
@@ -55,7 +53,10 @@ impl Window {
         let (rung, certain) = match target {
             Target::Register(index) => {
                 let Some(register) = self.map.registers.get(usize::from(index)).copied() else { return false };
-                (self.device_read(register).is_ok_and(|now| has_rung(register.offset, value, now)), true)
+                let telltale = telltales.iter().find(|telltale| telltale.register == register.offset);
+                let has_rung =
+                    |telltale: &Telltale| self.device_read(register).is_ok_and(|now| telltale.has_rung(value, now));
+                (telltale.is_some_and(has_rung), true)
             }
             Target::Memory(place) => (true, read(place) == Some(value)),
         };

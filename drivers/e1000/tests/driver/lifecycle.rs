@@ -32,7 +32,7 @@ fn probe_resets_and_gives_the_address() {
 #[test]
 fn quiesce_needs_no_state() {
     let mut fake = Fake::opened();
-    fake.state = E1000::new_state();
+    fake.state = E1000::NEW;
     assert_eq!(fake.call(E1000::quiesce), Ok(()));
     let chip = fake.chip();
     assert!(!chip.receives() && !chip.sends());

@@ -4,7 +4,7 @@ use udrv_driver::{Control, ControlKind, ControlValue, Error, SoundDriver};
 
 use ens1371::Ens1371;
 
-use crate::fake::{Fake, SORTS, control, get, max, probed, set};
+use crate::fake::{Fake, SORTS, control, get, has, max, probed, set};
 
 const ES1370: (u16, u8) = SORTS[0];
 const ES1371: (u16, u8) = SORTS[1];
@@ -22,7 +22,7 @@ fn set_by_name(fake: &mut Fake, name: &str, to: ControlValue) {
 fn each_value_of_each_control_is_told_back_and_leaves_the_others_alone() {
     for chip in SORTS {
         let mut fake = probed(chip);
-        let controls = Ens1371::controls(&fake.state);
+        let controls = has(&fake.state).controls;
         for (index, info) in controls.iter().enumerate() {
             let others = |fake: &mut Fake| -> Vec<ControlValue> {
                 let all = (0..controls.len()).filter(|other| *other != index);
@@ -44,7 +44,7 @@ fn each_value_of_each_control_is_told_back_and_leaves_the_others_alone() {
 fn values_that_there_are_not_are_refused() {
     for chip in SORTS {
         let mut fake = probed(chip);
-        let (before, controls) = (fake.chip().snapshot(), Ens1371::controls(&fake.state));
+        let (before, controls) = (fake.chip().snapshot(), has(&fake.state).controls);
         for (index, info) in controls.iter().enumerate() {
             let control = Control(index as u32);
             let past = max(info) + 1;

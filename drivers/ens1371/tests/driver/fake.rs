@@ -2,8 +2,8 @@
 
 use ens1371::{Ens1371, State};
 use udrv_driver::{
-    Control, ControlInfo, ControlKind, ControlValue, Cx, Error, Format, Params, SampleRing, SoundDriver, SoundEvents,
-    Stream, Trigger,
+    Control, ControlInfo, ControlKind, ControlValue, Cx, Driver, Error, Format, Params, SampleRing, SoundDriver,
+    SoundEvents, SoundVariant, Stream, Trigger,
 };
 use udrv_driver_tests::{BUS, Bus, Device};
 
@@ -137,9 +137,14 @@ pub(crate) fn run(fake: &mut Fake, stream: Stream, params: Params) {
     assert_eq!(trigger(fake, stream, Trigger::Start), Ok(()));
 }
 
+/// What a card in this state has.
+pub(crate) fn has(state: &State) -> SoundVariant {
+    Ens1371::VARIANTS[Ens1371::variant(state) as usize]
+}
+
 /// The control with this name.
 pub(crate) fn control(fake: &Fake, name: &str) -> (Control, ControlInfo) {
-    let controls = Ens1371::controls(&fake.state);
+    let controls = has(&fake.state).controls;
     let index = controls.iter().position(|info| info.name == name).unwrap_or_else(|| panic!("no control {name}"));
     (Control(index as u32), controls[index])
 }
@@ -171,8 +176,8 @@ pub(crate) fn assert_works(fake: &mut Fake) {
         assert_plays(fake, stream, Params { format: Format::U8, channels: 1, rate: 22_050, period: 256, periods: 2 });
     }
     assert_eq!(fake.chip().control & 0x70, 0);
-    for index in 0..Ens1371::controls(&fake.state).len() {
-        let (control, info) = (Control(index as u32), Ens1371::controls(&fake.state)[index]);
+    for index in 0..has(&fake.state).controls.len() {
+        let (control, info) = (Control(index as u32), has(&fake.state).controls[index]);
         let before = get(fake, control);
         let other = ControlValue { left: max(&info) - before.left, ..before };
         assert_eq!(set(fake, control, other), Ok(()), "{}", info.name);

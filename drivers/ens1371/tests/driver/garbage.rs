@@ -165,7 +165,7 @@ fn every_call_leaves_a_state_that_may_be() {
     for seed in 0..120_u64 {
         let (product, revision) = SORTS[seed as usize % 3];
         let identity = Identity { vendor: 0x1274, product, revision };
-        let mut state = Ens1371::new_state();
+        let mut state = Ens1371::NEW;
         let (random, is_mild) = (Random::new(seed), !seed.is_multiple_of(4));
         let garbage = RefCell::new(Garbage { random, now: 0, pieces: 0, is_mild });
         for _ in 0..1500 {
@@ -193,7 +193,7 @@ fn every_call_leaves_a_state_that_may_be() {
 #[test]
 fn what_does_not_run_has_no_events() {
     for seed in 0..200 {
-        let mut state = Ens1371::new_state();
+        let mut state = Ens1371::NEW;
         let garbage = RefCell::new(Garbage { random: Random::new(seed), now: 0, pieces: 0, is_mild: false });
         let events = Ens1371::interrupt(&mut Cx::new(&mut state, &Border(&garbage), None));
         assert!(matches!(events, Ok(SoundEvents::NONE) | Err(_)), "{events:?}");

@@ -1,13 +1,14 @@
 //! Probe, quiesce, restore; chips that are none, that hang, that leave, and that are astray.
 
 use ens1371::{Ens1371, State};
+use udrv_driver::zerocopy::IntoBytes;
 use udrv_driver::{Cx, Driver, Error, Identity, SoundDriver, SoundEvents, Stream};
 use udrv_driver_tests::BUS;
 
 use crate::chip::{Channel, Chip};
 use crate::fake::{
-    ADC, CHIPS, DAC1, DAC2, Fake, SORTS, USUAL, assert_works, close, control, interrupt, open, plugged_in, pointer,
-    prepare, probe, probed, restore_all, run, set_up, trigger,
+    ADC, CHIPS, DAC1, DAC2, Fake, SORTS, USUAL, assert_works, close, control, has, interrupt, open, plugged_in,
+    pointer, prepare, probe, probed, restore_all, run, set_up, trigger,
 };
 
 #[test]
@@ -16,7 +17,7 @@ fn each_chip_works() {
         let mut fake = probed(chip);
         assert_eq!(fake.border().logs.first(), Some(&3), "its name");
         assert_eq!((fake.chip().control & 0x70, fake.chip().serial, fake.chip().causes), (0, 0, 0), "it is silent");
-        let names: Vec<&str> = Ens1371::streams(&fake.state).iter().map(|stream| stream.name).collect();
+        let names: Vec<&str> = has(&fake.state).streams.iter().map(|stream| stream.name).collect();
         assert_eq!(names, ["DAC1", "DAC2", "ADC"]);
         assert_works(&mut fake);
     }
@@ -31,7 +32,7 @@ fn others_are_refused_and_not_touched() {
         let result = fake.call(|cx| Ens1371::probe(cx, Identity { vendor, product, revision }));
         assert_eq!(result, Err(Error::NotThisDevice), "{vendor:x} {product:x} {revision}");
         assert_eq!((fake.border().logs.clone(), fake.chip().bus.writes.clone()), (vec![1], vec![]), "it says so");
-        assert!(Ens1371::streams(&fake.state).is_empty() && Ens1371::controls(&fake.state).is_empty());
+        assert_eq!(fake.state.as_bytes(), Ens1371::NEW.as_bytes());
     }
 }
 
@@ -85,7 +86,7 @@ fn quiesce_needs_no_state() {
         for stream in [DAC1, DAC2, ADC] {
             run(&mut fake, stream, USUAL);
         }
-        fake.state = Ens1371::new_state();
+        fake.state = Ens1371::NEW;
         assert_eq!(fake.call(Ens1371::quiesce), Ok(()));
         assert_eq!((fake.chip().control & 0x70, fake.chip().serial), (0, 0));
     }
@@ -254,6 +255,6 @@ fn restore_of_a_chip_that_knows_nothing_or_more() {
 fn the_framework_has_room_for_map_and_state() {
     udrv_driver_tests::lifecycle::the_framework_has_room_for_map_and_state::<Chip>();
     assert!(size_of::<State>() <= 256);
-    let (pieces, bytes) = (Ens1371::streams(&probed(SORTS[0]).state).len() + 1, 3 * 64 * 1024 + 4096);
+    let (pieces, bytes) = (has(&probed(SORTS[0]).state).streams.len() + 1, 3 * 64 * 1024 + 4096);
     assert!(pieces <= 8 && bytes < 1024 * 1024, "pieces and bytes that a driver may have");
 }

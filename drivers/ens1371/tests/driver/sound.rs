@@ -130,7 +130,8 @@ fn run(fake: &mut Fake, stream: Stream) {
 }
 
 fn control(fake: &Fake, name: &str) -> Control {
-    let at = Ens1371::controls(&fake.state).iter().position(|info| info.name == name).expect("a control");
+    let controls = Ens1371::VARIANTS[Ens1371::variant(&fake.state) as usize].controls;
+    let at = controls.iter().position(|info| info.name == name).expect("a control");
     Control(at as u32)
 }
 

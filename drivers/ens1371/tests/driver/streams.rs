@@ -1,11 +1,10 @@
 //! Streams: what they can be set to, their rates, where they are, and their interrupts.
 
-use udrv_driver::{Direction, Error, Format, Params, Rates, SoundDriver, SoundEvents, Stream, Trigger};
-
-use ens1371::Ens1371;
+use udrv_driver::{Direction, Error, Format, Params, Rates, SoundEvents, Stream, Trigger};
 
 use crate::fake::{
-    ADC, CHIPS, DAC1, DAC2, Fake, SORTS, USUAL, close, interrupt, open, pointer, prepare, probed, run, set_up, trigger,
+    ADC, CHIPS, DAC1, DAC2, Fake, SORTS, USUAL, close, has, interrupt, open, pointer, prepare, probed, run, set_up,
+    trigger,
 };
 
 const ES1370: (u16, u8) = SORTS[0];
@@ -15,7 +14,7 @@ const ES1371: (u16, u8) = SORTS[1];
 fn two_play_and_one_captures() {
     for chip in CHIPS {
         let fake = probed(chip);
-        let streams = Ens1371::streams(&fake.state);
+        let streams = has(&fake.state).streams;
         let directions: Vec<Direction> = streams.iter().map(|stream| stream.direction).collect();
         assert_eq!(directions, [Direction::Playback, Direction::Playback, Direction::Capture]);
         for stream in streams {
@@ -130,7 +129,7 @@ fn an_es1370_has_a_choice_and_a_divider() {
     let mut fake = probed(ES1370);
     for stream in [DAC1, DAC2] {
         assert_eq!(open(&mut fake, stream), Ok(()));
-        let Rates::List(rates) = Ens1371::streams(&fake.state)[stream.0 as usize].rates else { panic!("no list") };
+        let Rates::List(rates) = has(&fake.state).streams[stream.0 as usize].rates else { panic!("no list") };
         for rate in rates {
             let ring = set_up(&mut fake, stream, Params { rate: *rate, ..USUAL }).unwrap();
             let (dac1, shared) = divided(&mut fake);

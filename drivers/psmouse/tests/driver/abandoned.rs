@@ -225,7 +225,7 @@ fn a_first_probe_may_be_abandoned() {
         for point in Point::ALL {
             let mut fake = crate::mouse::plugged_in(variant);
             assert!(fake.abandon(point, PsMouse::probe));
-            assert_eq!(fake.state, PsMouse::new_state());
+            assert_eq!(fake.state, PsMouse::NEW);
             assert_eq!(fake.call(PsMouse::probe), Ok(()));
             assert_works(&mut fake);
         }

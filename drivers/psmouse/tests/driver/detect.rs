@@ -53,12 +53,12 @@ fn each_mouse_is_known_and_works() {
 }
 
 fn probe(script: &mut Script) -> Result<&'static str, Error> {
-    let (cell, mut state) = (RefCell::new(std::mem::take(script)), PsMouse::new_state());
+    let (cell, mut state) = (RefCell::new(std::mem::take(script)), PsMouse::NEW);
     let result = PsMouse::probe(&mut Cx::new(&mut state, &Port(&cell), None));
     assert_eq!(PsMouse::check(&state), Ok(()));
     *script = cell.into_inner();
     if result.is_err() {
-        assert_eq!(state, PsMouse::new_state());
+        assert_eq!(state, PsMouse::NEW);
     }
     result.map(|()| PsMouse::info(&state).name)
 }
@@ -184,7 +184,7 @@ fn quiesce_leaves_a_mouse_to_the_next_driver() {
             let mut fake = enabled(variant);
             assert_eq!(fake.call(|cx| PsMouse::set_rate(cx, 40)), Ok(40));
             if is_lost {
-                fake.state = PsMouse::new_state();
+                fake.state = PsMouse::NEW;
             }
             assert_eq!(fake.call(PsMouse::quiesce), Ok(()));
             let is = settings(&mut fake);

@@ -128,7 +128,7 @@ fn call(garbage: &RefCell<Garbage>, state: &mut State, entry: Entry) -> bool {
 fn every_call_leaves_a_state_that_may_be() {
     let mut well = [0_u32; Entry::INPUT.len()];
     for seed in 0..200_u64 {
-        let mut state = PsMouse::new_state();
+        let mut state = PsMouse::NEW;
         let (random, is_mild) = (Random::new(seed), !seed.is_multiple_of(4));
         let garbage = RefCell::new(Garbage { random, is_mild, accesses: 0, reports: Vec::new() });
         for _ in 0..1000 {

@@ -85,7 +85,7 @@ pub(crate) fn probed(number: usize) -> (RefCell<Script>, State) {
         },
         ..Script::default()
     };
-    let (script, mut state) = (RefCell::new(script), PsMouse::new_state());
+    let (script, mut state) = (RefCell::new(script), PsMouse::NEW);
     assert_eq!(PsMouse::probe(&mut Cx::new(&mut state, &Port(&script), None)), Ok(()));
     assert_eq!(PsMouse::info(&state).name, NAMES[number]);
     (script, state)

@@ -173,7 +173,7 @@ fn a_call_hands_up_no_more_than_it_may() {
             assert_eq!(call(&script, &mut state, entry), Ok(more));
             assert_eq!((script.borrow().data.len(), script.borrow().dropped), (744, 256));
         }
-        let (script, mut state) = (RefCell::new(Script::default()), PsMouse::new_state());
+        let (script, mut state) = (RefCell::new(Script::default()), PsMouse::NEW);
         assert_eq!(call(&script, &mut state, entry), Err(Error::NotReady));
     }
 }

@@ -40,10 +40,7 @@ impl Driver for Writer {
     ];
     const STATE_VERSION: u32 = 1;
     type State = State;
-
-    fn new_state() -> State {
-        State { value: 0 }
-    }
+    const NEW: State = State { value: 0 };
 
     fn quiesce(_: &mut Cx<'_, State>) -> Result<(), Error> {
         Ok(())
