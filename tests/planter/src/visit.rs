@@ -75,8 +75,8 @@ impl<'a> Planter<'a> {
     }
 
     /// `wrong` in place of `expr`, when it is on.
-    fn instead(&mut self, expr: &mut Expr, kind: Kind, wrong: &Expr) {
-        let on = self.place(kind, expr.span(), &text(wrong));
+    fn instead(&mut self, expr: &mut Expr, kind: Kind, span: Span, wrong: &Expr) {
+        let on = self.place(kind, span, &text(wrong));
         *expr = parse_quote! { (if #on { #wrong } else { #expr }) };
     }
 
@@ -97,8 +97,9 @@ impl<'a> Planter<'a> {
             BinOp::BitOr(_) | BinOp::BitAnd(_) => (Kind::WrongOperator, (*before.left).clone()),
             _ => return visit_mut::visit_expr_mut(self, expr),
         };
+        let span = expr.span();
         visit_mut::visit_expr_mut(self, expr);
-        self.instead(expr, kind, &wrong);
+        self.instead(expr, kind, span, &wrong);
     }
 
     /// A register that is given to a method.
@@ -114,7 +115,7 @@ impl<'a> Planter<'a> {
         if let Some(last) = wrong.path.segments.last_mut() {
             last.ident = syn::Ident::new(other, last.ident.span());
         }
-        self.instead(expr, Kind::WrongRegister, &Expr::Path(wrong));
+        self.instead(expr, Kind::WrongRegister, path.span(), &Expr::Path(wrong));
     }
 
     fn condition(&mut self, condition: &mut Expr, is_loop: bool) {
@@ -235,9 +236,9 @@ impl VisitMut for Planter<'_> {
                 let Lit::Int(number) = &literal.lit else { return };
                 let Ok(value) = number.base10_parse::<u128>() else { return };
                 let wrong = proc_macro2::Literal::u128_unsuffixed(value ^ 1);
-                let suffix = number.suffix();
-                let wrong = syn::LitInt::new(&format!("{wrong}{suffix}"), number.span());
-                self.instead(expr, Kind::WrongConstant, &parse_quote!(#wrong));
+                let (suffix, span) = (number.suffix(), number.span());
+                let wrong = syn::LitInt::new(&format!("{wrong}{suffix}"), span);
+                self.instead(expr, Kind::WrongConstant, span, &parse_quote!(#wrong));
             }
             Expr::Path(_) => self.register(expr),
             // what is assigned to is a place in memory
@@ -290,4 +291,65 @@ fn without_question(expr: &Expr) -> &Expr {
 
 fn is_called(function: &Expr, name: &str) -> bool {
     matches!(function, Expr::Path(path) if path.path.segments.last().is_some_and(|last| last.ident == name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What becomes of the source of a driver with registers A and B, and its places.
+    fn planted(source: &str) -> (String, Vec<Site>) {
+        let registers = Registers::read("A: u8 = 0, Config;\nB: u8 = 1, Config;");
+        let mut file = syn::parse_file(source).expect("Rust");
+        let mut planter = Planter::new("x", Path::new("drivers/x/src/lib.rs"), &registers, Vec::new());
+        planter.file(&mut file);
+        (text(&file), planter.into_sites())
+    }
+
+    fn kinds(source: &str) -> Vec<Kind> {
+        planted(&format!("fn f() {{ {source} }}")).1.into_iter().skip(1).map(|site| site.kind).collect()
+    }
+
+    #[test]
+    fn each_mistake_has_its_place() {
+        use Kind::{
+            EndlessLoop, Leak, MalformedStructure, MissingCall, MissingInitialisation, MissingWrite, WrongBound,
+            WrongCondition, WrongConstant, WrongOperator, WrongRegister,
+        };
+        assert_eq!(kinds("a < b"), [WrongBound]);
+        assert_eq!(kinds("a == b"), [WrongCondition]);
+        assert_eq!(kinds("a + b & MASK"), [WrongOperator, WrongOperator]);
+        assert_eq!(kinds("0x10u8"), [WrongConstant]);
+        assert_eq!(kinds("regs.read(regs::A)"), [WrongRegister]);
+        assert_eq!(kinds("regs.write(regs::B, v)?;"), [WrongRegister, MissingWrite]);
+        assert_eq!(kinds("net.complete(buffer, sent)?;"), [Leak]);
+        assert_eq!(kinds("halt(cx)?;"), [MissingCall]);
+        assert_eq!(kinds("state.next = next;"), [MissingInitialisation, MalformedStructure]);
+        assert_eq!(kinds("a += b;"), [MissingInitialisation]);
+        assert_eq!(kinds("if ready {}")[..2], [WrongCondition, Kind::NullWrite]);
+        assert_eq!(kinds("while ready {}")[..2], [EndlessLoop, Kind::NullWrite]);
+    }
+
+    #[test]
+    fn nothing_is_planted_where_nothing_can_be_asked() {
+        let source =
+            "#![forbid(unsafe_code)] const A: u32 = 1 + 2; static B: [u8; 3] = [0; 3]; const fn g() -> u32 { 1 }
+            enum E { F = 4 } #[cfg(test)] mod tests { fn t() { 1; } } struct S([u8; 5]);";
+        let (text, sites) = planted(source);
+        assert!(sites.is_empty() && !text.contains("forbid") && !text.contains("tests"), "{text}");
+        assert!(kinds("match a { 1..3 => b, _ => c }").is_empty());
+        assert!(kinds("if let Some(1) = a {}").iter().all(|kind| *kind == Kind::NullWrite));
+    }
+
+    #[test]
+    fn a_place_tells_where_it_stands_and_what_is_wrong_there() {
+        let (text, sites) = planted("fn f(a: u32) -> u32 {\n    g(a,\n      a + 7)\n}");
+        let found: Vec<_> = sites.iter().map(|site| (site.line, &*site.function, &*site.source)).collect();
+        assert_eq!(found, [(1, "f", "null_read()"), (3, "f", "6"), (3, "f", "a - 7")]);
+        for site in &sites {
+            assert!(text.contains(&format!("on ({}u32)", site.number)), "{text}");
+        }
+        // the wrong one is wrong in one thing
+        assert!(text.contains("{ a - 7 } else { a + (if"), "{text}");
+    }
 }
