@@ -1,10 +1,12 @@
-//! `cargo xtask campaign`: faults in the machine code of drivers. The program that makes them is `tests/campaign`, built for release: what is
-//! changed is what users run.
+//! `cargo xtask campaign`: faults in drivers. The program that makes them is `tests/campaign`, built for release: what is changed is what
+//! users run. Faults in the source are in a copy of the workspace, which `tests/planter` writes to target/planted.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
-use crate::cargo::release_programs;
+use crate::cargo::{output_of, release_programs, release_programs_in};
+use crate::guest::workspace;
 use crate::steps::Failure;
 
 /// The arguments of `cargo xtask campaign`: the program's own, `--help` among them.
@@ -26,9 +28,41 @@ pub(crate) fn main(args: &Args) -> ExitCode {
 }
 
 fn run(args: &Args) -> Result<ExitCode, Failure> {
-    let programs = release_programs(&["udrv-campaign"], &["udrv-campaign"])?;
-    let program = &programs[0];
-    let status = Command::new(program).args(&args.arguments).status();
+    let (program, more) = if is_planted(&args.arguments) { planted()? } else { (plain()?, Vec::new()) };
+    let status = Command::new(&program).args(&args.arguments).args(more).status();
     let status = status.map_err(|source| Failure::Io { doing: format!("start {}", program.display()), source })?;
     Ok(status.code().and_then(|code| u8::try_from(code).ok()).map_or(ExitCode::FAILURE, ExitCode::from))
+}
+
+const NAME: [&str; 1] = ["udrv-campaign"];
+
+fn plain() -> Result<PathBuf, Failure> {
+    Ok(release_programs(&NAME, &NAME)?.remove(0))
+}
+
+/// The program built from the copy, and where it finds the places.
+fn planted() -> Result<(PathBuf, Vec<OsString>), Failure> {
+    let copy = workspace().join("target/planted");
+    let planter = release_programs(&["udrv-planter"], &["udrv-planter"])?.remove(0);
+    output_of(Command::new(planter).arg(workspace()).arg(&copy))?;
+    let program = release_programs_in(&copy, &NAME, &NAME)?.remove(0);
+    Ok((program, vec!["--sites".into(), copy.join("sites.json").into()]))
+}
+
+/// Whether the arguments ask for faults in the source.
+fn is_planted(arguments: &[OsString]) -> bool {
+    let pair = [OsStr::new("--kind"), OsStr::new("planted")];
+    arguments.windows(2).any(|two| two == pair) || arguments.iter().any(|argument| argument == "--kind=planted")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn faults_in_the_source_are_asked_for_in_two_ways() {
+        let asks = |arguments: &[&str]| is_planted(&arguments.iter().map(OsString::from).collect::<Vec<_>>());
+        assert!(asks(&["--json", "--kind", "planted"]) && asks(&["--kind=planted"]));
+        assert!(!asks(&["--kind", "mutate"]) && !asks(&["planted", "--kind"]) && !asks(&[]));
+    }
 }

@@ -48,9 +48,14 @@ fn tests_of(which: &[&str]) -> Result<Vec<(String, PathBuf)>, Failure> {
 
 /// The programs called `names` of `packages`, built for release.
 pub(crate) fn release_programs(packages: &[&str], names: &[&str]) -> Result<Vec<PathBuf>, Failure> {
+    release_programs_in(&workspace(), packages, names)
+}
+
+/// The same of a copy of the workspace.
+pub(crate) fn release_programs_in(root: &Path, packages: &[&str], names: &[&str]) -> Result<Vec<PathBuf>, Failure> {
     let mut arguments = vec!["build", "--release", "--bins", "--message-format=json-render-diagnostics"];
     arguments.extend(packages.iter().flat_map(|package| ["--package", package]));
-    let built = programs_in(&output_of(&mut cargo(arguments))?, "bin")?;
+    let built = programs_in(&output_of(cargo(arguments).current_dir(root))?, "bin")?;
     let find = |name: &&str| {
         let found = built.iter().find(|(built, _)| built == name).map(|(_, path)| path.clone());
         found.ok_or_else(|| Failure::Output(format!("cargo has built no program {name}")))

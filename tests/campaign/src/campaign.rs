@@ -7,20 +7,28 @@ use std::time::Instant;
 use serde::Serialize;
 
 use crate::child::{Child, End};
+use crate::fault::{Fault, Site, shuffled};
 use crate::finding::{Finding, Outcome};
-use crate::mutate::{Mutant, Rule, mutants};
+use crate::mutate::mutants;
 use crate::reach;
 use crate::subject::Subject;
 use crate::text::{Function, functions};
 use crate::trial::{self, Mode};
 use crate::workload::steady;
 
-/// What is known of a driver before its first mutant.
+/// Where the faults of a driver can be.
+pub(crate) enum Places {
+    /// Its machine code.
+    Instructions(Vec<Function>),
+    /// Its source.
+    Sites(Vec<Site>),
+}
+
+/// What is known of a driver before its first fault.
 pub(crate) struct Known {
     /// Which.
     pub(crate) subject: Subject,
-    /// Its machine code.
-    pub(crate) functions: Vec<Function>,
+    places: Places,
     reached: HashSet<u64>,
     /// What is right, native and protected.
     right: [Finding; 2],
@@ -30,11 +38,11 @@ pub(crate) struct Known {
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Bad {
     driver: &'static str,
-    /// Number of the mutant.
+    /// Number of the fault.
     number: u64,
     mode: Mode,
     outcome: Outcome,
-    rule: Rule,
+    rule: String,
     change: String,
     /// What is wrong, or how it died.
     why: Vec<String>,
@@ -45,21 +53,20 @@ pub(crate) struct Bad {
 /// What a driver's trials have come to.
 #[derive(Debug, Clone, Default, Serialize)]
 pub(crate) struct Tally {
-    /// Mutants that were tried in each mode.
-    pub(crate) mutants: u64,
-    /// Of them, those whose instruction is reached without a fault.
+    /// Faults that were tried in each mode.
+    pub(crate) faults: u64,
+    /// Of them, those whose place is reached without a fault.
     pub(crate) reached: u64,
-    /// Mutants that are outside what is guaranteed, by why, and were not run.
+    /// Faults that are outside what is guaranteed, by why, and were not run.
     pub(crate) outside: BTreeMap<&'static str, u64>,
     /// How often each outcome, by mode.
     pub(crate) outcomes: BTreeMap<Mode, BTreeMap<Outcome, u64>>,
     /// The same by rule, protected and staying.
-    pub(crate) rules: BTreeMap<Rule, BTreeMap<Outcome, u64>>,
+    pub(crate) rules: BTreeMap<String, BTreeMap<Outcome, u64>>,
     /// Wrong outputs and ends of protected trials.
     pub(crate) bad: Vec<Bad>,
-    /// Instructions and functions there are.
-    pub(crate) instructions: usize,
-    pub(crate) functions: usize,
+    /// Instructions, or places of the source, that there are.
+    pub(crate) places: usize,
     /// Seconds that it took.
     pub(crate) seconds: f64,
 }
@@ -68,41 +75,71 @@ impl Known {
     /// Looks at a driver, and at what is right.
     ///
     /// # Errors
-    /// A trial without a mutant is not right.
-    pub(crate) fn of(subject: Subject) -> io::Result<Known> {
-        let functions = functions(subject.name())?;
+    /// A trial without a fault is not right, or there is no place for one. `sites` are those of all drivers, for faults in the source.
+    pub(crate) fn of(subject: Subject, sites: Option<&[Site]>) -> io::Result<Known> {
         let right = |mode| -> io::Result<Finding> {
             let once = || match trial::start(subject, None, mode)?.wait()? {
                 End::Said(bytes) => serde_json::from_slice::<Finding>(&bytes).map_err(io::Error::other),
                 other => Err(io::Error::other(format!("{other:?}"))),
             };
             let first = once().and_then(|first| Ok(steady(first, &once()?)));
-            let finding = first.map_err(|e| io::Error::other(format!("{} without a mutant: {e}", subject.name())))?;
+            let finding = first.map_err(|e| io::Error::other(format!("{} without a fault: {e}", subject.name())))?;
             match Outcome::of(&finding, &finding, false) {
                 Outcome::Benign if finding.missing == 0 => Ok(finding),
-                other => Err(io::Error::other(format!("{} without a mutant: {other:?}: {finding:?}", subject.name()))),
+                other => Err(io::Error::other(format!("{} without a fault: {other:?}: {finding:?}", subject.name()))),
             }
         };
         let right = [right(Mode::NativeStays)?, right(Mode::ProtectedStays)?];
-        let reached = reach::reached(subject, &functions)?;
-        Ok(Known { subject, functions, reached, right })
+        let (places, reached) = if let Some(sites) = sites {
+            let own = sites.iter().filter(|site| site.driver == subject.name());
+            (Places::Sites(own.cloned().collect()), reach::sites(subject)?)
+        } else {
+            let functions = functions(subject.name())?;
+            let reached = reach::instructions(subject, &functions)?;
+            (Places::Instructions(functions), reached)
+        };
+        if reached.is_empty() {
+            let why = "no place for a fault is reached: was this program built from the planter's copy?";
+            return Err(io::Error::other(format!("{}: {why}", subject.name())));
+        }
+        Ok(Known { subject, places, reached, right })
     }
 
-    /// The mutant of that number.
-    pub(crate) fn mutant(&self, seed: u64, number: u64) -> Option<Mutant> {
-        mutants(&self.functions, seed).nth(usize::try_from(number).ok()?)
+    /// All faults, in the order of a seed, with their numbers.
+    pub(crate) fn faults(&self, seed: u64) -> Box<dyn Iterator<Item = (u64, Fault)> + '_> {
+        match &self.places {
+            Places::Instructions(functions) => Box::new((0..).zip(mutants(functions, seed).map(Fault::Instruction))),
+            Places::Sites(sites) => {
+                let with_number = |site: Site| (site.number.into(), Fault::Source(site));
+                Box::new(shuffled(sites.clone(), seed).into_iter().map(with_number))
+            }
+        }
+    }
+
+    fn count(&self) -> usize {
+        match &self.places {
+            Places::Instructions(functions) => functions.iter().map(|function| function.code.len()).sum(),
+            Places::Sites(sites) => sites.len(),
+        }
+    }
+
+    fn kind(&self) -> &'static str {
+        match &self.places {
+            Places::Instructions(_) => "mutate",
+            Places::Sites(_) => "planted",
+        }
     }
 
     /// Judges the end of a trial: what it has come to, and why.
     ///
     /// # Errors
     /// What the child says is not understood: a mistake of the campaign.
-    pub(crate) fn judge(&self, mutant: &Mutant, mode: Mode, end: End) -> io::Result<(Outcome, Vec<String>)> {
+    pub(crate) fn judge(&self, fault: &Fault, mode: Mode, end: End) -> io::Result<(Outcome, Vec<String>)> {
         let right = &self.right[usize::from(mode.is_protected())];
         Ok(match end {
             End::Said(bytes) => {
                 let finding: Finding = serde_json::from_slice(&bytes).map_err(io::Error::other)?;
-                let outcome = Outcome::of(&finding, right, self.reached.contains(&mutant.address));
+                let outcome = Outcome::of(&finding, right, self.reached.contains(&fault.place()));
                 (outcome, finding.complaints(right))
             }
             // the application was told nonsense
@@ -115,34 +152,30 @@ impl Known {
     }
 }
 
-/// Tries `count` mutants in each of `modes`, some at once.
+/// Tries `count` faults in each of `modes`, some at once.
 ///
 /// # Errors
 /// No more processes, or a mistake of the campaign.
 pub(crate) fn run(known: &Known, seed: u64, count: u64, modes: &[Mode], jobs: usize) -> io::Result<Tally> {
     let began = Instant::now();
-    let mut tally = Tally {
-        functions: known.functions.len(),
-        instructions: known.functions.iter().map(|function| function.code.len()).sum(),
-        ..Tally::default()
-    };
-    let mut running: VecDeque<(u64, Mutant, Mode, Child)> = VecDeque::new();
-    for (number, mutant) in (0..).zip(mutants(&known.functions, seed)) {
-        if tally.mutants == count {
+    let mut tally = Tally { places: known.count(), ..Tally::default() };
+    let mut running: VecDeque<(u64, Fault, Mode, Child)> = VecDeque::new();
+    for (number, fault) in known.faults(seed) {
+        if tally.faults == count {
             break;
         }
-        if let Some(why) = mutant.outside {
+        if let Some(why) = fault.outside() {
             *tally.outside.entry(why).or_default() += 1;
             continue;
         }
-        tally.mutants += 1;
-        tally.reached += u64::from(known.reached.contains(&mutant.address));
+        tally.faults += 1;
+        tally.reached += u64::from(known.reached.contains(&fault.place()));
         for mode in modes {
             if running.len() >= jobs {
                 finish(known, seed, &mut running, &mut tally)?;
             }
-            let child = trial::start(known.subject, Some(&mutant), *mode)?;
-            running.push_back((number, mutant.clone(), *mode, child));
+            let child = trial::start(known.subject, Some(&fault), *mode)?;
+            running.push_back((number, fault.clone(), *mode, child));
         }
     }
     while !running.is_empty() {
@@ -155,14 +188,14 @@ pub(crate) fn run(known: &Known, seed: u64, count: u64, modes: &[Mode], jobs: us
 fn finish(
     known: &Known,
     seed: u64,
-    running: &mut VecDeque<(u64, Mutant, Mode, Child)>,
+    running: &mut VecDeque<(u64, Fault, Mode, Child)>,
     tally: &mut Tally,
 ) -> io::Result<()> {
-    let Some((number, mutant, mode, child)) = running.pop_front() else { return Ok(()) };
-    let (outcome, why) = known.judge(&mutant, mode, child.wait()?)?;
+    let Some((number, fault, mode, child)) = running.pop_front() else { return Ok(()) };
+    let (outcome, why) = known.judge(&fault, mode, child.wait()?)?;
     *tally.outcomes.entry(mode).or_default().entry(outcome).or_default() += 1;
     if mode == Mode::ProtectedStays {
-        *tally.rules.entry(mutant.rule).or_default().entry(outcome).or_default() += 1;
+        *tally.rules.entry(fault.rule().to_owned()).or_default().entry(outcome).or_default() += 1;
     }
     let is_bad = matches!(outcome, Outcome::UndetectedWrong | Outcome::DetectedWrong | Outcome::Died | Outcome::Hung);
     if is_bad && mode.is_protected() {
@@ -172,11 +205,12 @@ fn finish(
             number,
             mode,
             outcome,
-            rule: mutant.rule,
-            change: mutant.to_string(),
+            rule: fault.rule().to_owned(),
+            change: fault.to_string(),
             why,
             again: format!(
-                "cargo xtask campaign --driver {driver} --kind mutate --seed {seed} --only {number} --mode {}",
+                "cargo xtask campaign --driver {driver} --kind {} --seed {seed} --only {number} --mode {}",
+                known.kind(),
                 mode.name()
             ),
         });

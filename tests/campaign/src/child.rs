@@ -4,6 +4,7 @@
 //! makes itself. Trials share nothing but what was there before the first of them.
 #![allow(unsafe_code)]
 
+use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -134,8 +135,11 @@ impl Child {
     }
 }
 
-/// What it may use.
+/// What it may use, and what is heard of it: what a runtime has to say of a process that ends is no news here.
 fn confine() {
+    if let Ok(nothing) = File::options().write(true).open("/dev/null") {
+        let _ = nix::unistd::dup2_stderr(nothing);
+    }
     for (resource, soft, hard) in [
         (Resource::RLIMIT_CPU, CPU, CPU + 1),
         (Resource::RLIMIT_CORE, 0, 0),

@@ -1,7 +1,8 @@
-//! Faults in the machine code of drivers: see `docs/campaign.md`.
+//! Faults in the machine code and in the source of drivers: see `docs/campaign.md`.
 
 mod campaign;
 mod child;
+mod fault;
 mod finding;
 mod guard;
 mod mutate;
@@ -14,6 +15,7 @@ mod trial;
 mod workload;
 
 use std::io;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -22,7 +24,7 @@ use campaign::{Known, Tally};
 use subject::Subject;
 use trial::Mode;
 
-/// Changes instructions of drivers, and judges what comes of it.
+/// Makes mistakes in drivers, and judges what comes of it.
 #[derive(Parser)]
 #[command(name = "udrv-campaign")]
 struct Arguments {
@@ -32,7 +34,7 @@ struct Arguments {
     /// What is planted.
     #[arg(long, value_enum, default_value_t)]
     kind: Kind,
-    /// Mutants of each.
+    /// Faults of each.
     #[arg(long, value_name = "COUNT", default_value_t = 200)]
     faults: u64,
     /// What decides which.
@@ -41,12 +43,15 @@ struct Arguments {
     /// How they are tried; in all four ways, if none is named.
     #[arg(long, value_name = "MODE")]
     mode: Vec<Mode>,
-    /// This mutant alone, with all that is found.
+    /// This fault alone, with all that is found.
     #[arg(long, value_name = "NUMBER")]
     only: Option<u64>,
     /// Trials at once.
     #[arg(long, default_value_t = std::thread::available_parallelism().map_or(1, usize::from))]
     jobs: usize,
+    /// The places in the source, for planted faults; `cargo xtask campaign` gives them.
+    #[arg(long, value_name = "FILE", required_if_eq("kind", "planted"))]
+    sites: Option<PathBuf>,
     /// As JSON.
     #[arg(long)]
     json: bool,
@@ -58,6 +63,8 @@ enum Kind {
     /// Changed instructions.
     #[default]
     Mutate,
+    /// Mistakes in the source.
+    Planted,
 }
 
 fn main() -> ExitCode {
@@ -68,7 +75,6 @@ fn main() -> ExitCode {
     if arguments.mode.is_empty() {
         arguments.mode = Mode::ALL.to_vec();
     }
-    let Kind::Mutate = arguments.kind;
     match run(&arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -79,9 +85,13 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> io::Result<()> {
+    let sites = match (arguments.kind, &arguments.sites) {
+        (Kind::Planted, Some(file)) => Some(fault::sites(file)?),
+        _ => None,
+    };
     let mut all: Vec<(&'static str, Tally)> = Vec::new();
     for subject in &arguments.driver {
-        let known = Known::of(*subject)?;
+        let known = Known::of(*subject, sites.as_deref())?;
         if let Some(number) = arguments.only {
             return again(&known, arguments, number);
         }
@@ -99,12 +109,13 @@ fn run(arguments: &Arguments) -> io::Result<()> {
 }
 
 fn again(known: &Known, arguments: &Arguments, number: u64) -> io::Result<()> {
-    let none = || io::Error::other(format!("there is no mutant {number} of seed {}", arguments.seed));
-    let mutant = known.mutant(arguments.seed, number).ok_or_else(none)?;
-    println!("{} {number}: {:?}: {mutant}", known.subject.name(), mutant.rule);
+    let none = || io::Error::other(format!("there is no fault {number} of seed {}", arguments.seed));
+    let found = known.faults(arguments.seed).find(|(its, _)| *its == number);
+    let (_, fault) = found.ok_or_else(none)?;
+    println!("{} {number}: {}: {fault}", known.subject.name(), fault.rule());
     for mode in &arguments.mode {
-        let end = trial::start(known.subject, Some(&mutant), *mode)?.wait()?;
-        let (outcome, why) = known.judge(&mutant, *mode, end)?;
+        let end = trial::start(known.subject, Some(&fault), *mode)?.wait()?;
+        let (outcome, why) = known.judge(&fault, *mode, end)?;
         println!("{:<18} {outcome:?} {}", mode.name(), why.join("; "));
     }
     Ok(())
@@ -112,8 +123,8 @@ fn again(known: &Known, arguments: &Arguments, number: u64) -> io::Result<()> {
 
 fn print(name: &str, tally: &Tally) {
     println!(
-        "{name}: {} mutants of {} instructions in {} functions, {} reached; outside: {:?}; {:.1} s",
-        tally.mutants, tally.instructions, tally.functions, tally.reached, tally.outside, tally.seconds
+        "{name}: {} faults at {} places, {} reached; outside: {:?}; {:.1} s",
+        tally.faults, tally.places, tally.reached, tally.outside, tally.seconds
     );
     for (mode, outcomes) in &tally.outcomes {
         println!("  {:<18} {outcomes:?}", mode.name());

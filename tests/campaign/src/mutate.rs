@@ -9,13 +9,11 @@ use iced_x86::{
     IntelFormatter, Mnemonic, OpAccess, OpKind, Register,
 };
 use model_wire::Rng;
-use serde::Serialize;
 
 use crate::text::Function;
 
 /// What is changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Rule {
     /// A register operand is another.
     Operand,
@@ -47,6 +45,22 @@ impl Rule {
         Rule::Argument,
         Rule::Bit,
     ];
+}
+
+impl Rule {
+    /// Its name.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Rule::Operand => "operand",
+            Rule::Address => "address",
+            Rule::Immediate => "immediate",
+            Rule::Branch => "branch",
+            Rule::Bound => "bound",
+            Rule::Delete => "delete",
+            Rule::Argument => "argument",
+            Rule::Bit => "bit",
+        }
+    }
 }
 
 /// A changed instruction.

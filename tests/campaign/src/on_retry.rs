@@ -3,7 +3,7 @@
 use tracing::{Event, Metadata, Subscriber};
 use tracing_subscriber::layer::{Context, Layer};
 
-use crate::patch;
+use crate::fault::Fault;
 
 /// Hears that a call has failed.
 pub(crate) struct OnRetry;
@@ -14,6 +14,6 @@ impl<S: Subscriber> Layer<S> for OnRetry {
     }
 
     fn on_event(&self, _: &Event<'_>, _: Context<'_, S>) {
-        patch::remove();
+        Fault::remove();
     }
 }

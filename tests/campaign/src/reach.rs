@@ -1,4 +1,6 @@
-//! Which instructions of a driver a trial without a mutant reaches: each is a breakpoint until it was.
+//! Which places of a driver a trial without a fault reaches.
+//!
+//! Instructions: each is a breakpoint until it was. Places in the source: they note it themselves.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -10,18 +12,34 @@ use nix::sys::signal::{Signal, raise};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::Pid;
 
-use crate::child;
+use crate::child::{self, Child, End};
 use crate::subject::Subject;
 use crate::text::Function;
 use crate::workload;
 
 const INT3: u8 = 0xcc;
 
-/// Their addresses.
+/// Numbers of the places in the source. Without protection: a driver that is protected cannot note anything.
+///
+/// # Errors
+/// No process, or the trial does not come to its end.
+pub(crate) fn sites(subject: Subject) -> io::Result<HashSet<u64>> {
+    let noting = Child::start(|| {
+        udrv_planted::note();
+        workload::run(subject, false);
+        serde_json::to_vec(&udrv_planted::reached().collect::<Vec<_>>()).expect("plain data")
+    })?;
+    match noting.wait()? {
+        End::Said(bytes) => serde_json::from_slice(&bytes).map_err(io::Error::other),
+        other => Err(io::Error::other(format!("a trial without a fault ends with {other:?}"))),
+    }
+}
+
+/// Addresses of the instructions.
 ///
 /// # Errors
 /// The kernel does not let this process be traced, or the trial does not come to its end.
-pub(crate) fn reached(subject: Subject, functions: &[Function]) -> io::Result<HashSet<u64>> {
+pub(crate) fn instructions(subject: Subject, functions: &[Function]) -> io::Result<HashSet<u64>> {
     let pid = child::fork_plainly(|| {
         let _ = ptrace::traceme();
         let _ = raise(Signal::SIGSTOP);

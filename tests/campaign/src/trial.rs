@@ -1,4 +1,4 @@
-//! One trial: a mutant, a driver, and whether it is protected.
+//! One trial: a fault, a driver, and whether it is protected.
 
 use std::io;
 
@@ -7,10 +7,10 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::child::Child;
-use crate::mutate::Mutant;
+use crate::fault::Fault;
 use crate::on_retry::OnRetry;
 use crate::subject::Subject;
-use crate::{patch, workload};
+use crate::workload;
 
 /// How a trial is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, clap::ValueEnum)]
@@ -51,17 +51,17 @@ impl Mode {
     }
 }
 
-/// Starts one. Without a mutant: what is right.
+/// Starts one. Without a fault: what is right.
 ///
 /// # Errors
 /// No process.
-pub(crate) fn start(subject: Subject, mutant: Option<&Mutant>, mode: Mode) -> io::Result<Child> {
+pub(crate) fn start(subject: Subject, fault: Option<&Fault>, mode: Mode) -> io::Result<Child> {
     Child::start(|| {
         if mode.is_removed() {
             tracing_subscriber::registry().with(OnRetry).init();
         }
-        if let Some(mutant) = mutant {
-            patch::put(mutant.address, &mutant.before, &mutant.after).expect("the driver's text");
+        if let Some(fault) = fault {
+            fault.put().expect("the driver's text");
         }
         let finding = workload::run(subject, mode.is_protected());
         serde_json::to_vec(&finding).expect("plain data")
