@@ -32,6 +32,7 @@ const PLACE: usize = size_of::<abi::Reply>() / 8 - size_of::<Findings>() / 8;
 
 /// Adds what was found.
 pub(crate) fn add_findings(reply: &mut abi::Reply, findings: Findings) {
+    debug_assert!(reply[PLACE..].iter().all(|word| *word == 0), "findings over what the call gives back");
     reply[PLACE..].copy_from_slice(&findings);
 }
 

@@ -7,7 +7,7 @@ use std::process::{Command, ExitCode};
 
 use crate::cargo::{output_of, release_programs, release_programs_in};
 use crate::guest::workspace;
-use crate::steps::Failure;
+use crate::steps::{Done, Failure, program};
 
 /// The arguments of `cargo xtask campaign`: the program's own, `--help` among them.
 #[derive(Debug, clap::Args)]
@@ -32,6 +32,13 @@ fn run(args: &Args) -> Result<ExitCode, Failure> {
     let status = Command::new(&program).args(&args.arguments).args(more).status();
     let status = status.map_err(|source| Failure::Io { doing: format!("start {}", program.display()), source })?;
     Ok(status.code().and_then(|code| u8::try_from(code).ok()).map_or(ExitCode::FAILURE, ExitCode::from))
+}
+
+/// A few faults in the source of each driver, as a step of `cargo xtask test`: the copy builds, and each driver in it does what it does
+/// without a fault.
+pub(crate) fn step() -> Result<Done, Failure> {
+    let (built, more) = planted()?;
+    program(Command::new(built).args(["--kind", "planted", "--faults", "10"]).args(more))
 }
 
 const NAME: [&str; 1] = ["udrv-campaign"];

@@ -40,6 +40,11 @@ impl Step {
     pub(crate) const fn long(name: &'static str, run: fn() -> Result<Done, Failure>) -> Self {
         Self { name, in_guest: true, is_long: true, run }
     }
+
+    /// One that needs nothing but this machine, and time: it belongs to the long run only.
+    pub(crate) const fn long_host(name: &'static str, run: fn() -> Result<Done, Failure>) -> Self {
+        Self { name, in_guest: false, is_long: true, run }
+    }
 }
 
 /// The end of a step that did not fail.

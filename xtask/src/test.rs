@@ -8,6 +8,7 @@ pub(crate) mod suite;
 use std::process::ExitCode;
 
 use crate::{
+    campaign,
     cargo::cargo,
     check, demo,
     guest::{Kernel, Which, adopt, aloop, hand_back, input, nic, oracle, sound, systemd, tool},
@@ -32,6 +33,7 @@ const STEPS: &[Step] = &[
     Step::host("demo-pegasus", || demo::step("pegasus")),
     Step::host("demo-ens1371", || demo::step("ens1371")),
     Step::host("demo-psmouse", || demo::step("psmouse")),
+    Step::long_host("planted", campaign::step),
     // in the guest
     Step::guest("engine-guest-6.1", || suite::in_guest(Kernel::Debian61, &suite::ENGINE)),
     Step::guest("engine-guest-backports", || suite::in_guest(Kernel::Backports, &suite::ENGINE_BACKPORTS)),

@@ -12,6 +12,8 @@ use crate::visit::Planter;
 
 /// What is no source: left out.
 const LEFT_OUT: [&str; 2] = ["target", ".git"];
+/// The list of places, in the copy alone.
+const SITES: &str = "sites.json";
 /// What is in the copy of a manifest of a driver besides.
 const DEPENDENCY: &str = "[dependencies]\nudrv-planted.workspace = true";
 
@@ -21,6 +23,9 @@ const DEPENDENCY: &str = "[dependencies]\nudrv-planted.workspace = true";
 /// A file cannot be read or written, or is no Rust; with its name.
 pub(crate) fn workspace(from: &Path, to: &Path) -> io::Result<Vec<Site>> {
     let mut sites = Vec::new();
+    if to.is_dir() {
+        prune(from, to)?;
+    }
     for entry in sorted(from)? {
         let name = entry.file_name().unwrap_or_default();
         if LEFT_OUT.iter().any(|out| name == *out) {
@@ -35,8 +40,26 @@ pub(crate) fn workspace(from: &Path, to: &Path) -> io::Result<Vec<Site>> {
         }
     }
     let text = serde_json::to_string_pretty(&sites)?;
-    write(&to.join("sites.json"), text.as_bytes())?;
+    write(&to.join(SITES), text.as_bytes())?;
     Ok(sites)
+}
+
+/// Takes out of a copy what the workspace has no more: cargo finds tests and programs by their files.
+fn prune(from: &Path, to: &Path) -> io::Result<()> {
+    for entry in sorted(to)? {
+        let name = entry.file_name().unwrap_or_default();
+        if LEFT_OUT.iter().chain([&SITES]).any(|own| name == *own) {
+            continue;
+        }
+        let original = from.join(name);
+        match (entry.is_dir(), original.is_dir()) {
+            (true, true) => prune(&original, &entry)?,
+            (true, false) => fs::remove_dir_all(&entry).map_err(|error| at(&entry, &error))?,
+            (false, _) if !original.is_file() => fs::remove_file(&entry).map_err(|error| at(&entry, &error))?,
+            (false, _) => {}
+        }
+    }
+    Ok(())
 }
 
 /// A driver, with places.
@@ -129,4 +152,47 @@ fn write(file: &Path, bytes: &[u8]) -> io::Result<()> {
 
 fn at(path: &Path, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_has_what_the_workspace_has_and_what_is_the_same_is_not_written_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let (from, to) = (folder.path().join("from"), folder.path().join("from/target/to"));
+        let put = |file: &str, text: &str| write(&from.join(file), text.as_bytes()).unwrap();
+        put("Cargo.toml", "[workspace]");
+        put("tests/a.rs", "fn a() {}");
+        put("tests/old/b.rs", "fn b() {}");
+        put("drivers/x/Cargo.toml", "[dependencies]\nudrv-driver.workspace = true");
+        put("drivers/x/src/lib.rs", "#![forbid(unsafe_code)] fn f() {}");
+        assert_eq!(workspace(&from, &to).unwrap().len(), 1);
+        assert!(read(&to.join("drivers/x/src/lib.rs")).unwrap().contains("udrv_planted"));
+        assert!(read(&to.join("drivers/x/Cargo.toml")).unwrap().contains("udrv-planted"));
+        let time = |file: &str| fs::metadata(to.join(file)).unwrap().modified().unwrap();
+        let before = time("drivers/x/src/lib.rs");
+
+        put("drivers/x/src/more.rs", "fn g() {}");
+        fs::remove_dir_all(from.join("tests/old")).unwrap();
+        fs::remove_file(from.join("tests/a.rs")).unwrap();
+        fs::create_dir_all(to.join("target/debug")).unwrap();
+        assert_eq!(workspace(&from, &to).unwrap().len(), 2);
+        assert!(!to.join("tests/old").exists() && !to.join("tests/a.rs").exists());
+        assert!(to.join("target/debug").is_dir(), "what cargo has built stays");
+        assert_eq!(time("drivers/x/src/lib.rs"), before);
+    }
+
+    #[test]
+    fn what_is_no_driver_is_said_with_its_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let put = |file: &str, text: &str| write(&folder.path().join(file), text.as_bytes()).unwrap();
+        let why = || workspace(folder.path(), &folder.path().join("target/to")).unwrap_err().to_string();
+        put("drivers/x/src/lib.rs", "fn f( {");
+        put("drivers/x/Cargo.toml", "[package]");
+        assert!(why().contains("drivers/x/Cargo.toml: it has no [dependencies]"), "{}", why());
+        put("drivers/x/Cargo.toml", "[dependencies]");
+        assert!(why().contains("drivers/x/src/lib.rs:1: "), "{}", why());
+    }
 }
