@@ -12,7 +12,7 @@ use nix::sys::time::TimeVal;
 use crate::protocol::{Envelope, MAX_LINE, Request, Response, VERSION, device_of_socket, socket_path};
 
 /// How long an answer may take: a device that is being restored takes milliseconds.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub const PATIENCE: Duration = Duration::from_secs(10);
 /// Longest answer, in bytes: some hundred fault reports.
 const MAX_ANSWER: u64 = 256 * MAX_LINE;
 
@@ -91,7 +91,20 @@ pub fn only_device(directory: &Path) -> Result<String, ClientError> {
 /// # Errors
 /// [`ClientError`]; what the daemon refuses is an answer, not an error.
 pub fn ask(directory: &Path, device: &str, request: Request) -> Result<Response, ClientError> {
-    Connection::open(directory, device, PATIENCE)?.ask(request)
+    ask_within(directory, device, request, PATIENCE)
+}
+
+/// The same for what may take `patience`.
+///
+/// # Errors
+/// As there.
+pub fn ask_within(
+    directory: &Path,
+    device: &str,
+    request: Request,
+    patience: Duration,
+) -> Result<Response, ClientError> {
+    Connection::open(directory, device, patience)?.ask(request)
 }
 
 /// A connection to a daemon, for a while: all that is asked over it has one deadline.

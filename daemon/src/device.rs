@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use model_psmouse::PsMouseHandle;
 use model_wire::{FarHost, FarHostConfig, WireConfig};
 use udrv::device::{DeviceId, Opened};
-use udrv::keep::{Inherited, Left};
+use udrv::keep::Inherited;
 use udrv::serio::raw::{self, ParseSerioNameError, RawSerioPort, SerioName};
 use udrv::serio::socket::{ConnectError, SocketPort};
 use udrv::usb::libusb::{self, Arrivals, LibusbDevice, OpenOptions, ParseUsbNameError, UsbName, UsbSysfs};
@@ -179,12 +179,18 @@ impl DeviceName {
         }
     }
 
+    /// Whether it can be looked at while another process drives it.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        // a vfio-user server answers one question after the other
+        matches!(self, DeviceName::Pci(_))
+    }
+
     /// Makes it of what a process before this one has left, and touches nothing of it. `None`: a part is missing.
     ///
     /// # Errors
     /// [`DeviceOpenError`].
-    pub fn adopt(&self, inherited: &Inherited, left: &Left) -> Result<Option<Opened>, DeviceOpenError> {
-        let mapping = DmaMapping { iova: left.facts.iova, memory: left.region.clone() };
+    pub fn adopt(&self, inherited: &Inherited, mapping: DmaMapping) -> Result<Option<Opened>, DeviceOpenError> {
         Ok(match self {
             DeviceName::Pci(address) => match vfio_fds(inherited)? {
                 Some(fds) => Some(Box::new(VfioFunction::adopt(*address, fds, vec![mapping])?).into()),

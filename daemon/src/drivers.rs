@@ -6,8 +6,8 @@ use udrv::endpoint::input::InputEndpoint;
 use udrv::endpoint::sound::SoundEndpoint;
 use udrv::input::InputDevice;
 use udrv::keep::{Left, NotAdopted};
-use udrv::net::NetDevice;
-use udrv::run::{DeviceError, Inbox, Options};
+use udrv::net::{Net, NetDevice};
+use udrv::run::{DeviceError, Ended, Heir, Inbox, Options, Refused};
 use udrv::sound::SoundDevice;
 use udrv_driver::{Bus, InputDriver, NetDriver, SoundDriver};
 
@@ -25,8 +25,8 @@ pub struct Driver {
 /// A class of drivers, and how to start a device of one of them.
 #[derive(Clone, Copy)]
 pub enum Class {
-    /// Network; and how to go on with one that a process before this one has left.
-    Net(Start<dyn NetEndpoint>, Adopt),
+    /// Network; and how to go on with one of another process.
+    Net(Start<dyn NetEndpoint>, Prepare),
     /// Sound.
     Sound(Start<dyn SoundEndpoint>),
     /// Input.
@@ -36,8 +36,8 @@ pub enum Class {
 /// Starts a device behind an endpoint.
 pub type Start<E> = fn(Opened, Box<E>, Options) -> Result<Box<dyn Running>, DeviceError>;
 
-/// Goes on with a device that was left.
-pub type Adopt = fn(Opened, Left, Options) -> Result<Box<dyn Running>, NotAdopted>;
+/// Maps what is needed to go on with a device of another process, which may still run.
+pub type Prepare = fn(Left, Options) -> Result<Box<dyn Successor>, NotAdopted>;
 
 /// All of them.
 pub const DRIVERS: &[Driver] = &[
@@ -51,11 +51,22 @@ pub const DRIVERS: &[Driver] = &[
 
 /// A device that has been started.
 pub trait Running {
-    /// Runs it until it is told to stop.
+    /// Runs it until it is told to stop, or to leave it to another process.
     ///
     /// # Errors
     /// See [`NetDevice::run`].
-    fn run(self: Box<Self>, inbox: &Inbox) -> Result<(), DeviceError>;
+    fn run(self: Box<Self>, inbox: &Inbox) -> Result<Ended, DeviceError>;
+}
+
+/// What is needed to go on with a device, mapped.
+pub trait Successor {
+    /// Has its memory at hand: there is time for that before it is needed.
+    fn touch(&self);
+    /// Goes on, when the other process has died or has let go.
+    ///
+    /// # Errors
+    /// Why not; `refused` says what becomes of the device.
+    fn go_on(self: Box<Self>, opened: Opened, refused: Refused) -> Result<Box<dyn Running>, NotAdopted>;
 }
 
 const fn net<D: NetDriver>() -> Driver {
@@ -67,9 +78,7 @@ const fn net<D: NetDriver>() -> Driver {
             |opened, endpoint, options| {
                 NetDevice::<D>::start(opened, endpoint, options).map(|device| Box::new(device) as Box<dyn Running>)
             },
-            |opened, left, options| {
-                NetDevice::<D>::adopt(opened, left, options).map(|device| Box::new(device) as Box<dyn Running>)
-            },
+            |left, options| NetDevice::<D>::prepare(left, options).map(|heir| Box::new(heir) as Box<dyn Successor>),
         ),
     }
 }
@@ -96,22 +105,38 @@ const fn input<D: InputDriver>() -> Driver {
     }
 }
 
+impl<D: NetDriver> Successor for Heir<Net<D>> {
+    fn touch(&self) {
+        Heir::touch(self);
+    }
+
+    fn go_on(self: Box<Self>, opened: Opened, refused: Refused) -> Result<Box<dyn Running>, NotAdopted> {
+        Heir::go_on(*self, opened, refused).map(|device| Box::new(device) as Box<dyn Running>)
+    }
+}
+
 impl<D: InputDriver> Running for InputDevice<D> {
-    fn run(self: Box<Self>, inbox: &Inbox) -> Result<(), DeviceError> {
+    fn run(self: Box<Self>, inbox: &Inbox) -> Result<Ended, DeviceError> {
         InputDevice::run(*self, inbox)
     }
 }
 
 impl<D: NetDriver> Running for NetDevice<D> {
-    fn run(self: Box<Self>, inbox: &Inbox) -> Result<(), DeviceError> {
+    fn run(self: Box<Self>, inbox: &Inbox) -> Result<Ended, DeviceError> {
         NetDevice::run(*self, inbox)
     }
 }
 
 impl<D: SoundDriver> Running for SoundDevice<D> {
-    fn run(self: Box<Self>, inbox: &Inbox) -> Result<(), DeviceError> {
+    fn run(self: Box<Self>, inbox: &Inbox) -> Result<Ended, DeviceError> {
         SoundDevice::run(*self, inbox)
     }
+}
+
+/// The driver of this name.
+#[must_use]
+pub fn named(name: &str) -> Option<&'static Driver> {
+    DRIVERS.iter().find(|driver| driver.name == name)
 }
 
 /// The driver for an id.

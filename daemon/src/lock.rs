@@ -4,11 +4,14 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::libc;
 
+
+use crate::pair::HOUSE_LOCK;
 use crate::protocol::file_name;
 
 /// Why the device is not to be had.
@@ -39,9 +42,10 @@ pub enum LockError {
 
 /// A device of this process's own. Let go on drop.
 pub struct DeviceLock {
-    /// Held, not looked at.
-    _file: File,
+    file: File,
     path: PathBuf,
+    /// The file stays: another process has the lock too.
+    stays: bool,
 }
 
 impl DeviceLock {
@@ -65,10 +69,42 @@ impl DeviceLock {
             if !is_at(&file, &path) {
                 continue;
             }
-            let written = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
-            written.map_err(io)?;
-            return Ok(DeviceLock { _file: file, path });
+            let mut lock = DeviceLock { file, path, stays: false };
+            lock.sign()?;
+            return Ok(lock);
         }
+    }
+
+    /// One that a process before this one has: a lock belongs to the open file, and not to a process.
+    #[must_use]
+    pub fn inherit(directory: &Path, device: &str, file: OwnedFd) -> DeviceLock {
+        let path = directory.join(format!("{}.lock", file_name(device)));
+        DeviceLock { file: file.into(), path, stays: true }
+    }
+
+    /// Whoever is refused is told that it is this process.
+    ///
+    /// # Errors
+    /// [`LockError::Io`].
+    pub fn sign(&mut self) -> Result<(), LockError> {
+        let file = &mut self.file;
+        let written = file.set_len(0).and_then(|()| file.rewind());
+        let written = written.and_then(|()| writeln!(file, "{}", std::process::id()));
+        self.stays = false;
+        written.map_err(|source| LockError::Io { path: self.path.clone(), source })
+    }
+
+    /// What a successor needs of it.
+    ///
+    /// # Errors
+    /// No room for descriptors.
+    pub fn part(&self) -> io::Result<(&'static str, OwnedFd)> {
+        Ok((HOUSE_LOCK, self.file.try_clone()?.into()))
+    }
+
+    /// A successor has it.
+    pub fn leave(mut self) {
+        self.stays = true;
     }
 }
 
@@ -82,8 +118,10 @@ pub fn is_held(directory: &Path, device: &str) -> bool {
 
 impl Drop for DeviceLock {
     fn drop(&mut self) {
-        // still locked: nobody else can have made it anew
-        let _ = std::fs::remove_file(&self.path);
+        if !self.stays {
+            // still locked: nobody else can have made it anew
+            let _ = std::fs::remove_file(&self.path);
+        }
     }
 }
 

@@ -110,6 +110,14 @@ pub enum Request {
     Glance,
     /// End: the device is made quiet, and its interface goes.
     Stop,
+    /// Have another process go on with the device, of another build perhaps.
+    Upgrade {
+        /// Its program. The usual: what is installed where this one was started from.
+        #[serde(default)]
+        binary: Option<PathBuf>,
+        /// For how long the old one takes the device back if something is wrong, milliseconds.
+        probation: u64,
+    },
 }
 
 impl Request {
@@ -133,6 +141,7 @@ impl Request {
             | Request::Set { .. }
             | Request::Restart
             | Request::Stop
+            | Request::Upgrade { .. }
             | Request::TraceStart { .. }
             | Request::TraceStop => true,
         }
@@ -147,6 +156,9 @@ pub enum Response {
     Status {
         /// State and counters.
         status: Box<Status>,
+        /// The process that waits to go on with the device, if one is wanted.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        standby: Option<StandbyStatus>,
     },
     /// To `faults`.
     Faults {
@@ -177,6 +189,15 @@ pub enum Response {
         /// The nearest that the device has.
         value: String,
     },
+    /// To `upgrade`: another process drives the device.
+    Upgraded {
+        /// The one that has driven it.
+        from: Build,
+        /// The one that does.
+        to: Build,
+        /// For how long nobody has served it, microseconds.
+        gap_us: u64,
+    },
     /// Done.
     Done,
     /// Not done.
@@ -195,6 +216,28 @@ pub enum Response {
         #[serde(flatten)]
         restored: Box<Restored>,
     },
+}
+
+/// A udrvd.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Build {
+    /// Its process.
+    pub pid: u32,
+    /// Its version.
+    pub version: String,
+    /// The number that the linker has given the program; it may have none.
+    pub build: Option<String>,
+}
+
+/// A process that waits to go on with the device, should the one that drives it die.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StandbyStatus {
+    /// `None`: it is not there, and is to be started.
+    pub pid: Option<u32>,
+    /// It has everything mapped and waits.
+    pub ready: bool,
+    /// How often one has ended and another was started.
+    pub restarts: u64,
 }
 
 /// A trace of register accesses.

@@ -10,7 +10,7 @@ use udrv::report::FaultReport;
 use udrv::run::{ClassStatus, EntryStatus, QuarantineStatus, Status};
 use udrv::sound::{SoundStatus, StreamStatus};
 
-use crate::protocol::TraceStatus;
+use crate::protocol::{Build, StandbyStatus, TraceStatus};
 
 /// State and counters of a device.
 #[must_use]
@@ -19,6 +19,32 @@ pub fn status(status: &Status) -> String {
     // writing to a string does not fail
     let _ = write_status(&mut out, status);
     out
+}
+
+/// The process that waits to go on, in a line.
+#[must_use]
+pub fn standby(standby: Option<&StandbyStatus>) -> String {
+    let Some(standby) = standby else { return String::new() };
+    let restarts = match standby.restarts {
+        0 => String::new(),
+        n => format!("; another was started {n} times"),
+    };
+    match standby.pid {
+        Some(pid) if standby.ready => format!("standby     process {pid}, ready{restarts}\n"),
+        Some(pid) => format!("standby     process {pid}, getting ready{restarts}\n"),
+        None => format!("standby     none now{restarts}\n"),
+    }
+}
+
+/// What came of an upgrade.
+#[must_use]
+pub fn upgraded(from: &Build, to: &Build, gap_us: u64) -> String {
+    let one = |build: &Build| {
+        let id = build.build.as_ref().map_or(String::new(), |id| format!(" build {}", &id[..id.len().min(12)]));
+        format!("udrvd {}{id}, process {}", build.version, build.pid)
+    };
+    let (from, to, gap) = (one(from), one(to), gap_us as f64 / 1e3);
+    format!("was    {from}\nis     {to}\ngap    {gap:.1} ms in which nobody served the device\n")
 }
 
 /// Registers, by offset.

@@ -66,8 +66,8 @@ pub struct Domain<S: Plain, L: Plain = ()> {
     /// What `regions` knows of the memory below.
     _names: Vec<RegionName>,
     // declared last: unmapped last
-    _file_mapping: Reservation,
-    _stack_mapping: Reservation,
+    file_mapping: Reservation,
+    stack_mapping: Reservation,
 }
 
 // SAFETY: all pointers are into mappings that the domain owns.
@@ -102,19 +102,23 @@ impl<S: Plain, L: Plain> Domain<S, L> {
     /// # Errors
     /// [`InitError::Image`] when it is not an image of this kind of state; else as for [`Domain::new`].
     pub fn adopt(config: &DomainConfig, file: OwnedFd) -> Result<Self, InitError> {
+        Self::prepare_adoption(config, file)?.adopt()
+    }
+
+    /// The first half of [`Domain::adopt`], for one whose process still runs: it is mapped, and nothing of it is changed.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn prepare_adoption(config: &DomainConfig, file: OwnedFd) -> Result<Heir<S, L>, InitError> {
         runtime::init()?;
         let size = sealed_size(&file).map_err(|e| image::ImageError::NotAnImage(e.to_string()))?;
         let header = image::read_header(&file)?;
         let layout = Images::examine(&header, size, config.kind, size_of::<S>(), size_of::<L>())?;
-        let mut domain = Self::build(config, layout, file, |base| {
+        let domain = Self::build(config, layout, file, |base| {
             // SAFETY: `build` maps the whole file there and keeps it; the header was examined.
             unsafe { Images::adopt(base, layout) }
         })?;
-        if !domain.images.is_right() {
-            return Err(image::ImageError::Spoilt.into());
-        }
-        domain.restore_image();
-        Ok(domain)
+        Ok(Heir(domain))
     }
 
     /// Gives each image a checksum from now on, so that [`Domain::adopt`] refuses one that was spoilt since. Between
@@ -186,8 +190,8 @@ impl<S: Plain, L: Plain> Domain<S, L> {
             stack_snapshot: config.stack_snapshot,
             file,
             _names: names,
-            _file_mapping: file_mapping,
-            _stack_mapping: stack_mapping,
+            file_mapping,
+            stack_mapping,
         })
     }
 
@@ -365,6 +369,34 @@ impl<S: Plain, L: Plain> Domain<S, L> {
     fn restore_image(&mut self) {
         // SAFETY: the live parts; no call is under way and no reference is out.
         unsafe { self.images.restore(self.state.cast(), self.ledger.cast()) }
+    }
+}
+
+/// A domain of a process that may still run, mapped: see [`Domain::prepare_adoption`].
+pub struct Heir<S: Plain, L: Plain = ()>(Domain<S, L>);
+
+impl<S: Plain, L: Plain> Heir<S, L> {
+    /// Has its memory at hand, so that the first who uses it does not wait for pages. Changes nothing.
+    pub fn touch(&self) {
+        let Layout { state, total, .. } = self.0.images.layout;
+        self.0.file_mapping.touch(GUARD, state);
+        self.0.file_mapping.touch(GUARD + state + GUARD, total - state);
+        let stack = &self.0.memory.ranges[0];
+        self.0.stack_mapping.touch(GUARD, (stack.end - stack.start) as usize);
+    }
+
+    /// Takes over the last committed state and ledger. The process before must not run any more, or have let go.
+    ///
+    /// # Errors
+    /// [`InitError::Image`]: the last image was spoilt.
+    pub fn adopt(self) -> Result<Domain<S, L>, InitError> {
+        let Heir(mut domain) = self;
+        domain.images.catch_up()?;
+        if !domain.images.is_right() {
+            return Err(image::ImageError::Spoilt.into());
+        }
+        domain.restore_image();
+        Ok(domain)
     }
 }
 

@@ -135,7 +135,7 @@ impl Layout {
 /// The mapped header and images. Addresses are of the mapping that `domain.rs` owns.
 pub(crate) struct Images {
     base: *mut u8,
-    layout: Layout,
+    pub(crate) layout: Layout,
     /// The last commit.
     newest: u64,
     /// What `restore` restores: the newest, or the one that was gone back to since.
@@ -206,11 +206,7 @@ impl Images {
         if layout.total != file_size {
             return Err(ImageError::NotAnImage(format!("{file_size} bytes, expected {}", layout.total)));
         }
-        match word(std::mem::offset_of!(Header, generation)) {
-            0 => return Err(ImageError::Empty),
-            n if n > MAX_GENERATION => return Err(ImageError::NotAnImage(format!("{n} commits"))),
-            _ => {}
-        }
+        checked_generation(word(std::mem::offset_of!(Header, generation)))?;
         Ok(layout)
     }
 
@@ -219,14 +215,18 @@ impl Images {
     /// # Safety
     /// As for [`Images::create`].
     pub(crate) unsafe fn adopt(base: *mut u8, layout: Layout) -> Images {
-        let mut images = Images { base, layout, newest: 0, current: 0, first: 1, checked: false };
-        images.checked = images.header().checked.load(Ordering::Acquire) != 0;
-        let newest = images.header().generation.load(Ordering::Acquire);
+        Images { base, layout, newest: 0, current: 0, first: 1, checked: false }
+    }
+
+    /// Finds the last image of a process that makes none any more.
+    pub(crate) fn catch_up(&mut self) -> Result<(), ImageError> {
+        self.checked = self.header().checked.load(Ordering::Acquire) != 0;
+        let newest = checked_generation(self.header().generation.load(Ordering::Acquire))?;
         // the predecessor may have died while it overwrote the oldest for a commit that never was
-        images.first = (newest + 2).saturating_sub(layout.images as u64).max(1);
-        images.newest = newest;
-        images.current = newest;
-        images
+        self.first = (newest + 2).saturating_sub(self.layout.images as u64).max(1);
+        self.newest = newest;
+        self.current = newest;
+        Ok(())
     }
 
     fn header(&self) -> &Header {
@@ -341,6 +341,15 @@ impl Images {
     /// Number of the last commit.
     pub(crate) fn newest(&self) -> u64 {
         self.newest
+    }
+}
+
+/// A number of commits that can be.
+fn checked_generation(generation: u64) -> Result<u64, ImageError> {
+    match generation {
+        0 => Err(ImageError::Empty),
+        n if n > MAX_GENERATION => Err(ImageError::NotAnImage(format!("{n} commits"))),
+        n => Ok(n),
     }
 }
 

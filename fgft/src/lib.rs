@@ -166,7 +166,7 @@ mod upcall;
 mod watchdog;
 
 pub use config::DomainConfig;
-pub use domain::{Domain, Plain};
+pub use domain::{Domain, Heir, Plain};
 pub use fault::{Access, Fault, FaultKind, Registers, Target};
 pub use image::{ImageError, StateKind};
 pub use panic::{Location, panics_are_wrapped};

@@ -93,6 +93,15 @@ impl Reservation {
     }
 }
 
+impl Reservation {
+    /// Has `len` bytes that were opened at `offset` at hand. What a kernel before 5.14 does not know is done at the first use.
+    pub(crate) fn touch(&self, offset: usize, len: usize) {
+        assert!(offset + len <= self.len);
+        // SAFETY: brings pages of our own mapping in, and leaves them as they are.
+        unsafe { libc::madvise(self.at(offset).cast(), len, libc::MADV_POPULATE_WRITE) };
+    }
+}
+
 impl Drop for Reservation {
     fn drop(&mut self) {
         // SAFETY: the range is ours, and users of its memory hold the reservation.

@@ -22,7 +22,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicU8, Ordering, fence};
 
-use memmap2::{MmapOptions, MmapRaw};
+use memmap2::{Advice, MmapOptions, MmapRaw};
 use nix::fcntl::{FallocateFlags, FcntlArg, SealFlag, fallocate, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::stat::fstat;
@@ -145,6 +145,11 @@ impl DmaRegion {
     #[must_use]
     pub fn size(&self) -> u64 {
         self.map.len() as u64
+    }
+
+    /// Has its pages at hand, as they are. What a kernel before 5.14 does not know is done at the first use of each.
+    pub fn touch(&self) {
+        let _ = self.map.advise(Advice::PopulateWrite);
     }
 
     /// Address of the mapping in this process. For VFIO, which pins what is there; not for dereferencing.

@@ -1,16 +1,28 @@
 //! One client: lines in, lines out.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::sync::{LazyLock, Mutex, PoisonError};
+use std::path::Path;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::time::Duration;
 
 use fgft::symbols::Symbols;
 use udrv::report::FaultReport;
 use udrv::run::{Answer, Command};
 
+use super::gate::Gate;
 use super::peer::Peer;
 use super::request::{Doing, doing, parse};
+use crate::pair::Pair;
 use crate::protocol::{MAX_LINE, Request, Response};
 use crate::trace::Trace;
+
+/// What of the daemon is asked, beside the device.
+#[derive(Clone)]
+pub(super) struct Around {
+    pub(super) trace: Arc<Trace>,
+    pub(super) pair: Option<Pair>,
+    pub(super) gate: Gate,
+}
 
 /// Answers line after line, until the client goes or says too much. `ask` is given what the device's thread is asked, and what that
 /// costs, in units of a cheap request.
@@ -18,7 +30,7 @@ pub(super) fn converse(
     from: impl Read,
     to: impl Write + Copy,
     peer: &Peer,
-    trace: &Trace,
+    around: &Around,
     mut ask: impl FnMut(Command, u32) -> Option<Answer>,
 ) -> io::Result<()> {
     let mut reader = BufReader::new(from);
@@ -31,7 +43,8 @@ pub(super) fn converse(
         if line.last() != Some(&b'\n') {
             return answer(to, &error(format!("a request is one line of at most {MAX_LINE} bytes")));
         }
-        answer(to, &respond(&line, peer, trace, &mut ask))?;
+        let _answering = around.gate.answering();
+        answer(to, &respond(&line, peer, around, &mut ask))?;
     }
 }
 
@@ -46,7 +59,13 @@ pub(super) fn error(message: String) -> Response {
 }
 
 /// Answers one line.
-fn respond(line: &[u8], peer: &Peer, trace: &Trace, ask: &mut impl FnMut(Command, u32) -> Option<Answer>) -> Response {
+fn respond(
+    line: &[u8],
+    peer: &Peer,
+    around: &Around,
+    ask: &mut impl FnMut(Command, u32) -> Option<Answer>,
+) -> Response {
+    let Around { trace, pair, .. } = around;
     let request = match parse(line) {
         Ok(request) => request,
         Err(message) => return error(message),
@@ -77,6 +96,7 @@ fn respond(line: &[u8], peer: &Peer, trace: &Trace, ask: &mut impl FnMut(Command
                 Err(why) => error(why.to_string()),
             };
         }
+        Ok(Doing::Upgrade(binary, probation)) => return upgrade(pair.as_ref(), peer, binary.as_deref(), probation),
         Err(message) => return error(message),
     };
     match ask(command, cost) {
@@ -84,7 +104,7 @@ fn respond(line: &[u8], peer: &Peer, trace: &Trace, ask: &mut impl FnMut(Command
             Response::Policy { entries: status.entries, quarantine: status.quarantine }
         }
         Some(Answer::Registers(registers)) => Response::Regs { registers },
-        Some(Answer::Status(status)) => Response::Status { status },
+        Some(Answer::Status(status)) => Response::Status { status, standby: pair.as_ref().and_then(Pair::status) },
         Some(Answer::Faults(mut faults)) => {
             faults.iter_mut().for_each(if brief { shorten } else { explain });
             Response::Faults { faults }
@@ -94,8 +114,23 @@ fn respond(line: &[u8], peer: &Peer, trace: &Trace, ask: &mut impl FnMut(Command
         Some(Answer::Restored(restored)) => Response::CheckpointRestored { restored },
         Some(Answer::Done) => Response::Done,
         Some(Answer::Refused(message)) => error(message),
+        None if pair.as_ref().is_some_and(Pair::is_over) => {
+            error("another process drives the device since a moment ago: ask again".to_owned())
+        }
         None => error("the device has stopped".to_owned()),
     }
+}
+
+fn upgrade(pair: Option<&Pair>, peer: &Peer, binary: Option<&Path>, probation: Duration) -> Response {
+    // a program is run with the daemon's rights
+    if binary.is_some() && peer.user != 0 {
+        return error(format!(
+            "user {} may not say which program is run: only root may; without --binary it is the installed one",
+            peer.user
+        ));
+    }
+    let Some(pair) = pair else { return error("nobody could go on with this device".to_owned()) };
+    pair.upgrade(binary, probation).unwrap_or_else(error)
 }
 
 /// What a request costs the device's thread.
@@ -132,6 +167,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    fn around() -> Around {
+        Around { trace: Arc::default(), pair: None, gate: Gate::new().unwrap() }
+    }
 
     const ROOT: Peer = Peer { user: 0, may_change: true, is_owner: true };
 
@@ -183,7 +222,7 @@ mod tests {
     #[test]
     fn a_line_without_end_is_not_kept() {
         let line = Line { endless: true, ..Line::new(&[], 4096) };
-        converse(&line, &line, &ROOT, &Trace::default(), |_, _| None).unwrap();
+        converse(&line, &line, &ROOT, &around(), |_, _| None).unwrap();
         // and what a reader reads ahead
         assert!(line.taken.get() as u64 <= MAX_LINE + 16 * 1024, "{} bytes", line.taken.get());
         assert!(matches!(&line.answers()[..], [Response::Error { message }] if message.contains("at most")));
@@ -201,7 +240,7 @@ mod tests {
         let said = [r#"{"version":1,"command":"checkpoint"}"#.to_owned(), restore(true), restore(false), String::new()];
         let (said, mut asked) = (said.join("\n"), Vec::new());
         let line = Line::new(said.as_bytes(), 7);
-        converse(&line, &line, &peer, &Trace::default(), |command, _| {
+        converse(&line, &line, &peer, &around(), |command, _| {
             asked.push(command);
             Some(Answer::Done)
         })
@@ -216,7 +255,7 @@ mod tests {
         let said = b"{\"version\":1,\"command\":\"restart\"}\n{\"version\":1,\"command\":\"status\"}\n";
         let line = Line::new(said, 7);
         let mut asked = Vec::new();
-        converse(&line, &line, &peer, &Trace::default(), |command, _| {
+        converse(&line, &line, &peer, &around(), |command, _| {
             asked.push(command);
             Some(Answer::Done)
         })
@@ -233,7 +272,7 @@ mod tests {
                 .into_bytes()
         });
         let known = prop::sample::select(vec![
-            "status", "faults", "inject", "call", "protect", "release", "restart", "regs", "policy",
+            "status", "faults", "inject", "call", "protect", "release", "restart", "regs", "policy", "upgrade",
         ]);
         let known = (known, word, "\\PC{0,20}").prop_map(|(command, entry, mode)| {
             let mode = serde_json::Value::from(mode);
@@ -250,7 +289,7 @@ mod tests {
         fn no_client_is_too_strange(said in lines(), piece in 1..5000_usize) {
             let line = Line::new(&said, piece);
             let mut asked = 0;
-            converse(&line, &line, &ROOT, &Trace::default(), |_, _| { asked += 1; Some(Answer::Done) }).unwrap();
+            converse(&line, &line, &ROOT, &around(), |_, _| { asked += 1; Some(Answer::Done) }).unwrap();
             let complete = said.iter().filter(|byte| **byte == b'\n').count();
             let rest = usize::from(said.last().is_some_and(|byte| *byte != b'\n'));
             let answers = line.answers();

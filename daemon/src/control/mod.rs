@@ -9,6 +9,7 @@
 //! for a client, and all of them together get a small part of its time.
 
 mod converse;
+mod gate;
 mod pace;
 mod peer;
 mod request;
@@ -16,6 +17,7 @@ pub(crate) mod slots;
 
 use std::fs::FileType;
 use std::io;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
@@ -25,10 +27,13 @@ use std::time::Duration;
 use nix::unistd::{Gid, Group};
 use udrv::run::{Answer, Commander};
 
-use self::converse::{answer, converse, error};
+pub use self::gate::Gate;
+
+use self::converse::{Around, answer, converse, error};
 use self::pace::Pace;
 use self::peer::Peer;
 use self::slots::Slots;
+use crate::pair::{HOUSE_CONTROL, Pair};
 use crate::protocol::socket_path;
 use crate::trace::Trace;
 
@@ -117,6 +122,8 @@ pub fn listen_at(path: &Path, readers: Option<Gid>) -> io::Result<UnixListener> 
 pub struct ControlSocket {
     listener: UnixListener,
     files: Vec<PathBuf>,
+    /// It is this process that the files go with.
+    ours: bool,
     changers: Option<Gid>,
 }
 
@@ -135,7 +142,7 @@ impl ControlSocket {
         let changers = access.changers.as_deref().map(group).transpose()?;
         let readers = access.reading_group()?;
         let listener = listen_at(&path, readers).map_err(io)?;
-        let mut socket = ControlSocket { listener, files: vec![path], changers };
+        let mut socket = ControlSocket { listener, files: vec![path], ours: true, changers };
         if name != device {
             socket.also_as(directory, device)?;
         }
@@ -153,16 +160,37 @@ impl ControlSocket {
         access: &Access,
     ) -> Result<ControlSocket, ControlError> {
         let changers = access.changers.as_deref().map(group).transpose()?;
-        let io = |source| ControlError::Io { path: directory.to_owned(), source };
-        listener.set_nonblocking(false).map_err(io)?; // NonBlocking= of the unit
         let address = listener.local_addr().ok();
         let path = address.as_ref().and_then(|address| address.as_pathname()).map(Path::to_owned);
-        let mut socket = ControlSocket { listener, files: Vec::new(), changers };
+        let mut socket = ControlSocket { listener, files: Vec::new(), ours: true, changers };
         let in_place = |path: &PathBuf| path.parent() == Some(directory) && *path != socket_path(directory, device);
         if let Some(path) = path.filter(in_place) {
             socket.link(directory, device, &path)?;
         }
         Ok(socket)
+    }
+
+    /// Goes on with the socket of a process before this one, and the files that lead to it: they are that one's until this one
+    /// serves.
+    ///
+    /// # Errors
+    /// A group that is named does not exist.
+    pub fn inherit(listener: OwnedFd, files: Vec<PathBuf>, access: &Access) -> Result<ControlSocket, ControlError> {
+        let changers = access.changers.as_deref().map(group).transpose()?;
+        Ok(ControlSocket { listener: listener.into(), files, ours: false, changers })
+    }
+
+    /// What a successor needs of it.
+    ///
+    /// # Errors
+    /// No room for descriptors.
+    pub fn part(&self) -> io::Result<((&'static str, OwnedFd), Vec<PathBuf>)> {
+        Ok(((HOUSE_CONTROL, self.listener.try_clone()?.into()), self.files.clone()))
+    }
+
+    /// A successor goes on with it: files stay.
+    pub fn leave(mut self) {
+        self.ours = false;
     }
 
     /// The device's name leads to the socket too.
@@ -185,22 +213,26 @@ impl ControlSocket {
         Ok(())
     }
 
-    /// Serves clients on threads of their own, until the process ends.
+    /// Serves clients on threads of their own, until the process ends, while `gate` is open.
     ///
     /// # Errors
     /// No thread.
-    pub fn serve(&self, commander: Commander, trace: Arc<Trace>) -> io::Result<()> {
+    pub fn serve(&mut self, commander: Commander, trace: Arc<Trace>, pair: Pair, gate: Gate) -> io::Result<()> {
+        self.ours = true;
         let (listener, changers) = (self.listener.try_clone()?, self.changers);
+        // a successor that listens at it too may be faster
+        listener.set_nonblocking(true)?;
+        let around = Around { trace, pair: Some(pair), gate };
         std::thread::Builder::new()
             .name("control".into())
-            .spawn(move || accept(&listener, changers, &commander, &trace))?;
+            .spawn(move || accept(&listener, changers, &commander, &around))?;
         Ok(())
     }
 }
 
 impl Drop for ControlSocket {
     fn drop(&mut self) {
-        for file in &self.files {
+        for file in self.files.iter().filter(|_| self.ours) {
             let _ = std::fs::remove_file(file);
         }
     }
@@ -218,12 +250,14 @@ fn group(name: &str) -> Result<Gid, ControlError> {
     found.map(|group| group.gid).ok_or_else(|| ControlError::NoGroup(name.to_owned()))
 }
 
-fn accept(listener: &UnixListener, changers: Option<Gid>, commander: &Commander, trace: &Arc<Trace>) {
+fn accept(listener: &UnixListener, changers: Option<Gid>, commander: &Commander, around: &Around) {
     let (slots, pace) = (Slots::default(), Arc::new(Pace::default()));
-    for stream in listener.incoming() {
-        let accepted = stream.and_then(|stream| Ok((Peer::of(&stream, changers)?, stream)));
+    loop {
+        let stream = around.gate.wait_at(listener.as_fd()).and_then(|()| listener.accept());
+        let accepted = stream.and_then(|(stream, _)| Ok((Peer::of(&stream, changers)?, stream)));
         let (peer, stream) = match accepted {
             Ok(accepted) => accepted,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
             Err(error) => {
                 tracing::warn!(%error, "control socket");
                 std::thread::sleep(AFTER_ERROR);
@@ -238,10 +272,10 @@ fn accept(listener: &UnixListener, changers: Option<Gid>, commander: &Commander,
             let _ = answer(&stream, &error(format!("too many clients: {CLIENTS} are connected already")));
             continue;
         };
-        let (commander, pace, trace) = (commander.clone(), pace.clone(), trace.clone());
+        let (commander, pace, around) = (commander.clone(), pace.clone(), around.clone());
         let spawned = std::thread::Builder::new().name("control-client".into()).spawn(move || {
             let _slot = slot;
-            if let Err(error) = serve_client(&stream, &peer, &pace, &trace, &commander) {
+            if let Err(error) = serve_client(&stream, &peer, &pace, &around, &commander) {
                 tracing::debug!(%error, "control client");
             }
         });
@@ -251,10 +285,16 @@ fn accept(listener: &UnixListener, changers: Option<Gid>, commander: &Commander,
     }
 }
 
-fn serve_client(stream: &UnixStream, peer: &Peer, pace: &Pace, trace: &Trace, commander: &Commander) -> io::Result<()> {
+fn serve_client(
+    stream: &UnixStream,
+    peer: &Peer,
+    pace: &Pace,
+    around: &Around,
+    commander: &Commander,
+) -> io::Result<()> {
     stream.set_read_timeout(Some(SILENCE))?;
     stream.set_write_timeout(Some(SILENCE))?;
-    converse(stream, stream, peer, trace, |command, cost| {
+    converse(stream, stream, peer, around, |command, cost| {
         pace.wait(cost);
         let answer = commander.ask(command);
         if let Some(Answer::Faults(reports)) = &answer {

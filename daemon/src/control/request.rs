@@ -1,6 +1,7 @@
 //! From a line to a command.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::Deserialize;
 use udrv::input::InputSetting;
@@ -41,6 +42,8 @@ pub(super) enum Doing {
     TraceStart(PathBuf, u64),
     /// It ends.
     TraceStop,
+    /// Another process goes on with the device.
+    Upgrade(Option<PathBuf>, Duration),
 }
 
 /// What is to be done about a request.
@@ -70,6 +73,7 @@ pub(super) fn doing(request: Request) -> Result<Doing, String> {
         Request::TraceStop => return Ok(Doing::TraceStop),
         Request::Checkpoint => Command::Checkpoint,
         Request::CheckpointRestore { checkpoint, dry_run } => Command::RestoreCheckpoint { checkpoint, dry_run },
+        Request::Upgrade { binary, probation } => return Ok(Doing::Upgrade(binary, Duration::from_millis(probation))),
     }))
 }
 

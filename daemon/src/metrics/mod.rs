@@ -13,6 +13,7 @@ mod text;
 use std::fmt;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -22,7 +23,8 @@ use std::time::{Duration, Instant};
 use udrv::run::{Answer, Command, Commander};
 
 use crate::control::slots::Slots;
-use crate::control::{Access, ControlError, listen_at};
+use crate::control::{Access, ControlError, Gate, listen_at};
+use crate::pair::HOUSE_METRICS;
 
 /// Connections at a time.
 const CONNECTIONS: usize = 4;
@@ -90,6 +92,8 @@ enum Listener {
 pub struct MetricsServer {
     listener: Listener,
     place: Place,
+    /// It is this process that a socket's file goes with.
+    ours: bool,
 }
 
 /// A connection, of either kind.
@@ -123,22 +127,65 @@ impl MetricsServer {
             Place::Path(path) => listen_at(path, readers).map(Listener::Path),
         };
         let listener = listener.map_err(|source| MetricsError::Bind { place: place.clone(), source })?;
-        Ok(MetricsServer { listener, place: place.clone() })
+        Ok(MetricsServer { listener, place: place.clone(), ours: true })
     }
 
-    /// Serves on threads of their own, until the process ends.
+    /// Goes on with the socket of a process before this one, which was made for `place`: it is that one's until this one serves.
+    #[must_use]
+    pub fn inherit(listener: OwnedFd, place: &Place) -> MetricsServer {
+        let listener = match place {
+            Place::Port(_) => Listener::Port(listener.into()),
+            Place::Path(_) => Listener::Path(listener.into()),
+        };
+        MetricsServer { listener, place: place.clone(), ours: false }
+    }
+
+    /// What a successor needs of it.
+    ///
+    /// # Errors
+    /// No room for descriptors.
+    pub fn part(&self) -> io::Result<(&'static str, OwnedFd)> {
+        let fd = match &self.listener {
+            Listener::Port(listener) => listener.try_clone()?.into(),
+            Listener::Path(listener) => listener.try_clone()?.into(),
+        };
+        Ok((HOUSE_METRICS, fd))
+    }
+
+    /// Where they are shown.
+    #[must_use]
+    pub fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// A successor goes on with it: a socket's file stays.
+    pub fn leave(mut self) {
+        self.ours = false;
+    }
+
+    /// Serves on threads of their own, until the process ends, while `gate` is open.
     ///
     /// # Errors
     /// No thread.
-    pub fn serve(&self, commander: Commander) -> io::Result<()> {
+    pub fn serve(&mut self, commander: Commander, gate: Gate) -> io::Result<()> {
+        self.ours = true;
         let listener = match &self.listener {
             Listener::Port(listener) => Listener::Port(listener.try_clone()?),
             Listener::Path(listener) => Listener::Path(listener.try_clone()?),
         };
+        // a successor that listens at it too may be faster
+        match &listener {
+            Listener::Port(listener) => listener.set_nonblocking(true)?,
+            Listener::Path(listener) => listener.set_nonblocking(true)?,
+        }
         let shown = Arc::new(Shown { commander, last: Mutex::new(None) });
         let serve = move || match listener {
-            Listener::Port(listener) => accept(|| listener.accept().map(|(stream, _)| stream), &shown),
-            Listener::Path(listener) => accept(|| listener.accept().map(|(stream, _)| stream), &shown),
+            Listener::Port(listener) => {
+                accept(|| gate.wait_at(listener.as_fd()).and_then(|()| Ok(listener.accept()?.0)), &shown);
+            }
+            Listener::Path(listener) => {
+                accept(|| gate.wait_at(listener.as_fd()).and_then(|()| Ok(listener.accept()?.0)), &shown);
+            }
         };
         std::thread::Builder::new().name("metrics".into()).spawn(serve).map(drop)
     }
@@ -146,7 +193,7 @@ impl MetricsServer {
 
 impl Drop for MetricsServer {
     fn drop(&mut self) {
-        if let Place::Path(path) = &self.place {
+        if let (Place::Path(path), true) = (&self.place, self.ours) {
             let _ = std::fs::remove_file(path);
         }
     }
@@ -155,9 +202,13 @@ impl Drop for MetricsServer {
 fn accept<C: Connection + 'static>(next: impl Fn() -> io::Result<C>, shown: &Arc<Shown>) {
     let slots = Slots::default();
     loop {
-        let Ok(connection) = next() else {
-            std::thread::sleep(AGE); // no descriptors: not at once again
-            continue;
+        let connection = match next() {
+            Ok(connection) => connection,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
+            Err(_) => {
+                std::thread::sleep(AGE); // no descriptors: not at once again
+                continue;
+            }
         };
         // closed, if there is none: a scraper comes again
         let Some(slot) = slots.take(CONNECTIONS) else { continue };

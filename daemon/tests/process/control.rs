@@ -185,7 +185,7 @@ fn as_nobody(directory: &Directory, arguments: &[&str]) -> Option<std::process::
     let nobody = nix::unistd::User::from_name("nobody").ok()??;
     // its own place may be closed to others
     let tool = directory.0.join("udrvctl");
-    std::fs::copy(env!("CARGO_BIN_EXE_udrvctl"), &tool).expect("a copy");
+    crate::daemon::copy(std::path::Path::new(env!("CARGO_BIN_EXE_udrvctl")), &tool);
     let mut command = std::process::Command::new(tool);
     command.args(arguments).env("UDRV_RUNTIME_DIR", &directory.0).uid(nobody.uid.as_raw()).gid(nobody.gid.as_raw());
     Some(command.output().expect("it runs"))

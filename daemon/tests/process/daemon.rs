@@ -222,3 +222,10 @@ pub(crate) fn told(directory: &Directory, arguments: &[&str]) -> String {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).expect("text")
 }
+
+/// Copies a program that is to be run. In a process of its own: while this one has a file open for writing, so has what other tests
+/// start at that moment, and nobody can run it.
+pub(crate) fn copy(from: &Path, to: &Path) {
+    let status = Command::new("cp").arg(from).arg(to).status().expect("cp runs");
+    assert!(status.success(), "{status}");
+}

@@ -15,11 +15,13 @@ mod life;
 mod look;
 mod metrics;
 mod mouse;
+mod pair;
 mod service;
 mod settings;
 mod sound;
 mod tool;
 mod top;
+mod upgrade;
 mod vfio_user;
 
 use fgft as _; // the package's link arguments name a symbol that is there

@@ -28,7 +28,7 @@ impl Running {
         udrv::run::Running<C>: Send,
     {
         let (commander, inbox) = commands()?;
-        let thread = std::thread::Builder::new().name("device".into()).spawn(move || device.run(&inbox));
+        let thread = std::thread::Builder::new().name("device".into()).spawn(move || device.run(&inbox).map(drop));
         Ok(Running { commander, thread: Some(thread.expect("a thread")) })
     }
 

@@ -175,4 +175,8 @@ pub trait PciFunction: Send {
     fn kept_alive_by(&self) -> Vec<(&'static str, BorrowedFd<'_>)> {
         Vec::new()
     }
+    /// Whether a drop closes those descriptors and does nothing else, for another process goes on with it.
+    fn leave_running(&mut self, leaves: bool) {
+        let _ = leaves;
+    }
 }

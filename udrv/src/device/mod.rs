@@ -117,6 +117,10 @@ pub trait Device: Send {
     fn kept_alive_by(&self) -> Vec<(&'static str, BorrowedFd<'_>)> {
         Vec::new()
     }
+    /// As [`PciFunction::leave_running`].
+    fn leave_running(&mut self, leaves: bool) {
+        let _ = leaves;
+    }
     /// Whether it may reach memory now.
     fn has_dma(&mut self) -> Result<bool, BusError> {
         Ok(false)
@@ -197,6 +201,13 @@ impl Opened {
             Opened::Pci(function) => function.name(),
             Opened::Usb { device, .. } => device.name(),
             Opened::Serio { port, .. } => port.name(),
+        }
+    }
+
+    /// As [`PciFunction::leave_running`].
+    pub fn leave_running(&mut self, leaves: bool) {
+        if let Opened::Pci(function) = self {
+            function.leave_running(leaves);
         }
     }
 

@@ -149,6 +149,10 @@ impl Device for PciDevice {
         self.function.kept_alive_by()
     }
 
+    fn leave_running(&mut self, leaves: bool) {
+        self.function.leave_running(leaves);
+    }
+
     fn has_dma(&mut self) -> Result<bool, BusError> {
         let command = self.function.config_read(COMMAND, Width::U16)?;
         Ok(command != NOBODY && command & BUS_MASTER != 0)

@@ -153,6 +153,11 @@ impl Interface {
         mac.and(mtu).and(up).and(promiscuous)
     }
 
+    /// What was changed on it is put back by a successor.
+    pub(super) fn leave(&mut self) {
+        self.persistent = false;
+    }
+
     /// The MAC address of a TAP.
     pub(super) fn mac(&self) -> Result<[u8; 6], EndpointError> {
         if_ioctl::mac(self.file.as_fd(), &self.name).map_err(self.error("reading the MAC address"))

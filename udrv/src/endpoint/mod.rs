@@ -258,6 +258,9 @@ pub trait NetEndpoint: Send {
     fn legacy(&self) -> Option<Legacy> {
         None
     }
+
+    /// A successor has its descriptor: a drop closes this one and puts nothing back.
+    fn leave(&mut self) {}
 }
 
 /// What an endpoint leaves to a successor, beside its descriptor.

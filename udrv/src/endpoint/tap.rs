@@ -258,6 +258,10 @@ impl NetEndpoint for Tap {
     fn legacy(&self) -> Option<Legacy> {
         Some(Legacy::Tap { prior: self.interface.prior, given_mac: self.given_mac })
     }
+
+    fn leave(&mut self) {
+        self.interface.leave();
+    }
 }
 
 impl Drop for Tap {

@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use serde::{Deserialize, Serialize};
 
+use crate::supervisor::policy::Protect;
+
 /// Words of a slot: 4 KiB of text, more than it ever is.
 const WORDS: usize = 512;
 
@@ -27,8 +29,20 @@ pub struct Facts {
     pub memory: u64,
     /// Bytes of each packet buffer in it.
     pub buffer_bytes: u32,
+    /// Which calls are transactions.
+    pub protection: Protection,
     /// What the class has to say.
     pub class: serde_json::Value,
+}
+
+/// Which calls are transactions, by number of the entry point.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Protection {
+    /// As the process was told when it began, or by its configuration since.
+    pub told: Vec<Protect>,
+    /// As it is.
+    pub now: Vec<Protect>,
 }
 
 /// Two places for them.

@@ -63,6 +63,15 @@ impl Inherited {
         self.fds.is_empty()
     }
 
+    /// The same, once more.
+    ///
+    /// # Errors
+    /// No room for descriptors.
+    pub fn duplicate(&self) -> io::Result<Inherited> {
+        let fds = self.fds.iter().map(|(name, fd)| Ok((name.clone(), fd.try_clone()?)));
+        Ok(Inherited { fds: fds.collect::<io::Result<_>>()?, odd: self.odd.clone() })
+    }
+
     /// Takes one out.
     pub fn take(&mut self, name: &str) -> Option<OwnedFd> {
         self.fds.remove(name)

@@ -16,6 +16,7 @@ fn facts(text: &str) -> Facts {
         iova: 0x1000,
         memory: 0x2000,
         buffer_bytes: 2048,
+        protection: Protection::default(),
         class: serde_json::json!({ "open": true }),
     }
 }

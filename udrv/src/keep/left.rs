@@ -109,7 +109,8 @@ impl Left {
         kept.facts.read()
     }
 
-    /// Looks at what was left, and leaves `inherited` its descriptors.
+    /// Looks at what was left, and leaves `inherited` its descriptors. The process that has left it may still run: nothing of
+    /// it is changed, and of the device nothing is said yet.
     ///
     /// # Errors
     /// [`NotAdopted`].
@@ -131,12 +132,19 @@ impl Left {
         let (state, endpoint) = (part(names::STATE)?, part(names::ENDPOINT)?);
         let region = DmaRegion::from_fd(part(names::DMA)?, None).map_err(memory(names::DMA))?;
         let facts = kept.facts.read().ok_or(NotAdopted::TornFacts)?;
-        if !kept.works() {
+        Ok(Left { kept: Arc::new(kept), state, endpoint, region: Arc::new(region), facts })
+    }
+
+    /// The process that has left it does not run any more, or has let go: it is this one's now. Facts are what they came to
+    /// in the end.
+    pub(crate) fn claim(&mut self) -> Result<(), NotAdopted> {
+        self.facts = self.kept.facts.read().ok_or(NotAdopted::TornFacts)?;
+        if !self.kept.works() {
             return Err(NotAdopted::NotWorking);
         }
-        if !kept.attempt() {
+        if !self.kept.attempt() {
             return Err(NotAdopted::TooOften);
         }
-        Ok(Left { kept: Arc::new(kept), state, endpoint, region: Arc::new(region), facts })
+        Ok(())
     }
 }

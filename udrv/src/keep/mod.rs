@@ -24,7 +24,7 @@ use std::ops::Deref;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::ptr::NonNull;
 
-pub use facts::{Facts, TooLong};
+pub use facts::{Facts, Protection, TooLong};
 pub use inherit::Inherited;
 pub use left::{Left, NotAdopted};
 pub use record::Record;
@@ -56,6 +56,11 @@ pub trait Keeper: Send + Sync + fmt::Debug {
     /// # Errors
     /// As there.
     fn forget(&self, names: &[&str]) -> io::Result<()>;
+    /// Whether it wants them as soon as the device works, and not only when it is asked to let go
+    /// ([`crate::run::Command::HandOut`]).
+    fn at_once(&self) -> bool {
+        true
+    }
 }
 
 /// A mapped [`Record`].
@@ -86,6 +91,11 @@ impl Kept {
     /// It is no sealed memfd of that size.
     pub fn adopt(fd: OwnedFd) -> Result<Kept, DmaError> {
         Kept::map(DmaRegion::from_fd(fd, None)?)
+    }
+
+    /// Has its memory at hand.
+    pub(crate) fn touch(&self) {
+        self.region.touch();
     }
 
     fn map(region: DmaRegion) -> Result<Kept, DmaError> {

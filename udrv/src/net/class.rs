@@ -193,6 +193,10 @@ impl<D: NetDriver> Class for Net<D> {
         run.count_from_here();
     }
 
+    fn leave(&mut self) {
+        self.endpoint.leave();
+    }
+
     fn take_up(run: &mut NetDevice<D>) -> Result<(), NotAdopted> {
         run.take_up_frames()
     }

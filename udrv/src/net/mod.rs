@@ -39,7 +39,7 @@ use crate::endpoint::NetEndpoint;
 use crate::host::Host;
 use crate::keep::{Left, NotAdopted};
 use crate::ledger::Ledger;
-use crate::run::{DeviceError, Options, Running};
+use crate::run::{DeviceError, Heir, Options, Refused, Running};
 
 /// How a network device is run.
 #[derive(Debug, Clone)]
@@ -113,6 +113,21 @@ struct Recorded {
     open: bool,
 }
 
+impl<D: NetDriver> Heir<Net<D>> {
+    /// Has its memory at hand: there is time for that before it is needed.
+    pub fn touch(&self) {
+        self.touch_all();
+    }
+
+    /// Goes on with the device, whose process has died or has let go.
+    ///
+    /// # Errors
+    /// Why it cannot be; `refused` says what happens to the device then.
+    pub fn go_on(self, opened: Opened, refused: Refused) -> Result<NetDevice<D>, NotAdopted> {
+        self.go_on_as(opened, refused, Net::inherit)
+    }
+}
+
 impl<D: NetDriver> NetDevice<D> {
     /// Takes the device into operation behind `endpoint`. On error it is as quiet as it was found.
     ///
@@ -156,7 +171,15 @@ impl<D: NetDriver> NetDevice<D> {
     /// # Errors
     /// Why it cannot be: then it reaches no memory any more, and is to be started anew.
     pub fn adopt(opened: Opened, left: Left, options: Options) -> Result<Self, NotAdopted> {
-        Running::inherit(opened, left, options, Net::inherit)
+        Self::prepare(left, options)?.go_on(opened, Refused::Stopped)
+    }
+
+    /// Maps what is needed to go on with a device, whose process may still run.
+    ///
+    /// # Errors
+    /// It is of another driver, or of another version of its state.
+    pub fn prepare(left: Left, options: Options) -> Result<Heir<Net<D>>, NotAdopted> {
+        Heir::prepare(left, options)
     }
 
     /// Probe, interrupts, bus mastering, address, open: in this order.

@@ -1,103 +1,35 @@
 //! Going on with a device whose process has died: rung 4 of the ladder.
 //!
 //! ```text
-//!   examine (nothing is touched)  ->  settle the last call  ->  restore, if that is due  ->  compare  ->  serve, unmask
-//!                                     abort it, or let come true what it has committed
+//!   examine, map        ->  settle the last call  ->  restore, if that is due  ->  compare  ->  serve, unmask
+//!   (nothing touched)       abort it, or let come true what it has committed
 //! ```
+//!
+//! `heir.rs` has the first step, which can be taken while the other process still runs.
 //!
 //! The device goes on all the while: it is neither reset nor stopped. What does not fit is refused with a reason, and the
 //! device is left to who called, to be made quiet and started anew.
 
-use std::fmt::Display;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
-use fgft::{Domain, DomainConfig, StateKind};
 use nix::time::{ClockId, clock_gettime};
-use udrv_bus::BusError;
-use udrv_driver::{Driver, RegisterInfo};
+use udrv_driver::{Driver, Entry};
 
-use super::{Class, DeviceError, Running, identify};
+use super::heir::checksum;
+use super::{Class, Running};
 use crate::clock::Clock;
-use crate::device::Opened;
-use crate::host::Host;
-use crate::keep::{Facts, LastCall, Left, NotAdopted, Record, names};
-use crate::ledger::Ledger;
-use crate::pool::Pool;
+use crate::keep::{Facts, LastCall, NotAdopted, Protection, Record, names};
 use crate::report::Rung;
-use crate::window::Window;
-
-use super::{InterruptChoice, Options};
+use crate::supervisor::policy::Protect;
 
 impl<C: Class> Running<C> {
-    /// Goes on with what a predecessor has left. `class` makes the class of what it has told.
-    pub(crate) fn inherit(
-        mut opened: Opened,
-        left: Left,
-        mut options: Options,
-        class: impl FnOnce(&Left, &Options) -> Result<C, NotAdopted>,
-    ) -> Result<Self, NotAdopted> {
-        let start = Instant::now();
-        let Left { kept, state, region, facts, .. } = &left;
-        let name = opened.name();
-        let policy = options.policy(C::ENTRIES)?;
-        let identity = identify::<C::Driver>(&mut opened, &name)?;
-        same("device", &facts.device, &name)?;
-        let of_identity = (identity.vendor, identity.product, identity.revision);
-        same("chip", &format!("{:04x?}", facts.identity), &format!("{of_identity:04x?}"))?;
-        same("driver", &facts.driver, &C::Driver::NAME)?;
-        same("state version", &facts.state_version, &C::Driver::STATE_VERSION)?;
-        same("register map", &facts.registers, &checksum(C::Driver::REGISTERS))?;
-        let pool = Pool::adopt(region.clone(), facts.iova, facts.buffer_bytes, &name).map_err(NotAdopted::Nonsense)?;
-        let kind = StateKind { name: C::Driver::NAME, version: C::Driver::STATE_VERSION };
-        let config = DomainConfig { deadline: options.deadline, ..DomainConfig::new(kind) };
-        let state = state.try_clone().map_err(NotAdopted::Descriptors)?;
-        let domain = Domain::<<C::Driver as Driver>::State, Ledger>::adopt(&config, state)?;
-        if !pool.fits(domain.ledger()) {
-            return Err(NotAdopted::Nonsense("the ledger names memory that is not there"));
-        }
-        let last = match kept.last_call(domain.generation()) {
-            LastCall::Unprotected => return Err(NotAdopted::Unprotected),
-            LastCall::Torn => return Err(NotAdopted::TornCall),
-            last => last,
-        };
-        options.clock = as_before(&options.clock, kept);
-        // what is set up in the kernel cannot be another kind without a gap
-        options.interrupts = if kept.by_messages() { InterruptChoice::Msi } else { InterruptChoice::Line };
-        let class = class(&left, &options)?;
-        let fit = |source| DeviceError::Fit { device: name.clone(), driver: C::Driver::NAME, source };
-        let mut device = opened.fit(C::Driver::BUS).map_err(fit)?;
-        let in_bus = |source: BusError| NotAdopted::Device(DeviceError::Bus { device: name.clone(), source });
-        if !device.has_dma().map_err(in_bus)? {
-            return Err(NotAdopted::Stopped);
-        }
-        let window = Window::new(device, C::Driver::REGISTERS, pool.bus_range(), kept.clone());
-        let host = Host::new(window, pool, options.clock.clone(), kept.clone());
-        let mut device = Running::assemble(class, name, identity, domain, host, options, policy)?;
-        let examined = start.elapsed();
-        let went = device.go_on(last);
-        if let Err(why) = went {
-            device.abandon();
-            return Err(why);
-        }
-        tracing::info!(
-            device = %device.name,
-            driver = C::Driver::NAME,
-            last_call = ?last,
-            examined_us = examined.as_micros() as u64,
-            us = start.elapsed().as_micros() as u64,
-            "going on where a process before this one has ended"
-        );
-        Ok(device)
-    }
-
-    fn go_on(&mut self, last: LastCall) -> Result<(), NotAdopted> {
+    pub(super) fn go_on(&mut self, last: LastCall) -> Result<(), NotAdopted> {
         self.note_names();
         C::take_up(self)?;
         self.settle_last_call(last)?;
-        self.look_at_state().map_err(|failure| NotAdopted::BrokenState(failure.to_string()))?;
-        self.domain.rollback();
+        self.check_state().map_err(NotAdopted::BrokenState)?;
         if self.host.kept.is_unclean() {
             tracing::info!(device = %self.name, "the last call cannot be undone: restoring the device");
             let mut nested = Vec::new();
@@ -115,6 +47,20 @@ impl<C: Class> Running<C> {
         C::taken_up(self)?;
         self.unproven = true;
         Ok(())
+    }
+
+    /// What the driver says of its state, which is left as it is.
+    fn check_state(&mut self) -> Result<(), String> {
+        self.look_at_state().map_err(|failure| failure.to_string())?;
+        self.domain.rollback();
+        Ok(())
+    }
+
+    /// Whether its state holds and the device is as it has it.
+    pub(super) fn examine(&mut self) -> Result<(), String> {
+        self.check_state().map_err(|why| format!("the driver's state does not hold: {why}"))?;
+        let compared = self.host.window.verify(self.domain.ledger());
+        compared.map_err(|why| format!("the device is not as the driver has it: {why}"))
     }
 
     /// The last call is aborted, or what it has staged comes true.
@@ -140,8 +86,16 @@ impl<C: Class> Running<C> {
         Ok(())
     }
 
+    /// From here on it is another process's, if `keep` has given that all it needs: nothing is stopped, undone or forgotten
+    /// when this is dropped.
+    pub(super) fn let_go(&mut self) {
+        self.stopped = true;
+        self.host.window.device().leave_running(true);
+        self.class.leave();
+    }
+
     /// It cannot be gone on with: it reaches no memory from here on, and the rest is its caller's.
-    fn abandon(&mut self) {
+    pub(super) fn abandon(&mut self) {
         self.stopped = true;
         self.host.kept.set_works(false);
         if let Err(error) = self.host.window.device().stop_dma() {
@@ -149,9 +103,16 @@ impl<C: Class> Running<C> {
         }
     }
 
-    /// The device works: what a successor needs goes to the keeper, if there is one.
+    /// The device works: what a successor needs goes to the keeper, if there is one that wants it now.
     pub(crate) fn keep(&mut self) {
-        let Some(keeper) = self.options.keeper.clone() else { return };
+        if self.options.keeper.as_ref().is_some_and(|keeper| keeper.at_once()) {
+            self.hand_out();
+        }
+    }
+
+    /// What a successor needs goes to the keeper, if that has not got it.
+    pub(super) fn hand_out(&mut self) {
+        let Some(keeper) = self.options.keeper.clone().filter(|_| !self.is_kept()) else { return };
         let kept = self.host.kept.clone();
         kept.clock_origin.store(origin(&self.options.clock), Relaxed);
         if !self.note_facts() {
@@ -174,6 +135,11 @@ impl<C: Class> Running<C> {
                 self.domain.set_checksums(false);
             }
         }
+    }
+
+    /// Of each entry point.
+    pub(super) fn protection(&self) -> Vec<Protect> {
+        Entry::ALL.into_iter().map(|entry| self.policy.mode(entry as usize)).collect()
     }
 
     /// What is kept, with its names; the device itself last. Nothing, if the device or its other end cannot be.
@@ -226,6 +192,7 @@ impl<C: Class> Running<C> {
             iova: self.host.pool.bus_range().start,
             memory: self.host.pool.region().size(),
             buffer_bytes: self.host.pool.buffer_bytes(),
+            protection: Protection { told: self.told_protection.clone(), now: self.protection() },
             class,
         };
         let written = self.host.kept.facts.write(&facts);
@@ -236,22 +203,8 @@ impl<C: Class> Running<C> {
     }
 }
 
-fn same(what: &'static str, left: &dyn Display, here: &dyn Display) -> Result<(), NotAdopted> {
-    let (left, here) = (left.to_string(), here.to_string());
-    if left == here { Ok(()) } else { Err(NotAdopted::Other { what, left, here }) }
-}
-
-/// Of a register map.
-fn checksum(map: &[RegisterInfo]) -> u32 {
-    let mut hasher = crc32fast::Hasher::new();
-    for RegisterInfo { name, offset, width, kind, count } in map {
-        hasher.update(format!("{name} {offset} {width} {kind:?} {count}\n").as_bytes());
-    }
-    hasher.finalize()
-}
-
 /// Nanoseconds of the system's monotonic clock.
-fn monotonic() -> u64 {
+pub(super) fn monotonic() -> u64 {
     clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(0, |time| Duration::from(time).as_nanos() as u64)
 }
 
@@ -261,7 +214,7 @@ fn origin(clock: &Clock) -> u64 {
 }
 
 /// A clock that began when that of the predecessor did: the driver's state has times in it.
-fn as_before(clock: &Clock, record: &Record) -> Clock {
+pub(super) fn as_before(clock: &Clock, record: &Record) -> Clock {
     let age = Duration::from_nanos(monotonic().saturating_sub(record.clock_origin.load(Relaxed)));
     match (clock, Instant::now().checked_sub(age)) {
         (Clock::System(_), Some(start)) => Clock::System(start),

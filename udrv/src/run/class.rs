@@ -138,6 +138,8 @@ pub trait Class: Sized + 'static {
     fn kept(run: &mut Running<Self>) {
         let _ = run;
     }
+    /// Another process goes on with its other end.
+    fn leave(&mut self) {}
     /// This process is the successor: what was in hand is taken up, before the last call is settled.
     fn take_up(run: &mut Running<Self>) -> Result<(), NotAdopted> {
         let _ = run;

@@ -54,6 +54,12 @@ pub enum Command {
     Restart,
     /// Changes options from the next call on.
     Tune(Tuning),
+    /// Looks whether the driver's state holds and the device is as the driver has it.
+    Examine,
+    /// What another process needs to go on with the device goes to [`super::Options::keeper`], if it has not got it.
+    HandOut,
+    /// Ends the loop and leaves the device as it is, for another process to go on with.
+    Leave,
     /// Stop.
     Stop,
     /// What is it set to?
@@ -80,6 +86,9 @@ impl Command {
             | Command::Set(_)
             | Command::Restart
             | Command::Tune(_)
+            | Command::Examine
+            | Command::HandOut
+            | Command::Leave
             | Command::Stop
             | Command::Checkpoint
             | Command::RestoreCheckpoint { .. } => None,
@@ -109,7 +118,7 @@ pub enum Answer {
 }
 
 /// Sends commands to a device's thread.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct Commander {
     sender: SyncSender<(Command, Sender<Answer>)>,
     wake: Arc<EventFd>,
@@ -257,6 +266,7 @@ impl<C: Class> Running<C> {
             }
             Command::Protect(entry, mode) => {
                 each(C::ENTRIES, entry, |entry| self.policy.set(entry as usize, mode));
+                self.note_facts();
                 Answer::Done
             }
             Command::Release(entry) => {
@@ -282,10 +292,23 @@ impl<C: Class> Running<C> {
                 Answer::Done
             }
             Command::Tune(tuning) => self.tune(tuning),
+            Command::Examine => self.examine().map_or_else(Answer::Refused, |()| Answer::Done),
+            Command::HandOut => {
+                self.hand_out();
+                self.if_kept()
+            }
+            Command::Leave => self.if_kept(),
             Command::Stop => Answer::Done,
             Command::Checkpoint => Answer::Checkpoint(Box::new(self.checkpoint())),
             Command::RestoreCheckpoint { checkpoint, dry_run } => self.restore_checkpoint(&checkpoint, dry_run)?,
         })
+    }
+
+    fn if_kept(&self) -> Answer {
+        if self.is_kept() {
+            return Answer::Done;
+        }
+        Answer::Refused(format!("{} ends with its process: nobody could go on with it", self.name))
     }
 }
 

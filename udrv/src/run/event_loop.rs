@@ -1,12 +1,14 @@
 //! Waiting for the device, the endpoint and commands, and nothing else: an idle device wakes once in
 //! [`super::Options::look`].
 
+use std::any::Any;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
+use super::adopt::monotonic;
 use super::class::MAX_FILES;
 use super::command::{Answer, Command, Inbox};
 use super::{Class, DeviceError, Running};
@@ -16,12 +18,34 @@ const OURS: usize = 2;
 /// Commands that are carried out in one turn: the device is served between any more.
 const COMMANDS: usize = 2;
 
+/// How a device's loop has ended.
+pub enum Ended {
+    /// It was stopped, as asked.
+    Stopped,
+    /// It goes on without anybody who serves it: [`Command::Leave`].
+    Left(LeftBehind),
+}
+
+/// By which command.
+enum End {
+    Stop,
+    Leave,
+}
+
+/// A device that was left to another process.
+pub struct LeftBehind {
+    /// When that was, in nanoseconds of the system's monotonic clock.
+    pub at: u64,
+    /// What this process had of it. To be dropped when there is time: it is only unmapped.
+    _device: Box<dyn Any>,
+}
+
 impl<C: Class> Running<C> {
-    /// Runs the device until it is told to stop.
+    /// Runs the device until it is told to stop, or to leave it to another process.
     ///
     /// # Errors
     /// When it is gone or was given up, or the endpoint is broken.
-    pub fn run(mut self, inbox: &Inbox) -> Result<(), DeviceError> {
+    pub fn run(mut self, inbox: &Inbox) -> Result<Ended, DeviceError> {
         let served = loop {
             match self.serve(inbox) {
                 Err(error) if self.was_unplugged(&error) => {
@@ -37,15 +61,21 @@ impl<C: Class> Running<C> {
             let status = self.glance();
             inbox.tell_given_up(&status, error);
         }
+        if matches!(served, Ok(End::Leave)) {
+            let at = monotonic();
+            self.let_go();
+            return Ok(Ended::Left(LeftBehind { at, _device: Box::new(self) }));
+        }
         let stopped = self.shut_down();
-        served.and(stopped)
+        served.and(stopped).map(|()| Ended::Stopped)
     }
 
     fn period(&self) -> Duration {
         self.class.period(self.options.look)
     }
 
-    fn serve(&mut self, inbox: &Inbox) -> Result<(), DeviceError> {
+    /// By what it has ended.
+    fn serve(&mut self, inbox: &Inbox) -> Result<End, DeviceError> {
         let mut ticked = Instant::now();
         let mut beaten = None;
         loop {
@@ -94,19 +124,24 @@ impl<C: Class> Running<C> {
                         break;
                     }
                     let Some((command, reply)) = inbox.next() else { break };
-                    let stop = command == Command::Stop;
+                    let end = match command {
+                        Command::Stop => Some(End::Stop),
+                        Command::Leave => Some(End::Leave),
+                        _ => None,
+                    };
                     let answer = self.handle(command);
                     let (answer, failed) = match answer {
                         Ok(answer) => (answer, None),
                         Err(error) => (Answer::Refused(error.to_string()), Some(error)),
                     };
+                    let end = end.filter(|_| matches!(answer, Answer::Done));
                     // whoever asked may have gone
                     let _ = reply.send(answer);
                     if let Some(error) = failed {
                         return Err(error);
                     }
-                    if stop {
-                        return Ok(());
+                    if let Some(end) = end {
+                        return Ok(end);
                     }
                 }
             }

@@ -10,7 +10,7 @@
 //! `call.rs` runs one entry point as a transaction, `recover.rs` and `restart.rs` do what a fault calls for; `serving.rs` serves the
 //! device, with `interrupts.rs` and `device_faults.rs` to say what to do when it does wrong; `absence.rs` waits for one that
 //! was unplugged; `event_loop.rs` waits for the device, the endpoint and commands (`command.rs`), `tuning.rs` is what of the options can be changed
-//! meanwhile; `checkpoint.rs` tells and takes over what it is set to; `adopt.rs` goes on with a device of a process that has died; this file starts and stops.
+//! meanwhile; `checkpoint.rs` tells and takes over what it is set to; `heir.rs` and `adopt.rs` go on with a device of another process; this file starts and stops.
 //!
 //! What a class has to add is [`Class`]. It owns what only it knows, in `Running::class`, and its methods on
 //! `Running<itself>` are in its own folder.
@@ -24,6 +24,7 @@ mod command;
 mod device_faults;
 mod error;
 mod event_loop;
+mod heir;
 mod interrupts;
 mod options;
 mod recover;
@@ -46,6 +47,8 @@ pub(crate) use class::variant_of;
 pub use command::{Answer, Command, Commander, GivenUp, Heartbeat, Inbox, commands};
 pub use device_faults::DeviceFaults;
 pub use error::DeviceError;
+pub use event_loop::{Ended, LeftBehind};
+pub use heir::{Heir, Refused};
 pub use interrupts::{Found, InterruptMode};
 pub use options::Options;
 pub use signal::InterruptChoice;
@@ -63,7 +66,7 @@ use crate::ledger::Ledger;
 use crate::report::Reports;
 use crate::supervisor::accounting::Accounts;
 use crate::supervisor::ladder::Ladder;
-use crate::supervisor::policy::Policy;
+use crate::supervisor::policy::{Policy, Protect};
 use crate::supervisor::quarantine::Quarantine;
 use crate::supervisor::suspects::Suspects;
 use crate::window::Window;
@@ -116,6 +119,8 @@ pub struct Running<C: Class> {
     unproven: bool,
     /// What a keeper has of it.
     kept_names: Vec<&'static str>,
+    /// What the configuration says of protection, by entry point.
+    told_protection: Vec<Protect>,
 }
 
 /// What the canary holds.
@@ -204,7 +209,9 @@ impl<C: Class> Running<C> {
             stopped: false,
             unproven: false,
             kept_names: Vec::new(),
+            told_protection: Vec::new(),
         };
+        device.told_protection = device.protection();
         device.host.wild_target = match isolation {
             fgft::Isolation::ProtectionKeys => device.canary.as_ptr() as u64 + 8,
             // nothing is ever mapped there: without keys only the page tables can stop a wild write

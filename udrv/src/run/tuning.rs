@@ -5,6 +5,7 @@ use std::time::Duration;
 use udrv_driver::Entry;
 
 use super::{Answer, Class, Options, Running};
+use crate::keep::Protection;
 use crate::run::error::names;
 use crate::supervisor::ladder::LadderConfig;
 use crate::supervisor::policy::Protect;
@@ -37,6 +38,15 @@ impl From<&Options> for Tuning {
 }
 
 impl<C: Class> Running<C> {
+    /// What was changed by command holds on, unless the configuration says something else than it did.
+    pub(super) fn protect_as(&mut self, before: &Protection) {
+        if before.told == self.told_protection {
+            for (entry, mode) in before.now.iter().enumerate().take(self.told_protection.len()) {
+                self.policy.set(entry, *mode);
+            }
+        }
+    }
+
     /// All of it, or nothing.
     pub(super) fn tune(&mut self, tuning: Tuning) -> Answer {
         let named = |entry: &Entry| tuning.protect_entries[*entry as usize].is_some();
@@ -48,6 +58,8 @@ impl<C: Class> Running<C> {
         }
         self.ladder.set_config(tuning.ladder);
         self.quarantine.set_config(tuning.quarantine);
+        self.told_protection = self.protection();
+        self.note_facts();
         self.options.ladder = tuning.ladder;
         self.options.deadline = tuning.deadline;
         Answer::Done

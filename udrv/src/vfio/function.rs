@@ -148,12 +148,6 @@ impl VfioFunction {
         })
     }
 
-    /// From now on a drop closes the fds and does nothing else: the device goes on for whoever holds duplicates of
-    /// [`VfioFunction::fds`] and of its DMA memory. If nobody does, the kernel quiesces it at the last close.
-    pub fn leave_running(&mut self) {
-        self.leave_running = true;
-    }
-
     /// Where this function is.
     #[must_use]
     pub fn address(&self) -> PciAddress {
@@ -348,6 +342,11 @@ impl PciFunction for VfioFunction {
     fn kept_alive_by(&self) -> Vec<(&'static str, BorrowedFd<'_>)> {
         let [container, group, device] = VfioFds::NAMES;
         vec![(container, self.container.as_fd()), (group, self.group.as_fd()), (device, self.device.as_fd())]
+    }
+
+    /// If nobody holds duplicates of [`VfioFunction::fds`] and of its DMA memory, the kernel quiesces it at the last close.
+    fn leave_running(&mut self, leaves: bool) {
+        self.leave_running = leaves;
     }
 }
 

@@ -91,6 +91,7 @@ pub struct VfioUserFunction {
     msi_enabled: bool,
     /// By bus address: kept for as long as the server may reach them.
     mappings: BTreeMap<u64, Arc<dyn DmaMemory>>,
+    leave_running: bool,
 }
 
 impl VfioUserFunction {
@@ -169,6 +170,7 @@ impl VfioUserFunction {
             has_msi,
             msi_enabled: false,
             mappings: BTreeMap::new(),
+            leave_running: false,
         };
         for bar in 0..6 {
             let region = region_info(&mut this.connection, bar).map_err(failed("a BAR"))?;
@@ -437,6 +439,10 @@ impl PciFunction for VfioUserFunction {
         vec![(VfioUserFunction::SOCKET, self.connection.as_fd())]
     }
 
+    fn leave_running(&mut self, leaves: bool) {
+        self.leave_running = leaves;
+    }
+
     fn unmask_intx(&mut self) -> Result<(), BusError> {
         if !self.intx_enabled {
             let source = io::Error::from(io::ErrorKind::InvalidInput);
@@ -492,6 +498,9 @@ impl PciFunction for VfioUserFunction {
 
 impl Drop for VfioUserFunction {
     fn drop(&mut self) {
+        if self.leave_running {
+            return;
+        }
         let path = self.path.display().to_string();
         let tell = |step: &str, result: Result<(), BusError>| match result {
             // the server has broken off: said already, and there is nothing left to close

@@ -1,6 +1,8 @@
 //! What the commands that ask a daemon have in common.
 
-use udrv_daemon::client::{ask, only_device};
+use std::time::Duration;
+
+use udrv_daemon::client::{PATIENCE, ask_within, only_device};
 use udrv_daemon::directory;
 use udrv_daemon::protocol::{Request, Response};
 use udrv_daemon::show;
@@ -19,9 +21,18 @@ pub(crate) struct Show {
 
 /// Asks the daemon that drives the device, or the only one that runs. What it refuses is a failure.
 pub(crate) fn ask_device(device: Option<&str>, request: Request) -> Result<Response, Failure> {
+    ask_device_within(device, request, PATIENCE)
+}
+
+/// The same for what may take `patience`.
+pub(crate) fn ask_device_within(
+    device: Option<&str>,
+    request: Request,
+    patience: Duration,
+) -> Result<Response, Failure> {
     let directory = directory::of_client();
     let device = device.map_or_else(|| only_device(&directory), |device| Ok(device.to_owned()))?;
-    match ask(&directory, &device, request)? {
+    match ask_within(&directory, &device, request, patience)? {
         Response::Error { message } => Err(Failure::failed(message)),
         answer => Ok(answer),
     }
@@ -29,9 +40,16 @@ pub(crate) fn ask_device(device: Option<&str>, request: Request) -> Result<Respo
 
 /// The same, and shows what it says.
 pub(crate) fn ask_and_show(device: Option<&str>, request: Request, how: Show) -> Result<(), Failure> {
-    match ask_device(device, request)? {
+    show_answer(ask_device(device, request)?, how)
+}
+
+/// Shows what a daemon has said.
+pub(crate) fn show_answer(answer: Response, how: Show) -> Result<(), Failure> {
+    match answer {
         answer if how.json => print_json(&answer),
-        Response::Status { status } => print(&show::status(&status)),
+        Response::Status { status, standby } => {
+            print(&format!("{}{}", show::status(&status), show::standby(standby.as_ref())))
+        }
         Response::Faults { faults } => print(&show::faults(&faults, how.long)),
         Response::Regs { registers } => print(&show::registers(&registers)),
         Response::Policy { entries, quarantine } => print(&show::policy(&entries, &quarantine)),
@@ -39,6 +57,7 @@ pub(crate) fn ask_and_show(device: Option<&str>, request: Request, how: Show) ->
         Response::Set { setting, value } => print(&format!("{setting} {value}\n")),
         Response::Checkpoint { checkpoint } => print(&checkpoint.to_text()),
         Response::CheckpointRestored { restored } => print(&show::restored(&restored)),
+        Response::Upgraded { from, to, gap_us } => print(&show::upgraded(&from, &to, gap_us)),
         Response::Done | Response::Error { .. } => Ok(()),
     }
 }

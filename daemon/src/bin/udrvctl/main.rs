@@ -26,6 +26,7 @@ mod set;
 mod status;
 mod top;
 mod trace;
+mod upgrade;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -73,6 +74,7 @@ enum Action {
     #[command(subcommand)]
     Model(model::Action),
     HandBack(hand_back::Args),
+    Upgrade(upgrade::Args),
     Completions(completions::Args),
     Man(man::Args),
     Top(top::Args),
@@ -100,6 +102,7 @@ impl Action {
             Action::Set(args) => args.run(json),
             Action::Call(args) => args.run(json),
             Action::Checkpoint(action) => action.run(json),
+            Action::Upgrade(args) => args.run(json),
             Action::Model(action) => action.run(),
         };
         done.map(|()| Exit::Done)

@@ -102,6 +102,10 @@ pub(crate) struct ServiceArguments {
     /// udrvctl to hand the device back to the kernel's driver. Without a service that does that, nobody does.
     #[arg(long)]
     pub(crate) hand_back: bool,
+    /// Have a second process ready, with everything mapped, which goes on with a network card on PCI at once should this one
+    /// die.
+    #[arg(long)]
+    pub(crate) standby: bool,
 }
 
 /// What is done about faults, and how often.

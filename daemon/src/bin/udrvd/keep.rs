@@ -11,9 +11,10 @@ use udrv::device::{DeviceId, Opened};
 use udrv::endpoint::{self, Legacy, NetEndpoint};
 use udrv::keep::{Facts, Inherited, Keeper, Left, NotAdopted, names};
 use udrv::net::endpoint_of;
-use udrv::run::Options;
+use udrv::run::{Options, Refused};
+use udrv_bus::DmaMapping;
 use udrv_daemon::device::DeviceName;
-use udrv_daemon::drivers::{self, Class, Driver, Running};
+use udrv_daemon::drivers::{self, Class, Driver, Prepare, Running, Successor};
 
 /// For the service manager to hear.
 const PATIENCE: u16 = 2000;
@@ -83,45 +84,106 @@ pub(crate) type Remains = (Option<Opened>, Option<Box<dyn NetEndpoint>>);
 
 /// How a device begins.
 pub(crate) enum Beginning {
-    /// Where a process before this one has ended.
-    GoesOn(Box<Left>, Opened, Inherited),
+    /// Where another process has ended, or lets go.
+    GoesOn(Box<Prepared>),
     /// Anew; with what was left, if anything was.
     Anew(Option<Opened>, Option<Box<dyn NetEndpoint>>),
 }
 
+/// What is needed to go on, mapped: nothing of it was touched.
+pub(crate) struct Prepared {
+    pub(crate) driver: &'static Driver,
+    successor: Box<dyn Successor>,
+    memory: DmaMapping,
+    opened: Option<Opened>,
+    inherited: Inherited,
+}
+
+/// Who has the device while it is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Now {
+    /// Another process drives it.
+    Driven,
+    /// Nobody does any more.
+    Left,
+}
+
 /// Looks at what was left. No driver runs here. What is of no use, or of another device, is made quiet, to begin anew.
-pub(crate) fn look(device: &DeviceName, inherited: Inherited, keeper: Option<&dyn Keeper>) -> Beginning {
+pub(crate) fn look(device: &DeviceName, inherited: Inherited, options: &Options) -> Beginning {
     if inherited.is_empty() {
         return Beginning::Anew(None, None);
     }
-    let why = match Left::examine(&inherited) {
-        Ok(left) if !is_of(&left.facts, device) => {
-            let (left, here) = (left.facts.device, device.to_string());
-            NotAdopted::Other { what: "device", left, here }.to_string()
+    match Prepared::new(device, inherited, options, Now::Left) {
+        Ok(prepared) => Beginning::GoesOn(Box::new(prepared)),
+        Err((why, inherited)) => {
+            let (opened, endpoint) = refuse(device, inherited, options.keeper.as_deref(), &why);
+            Beginning::Anew(opened, endpoint)
         }
-        Ok(left) => match device.adopt(&inherited, &left) {
-            Ok(Some(opened)) => return Beginning::GoesOn(Box::new(left), opened, inherited),
-            Ok(None) => NotAdopted::Missing("what keeps the device going").to_string(),
-            Err(error) => error.to_string(),
-        },
-        Err(why) => why.to_string(),
-    };
-    let (opened, endpoint) = refuse(device, inherited, keeper, &why);
-    Beginning::Anew(opened, endpoint)
+    }
 }
 
-/// Goes on with it. Otherwise it is made quiet, to begin anew.
-pub(crate) fn go_on(
+impl Prepared {
+    /// Maps it, and opens the device where that can be.
+    pub(crate) fn new(
+        device: &DeviceName,
+        inherited: Inherited,
+        options: &Options,
+        now: Now,
+    ) -> Result<Prepared, (String, Inherited)> {
+        let examined = examine(device, &inherited).and_then(|(left, driver, prepare)| {
+            let memory = DmaMapping { iova: left.facts.iova, memory: left.region.clone() };
+            let early = now == Now::Left || device.is_shared();
+            let opened = early.then(|| open(device, &inherited, memory.clone())).transpose()?;
+            Ok((driver, prepare(left, options.clone())?, memory, opened))
+        });
+        match examined {
+            Ok((driver, successor, memory, opened)) => Ok(Prepared { driver, successor, memory, opened, inherited }),
+            Err(why) => Err((why.to_string(), inherited)),
+        }
+    }
+
+    /// Has its memory at hand: there is time for that.
+    pub(crate) fn touch(&self) {
+        self.successor.touch();
+    }
+
+    /// Goes on. Otherwise says why, and `refused` has come true.
+    pub(crate) fn go_on(self, device: &DeviceName, refused: Refused) -> Result<Box<dyn Running>, (String, Inherited)> {
+        let Prepared { successor, memory, opened, inherited, .. } = self;
+        let opened = opened.map_or_else(|| open(device, &inherited, memory), Ok);
+        let went = opened.and_then(|opened| Ok(successor.go_on(opened, refused)?));
+        went.map_err(|why| (why.to_string(), inherited))
+    }
+
+    /// The same; where it cannot be it is made quiet, to begin anew.
+    pub(crate) fn go_on_or_stop(self, device: &DeviceName, options: &Options) -> Result<Box<dyn Running>, Remains> {
+        let went = self.go_on(device, Refused::Stopped);
+        went.map_err(|(why, inherited)| refuse(device, inherited, options.keeper.as_deref(), &why))
+    }
+}
+
+fn examine(
     device: &DeviceName,
-    (left, opened, inherited): (Box<Left>, Opened, Inherited),
-    driver: &Driver,
-    options: &Options,
-) -> Result<Box<dyn Running>, Remains> {
-    let adopted = match driver.class {
-        Class::Net(_, adopt) => adopt(opened, *left, options.clone()),
-        Class::Sound(_) | Class::Input(_) => Err(NotAdopted::Nonsense("it was left as a network card")),
+    inherited: &Inherited,
+) -> Result<(Left, &'static Driver, Prepare), Box<dyn std::error::Error>> {
+    let left = Left::examine(inherited)?;
+    if !is_of(&left.facts, device) {
+        let (left, here) = (left.facts.device, device.to_string());
+        return Err(NotAdopted::Other { what: "device", left, here }.into());
+    }
+    let driver = drivers::named(&left.facts.driver);
+    let driver = driver.ok_or_else(|| format!("no driver here is called {}", left.facts.driver))?;
+    let Class::Net(_, prepare) = driver.class else {
+        return Err(NotAdopted::Nonsense("it was left as a network card").into());
     };
-    adopted.map_err(|why| refuse(device, inherited, options.keeper.as_deref(), &why.to_string()))
+    Ok((left, driver, prepare))
+}
+
+fn open(device: &DeviceName, inherited: &Inherited, memory: DmaMapping) -> Result<Opened, Box<dyn std::error::Error>> {
+    let mut opened = device.adopt(inherited, memory)?.ok_or(NotAdopted::Missing("what keeps the device going"))?;
+    // whoever does not come to go on with it leaves it as it is
+    opened.leave_running(true);
+    Ok(opened)
 }
 
 fn is_of(facts: &Facts, device: &DeviceName) -> bool {
@@ -202,10 +264,11 @@ mod tests {
         for name in ["vfio-container", "vfio-group", "vfio-device", names::RECORD] {
             inherited.insert(name.to_owned(), File::open("/dev/null").unwrap().into());
         }
-        let told = Told::default();
-        let beginning = look(&"pci:0000:00:04.0".parse().unwrap(), inherited, Some(&told));
+        let told = Arc::new(Told::default());
+        let options = Options { keeper: Some(told.clone()), ..Options::default() };
+        let beginning = look(&"pci:0000:00:04.0".parse().unwrap(), inherited, &options);
         assert!(matches!(beginning, Beginning::Anew(None, None)));
-        let forgotten = told.0.into_inner().unwrap();
+        let forgotten = told.0.lock().unwrap();
         assert!(
             ["vfio-container", "vfio-group", "vfio-device", "udrv-record"]
                 .iter()
@@ -225,6 +288,7 @@ mod tests {
             iova: 0,
             memory: 0,
             buffer_bytes: 2048,
+            protection: Default::default(),
             class: serde_json::Value::Null,
         };
         let here: DeviceName = "pci:0000:00:04.0".parse().unwrap();

@@ -2,6 +2,8 @@
 
 use std::io;
 use std::os::unix::net::UnixListener;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use listenfd::ListenFd;
@@ -37,9 +39,53 @@ fn tell(states: &[NotifyState<'_>]) {
     }
 }
 
-/// The device works.
-pub(crate) fn ready(status: &str) {
-    tell(&[NotifyState::Ready, NotifyState::Status(status)]);
+/// Another process is the main one from now on.
+pub(crate) fn main_is(pid: u32) {
+    tell(&[NotifyState::MainPid(pid)]);
+}
+
+/// What the service manager is told of a device that works.
+#[derive(Debug, Clone)]
+pub(crate) struct Service {
+    status: Arc<str>,
+    /// The process before this one is the main one still: only it is heard.
+    silent: Arc<AtomicBool>,
+}
+
+impl Service {
+    /// `silent`: until it is ready.
+    pub(crate) fn new(status: String, silent: bool) -> Service {
+        Service { status: status.into(), silent: Arc::new(silent.into()) }
+    }
+
+    /// The device works, and this is the main process.
+    pub(crate) fn ready(&self) {
+        self.silent.store(false, Relaxed);
+        tell(&[NotifyState::MainPid(std::process::id()), NotifyState::Ready, NotifyState::Status(&self.status)]);
+    }
+
+    /// The device works, and there is more to say.
+    pub(crate) fn ready_but(&self, what: &str) {
+        tell(&[NotifyState::Ready, NotifyState::Status(&format!("{}; {what}", self.status))]);
+    }
+
+    /// The sign of life that the service manager wants (`WatchdogSec=`), twice as often as it must be.
+    pub(crate) fn heartbeat(&self) -> Option<Heartbeat> {
+        let (every, silent) = (sd_notify::watchdog_enabled()? / 2, self.silent.clone());
+        let beat = move || {
+            if !silent.load(Relaxed) {
+                alive();
+            }
+        };
+        Some(Heartbeat { every, beat: Box::new(beat) })
+    }
+}
+
+/// A sign of life, where one is wanted.
+pub(crate) fn alive() {
+    if sd_notify::watchdog_enabled().is_some() {
+        tell(&[NotifyState::Watchdog]);
+    }
 }
 
 /// It may take long until the device is there.
@@ -47,7 +93,7 @@ pub(crate) fn waiting(status: &str) {
     tell(&[NotifyState::ExtendTimeoutUsec(LONGER.as_micros() as u32), NotifyState::Status(status)]);
 }
 
-/// The configuration is being read again: [`ready`] ends that.
+/// The configuration is being read again: [`Service::ready_but`] ends that.
 pub(crate) fn reloading() {
     match NotifyState::monotonic_usec_now() {
         Ok(now) => tell(&[NotifyState::Reloading, now]),
@@ -63,10 +109,4 @@ pub(crate) fn stopping() {
 /// The device is being stopped, for good.
 pub(crate) fn given_up(status: &str) {
     tell(&[NotifyState::Stopping, NotifyState::Status(status)]);
-}
-
-/// The sign of life that the service manager wants (`WatchdogSec=`), twice as often as it must be.
-pub(crate) fn heartbeat() -> Option<Heartbeat> {
-    let every = sd_notify::watchdog_enabled()? / 2;
-    Some(Heartbeat { every, beat: Box::new(|| tell(&[NotifyState::Watchdog])) })
 }

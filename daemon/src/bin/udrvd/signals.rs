@@ -8,8 +8,10 @@ use clap::ArgMatches;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use udrv::run::{Answer, Command, Commander, Tuning};
+use udrv_daemon::pair::Pair;
 
 use crate::arguments::LIVE;
+use crate::service::Service;
 use crate::{config, service};
 
 /// What is read again, and what was read before.
@@ -20,19 +22,27 @@ pub(crate) struct Configuration {
     pub(crate) started: ArgMatches,
     /// What was said last, of what holds.
     pub(crate) now: ArgMatches,
-    /// What the service manager is told.
-    pub(crate) status: String,
+    pub(crate) service: Service,
 }
 
 /// Listens for them. Without a configuration file SIGHUP stops: the terminal is gone.
-pub(crate) fn listen(commander: Commander, mut configuration: Option<Configuration>) -> io::Result<()> {
+pub(crate) fn listen(commander: Commander, mut configuration: Option<Configuration>, pair: Pair) -> io::Result<()> {
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])?;
     let wait = move || {
         for signal in &mut signals {
             match (signal, &mut configuration) {
-                (SIGHUP, Some(configuration)) => configuration.reload(&commander),
+                (SIGHUP, Some(configuration)) => {
+                    if configuration.reload(&commander) {
+                        // a standby has read what was there before
+                        pair.renew();
+                    }
+                }
                 _ => {
                     service::stopping();
+                    if pair.stop() {
+                        // it is another process's to stop, which was told so
+                        continue;
+                    }
                     if commander.ask(Command::Stop).is_none() {
                         break;
                     }
@@ -44,17 +54,21 @@ pub(crate) fn listen(commander: Commander, mut configuration: Option<Configurati
 }
 
 impl Configuration {
-    fn reload(&mut self, commander: &Commander) {
+    /// Whether anything has changed.
+    fn reload(&mut self, commander: &Commander) -> bool {
         service::reloading();
         match self.try_reload(commander) {
             Ok(changed) => {
+                let some = !changed.is_empty();
                 let changed = if changed.is_empty() { "nothing".to_owned() } else { changed.join(", ") };
                 tracing::info!("configuration read again; changed: {changed}");
-                service::ready(&self.status);
+                self.service.ready_but(&format!("its configuration was read again; changed: {changed}"));
+                some
             }
             Err(why) => {
                 tracing::error!("{why}; the configuration in force stays");
-                service::ready(&format!("{}; its configuration could not be read again: {why}", self.status));
+                self.service.ready_but(&format!("its configuration could not be read again: {why}"));
+                false
             }
         }
     }

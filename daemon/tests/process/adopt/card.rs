@@ -11,36 +11,36 @@ use udrv_bus::{BusError, DmaMapping, PciFunction, ResetKind, Width};
 
 /// When udrvd dies: at which access to its card, and whether the card still sees that one.
 #[derive(Debug, Default)]
-pub(super) struct Death {
+pub(crate) struct Death {
     accesses: AtomicU64,
-    pub(super) resets: AtomicU64,
+    pub(crate) resets: AtomicU64,
     /// Connections.
-    pub(super) opened: AtomicU64,
+    pub(crate) opened: AtomicU64,
     /// 0: it lives on.
     at: AtomicU64,
     /// Or with an access of this name, after so many others.
     of_a_name: Mutex<Option<(&'static str, u32)>>,
-    pub(super) seen: AtomicU32,
-    pub(super) pid: AtomicU32,
+    pub(crate) seen: AtomicU32,
+    pub(crate) pid: AtomicU32,
     /// The access with which it died.
-    pub(super) with: Mutex<String>,
+    pub(crate) with: Mutex<String>,
 }
 
 impl Death {
     /// It dies with the access after `more` others.
-    pub(super) fn in_(&self, more: u64, seen: bool) {
+    pub(crate) fn in_(&self, more: u64, seen: bool) {
         self.seen.store(seen.into(), SeqCst);
         self.at.store(self.accesses.load(SeqCst) + more + 1, SeqCst);
     }
 
     /// It dies with the access `what` that comes after `more` others of that name.
-    pub(super) fn with_(&self, what: &'static str, more: u32, seen: bool) {
+    pub(crate) fn with_(&self, what: &'static str, more: u32, seen: bool) {
         self.seen.store(seen.into(), SeqCst);
         *self.of_a_name.lock().unwrap() = Some((what, more));
     }
 
     /// It lives on.
-    pub(super) fn spare(&self) {
+    pub(crate) fn spare(&self) {
         self.at.store(0, SeqCst);
     }
 
@@ -73,10 +73,10 @@ impl Death {
 }
 
 /// The same card for one connection after the other.
-pub(super) type Shared = Arc<Mutex<Box<dyn PciFunction>>>;
+pub(crate) type Shared = Arc<Mutex<Box<dyn PciFunction>>>;
 
 /// The card.
-pub(super) struct Mortal {
+pub(crate) struct Mortal {
     card: Shared,
     death: Arc<Death>,
     /// What is mapped in this connection, and goes with it.
@@ -94,7 +94,7 @@ impl Drop for Mortal {
 }
 
 impl Mortal {
-    pub(super) fn new(card: Shared, death: Arc<Death>) -> Before<Mortal> {
+    pub(crate) fn new(card: Shared, death: Arc<Death>) -> Before<Mortal> {
         Before(Mortal { card, death, mapped: Vec::new() })
     }
 }

@@ -5,8 +5,8 @@
 //! udrvd hands to its service manager is kept by [`udrv_keeper::Keeper`].
 
 mod card;
-mod refused;
-mod stand;
+pub(crate) mod refused;
+pub(crate) mod stand;
 
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Instant;

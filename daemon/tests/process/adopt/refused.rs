@@ -20,7 +20,7 @@ fn part(kept: &[(String, OwnedFd)], name: &str) -> File {
 }
 
 /// Turns bits of a part.
-fn turn(kept: &[(String, OwnedFd)], name: &str, at: u64, bits: u8) {
+pub(crate) fn turn(kept: &[(String, OwnedFd)], name: &str, at: u64, bits: u8) {
     let (file, mut byte) = (part(kept, name), [0]);
     file.read_exact_at(&mut byte, at).expect("a byte");
     file.write_all_at(&[byte[0] ^ bits], at).expect("a byte");

@@ -22,25 +22,25 @@ use super::card::{Death, Mortal};
 use crate::daemon::{Directory, PATIENCE, wait_until};
 
 /// How often each number has come.
-pub(super) type Counts = BTreeMap<u32, u32>;
+pub(crate) type Counts = BTreeMap<u32, u32>;
 
 /// udrvd's surroundings: the card with what is at its wire, the host's end, and the keeper.
-pub(super) struct Stand {
-    directory: Directory,
-    sockets: Directory,
-    pub(super) keeper: Keeper,
-    pub(super) death: Arc<Death>,
-    pub(super) station: Station,
+pub(crate) struct Stand {
+    pub(crate) directory: Directory,
+    pub(crate) sockets: Directory,
+    pub(crate) keeper: Keeper,
+    pub(crate) death: Arc<Death>,
+    pub(crate) station: Station,
     host: OwnedFd,
     near: OwnedFd,
-    pub(super) child: Option<Child>,
-    pub(super) log: Arc<Mutex<String>>,
+    pub(crate) child: Option<Child>,
+    pub(crate) log: Arc<Mutex<String>>,
     stopper: Stopper,
     server: Option<std::thread::JoinHandle<()>>,
     /// Numbers given to frames so far, and what has come: to the station, and to the host.
-    pub(super) sent: u32,
-    pub(super) at_station: Counts,
-    pub(super) at_host: Counts,
+    pub(crate) sent: u32,
+    pub(crate) at_station: Counts,
+    pub(crate) at_host: Counts,
 }
 
 const FAR: [u8; 6] = [2, 0, 0, 0, 0, 9];
@@ -60,7 +60,7 @@ fn number(bytes: &[u8]) -> u32 {
 }
 
 impl Stand {
-    pub(super) fn new(model: &str) -> Stand {
+    pub(crate) fn new(model: &str) -> Stand {
         let (directory, sockets) = (Directory::new(), Directory::new());
         let keeper = Keeper::new(&sockets.0).expect("a keeper");
         let death = Arc::<Death>::default();
@@ -98,11 +98,20 @@ impl Stand {
         }
     }
 
+    /// What udrvd calls its device.
+    pub(crate) fn device(&self) -> String {
+        format!("vfio-user:{}", self.sockets.0.join("card").display())
+    }
+
     /// Starts a udrvd, the first or a successor.
-    pub(super) fn start(&mut self) {
-        let device = format!("vfio-user:{}", self.sockets.0.join("card").display());
-        let arguments = ["run", &device, "--endpoint", "stdin", "--deadline", "2000"];
-        let program = Path::new(env!("CARGO_BIN_EXE_udrvd"));
+    pub(crate) fn start(&mut self) {
+        self.start_program(Path::new(env!("CARGO_BIN_EXE_udrvd")), &[]);
+    }
+
+    /// The same with that program, and more options.
+    pub(crate) fn start_program(&mut self, program: &Path, more: &[&str]) {
+        let device = self.device();
+        let arguments = [&["run", &device, "--endpoint", "stdin", "--deadline", "2000"], more].concat();
         let mut command = self.keeper.command(program, &arguments).expect("a command");
         command.env("UDRV_RUNTIME_DIR", &self.directory.0).env_remove("RUST_LOG");
         command.stdin(Stdio::from(self.near.try_clone().expect("a duplicate"))).stdout(Stdio::null());
@@ -118,24 +127,24 @@ impl Stand {
         self.child = Some(child);
     }
 
-    pub(super) fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         self.log.lock().unwrap().clone()
     }
 
     /// Sends one frame each way.
-    pub(super) fn exchange(&mut self) {
+    pub(crate) fn exchange(&mut self) {
         let number = self.station_sends();
         self.host_sends(number);
     }
 
-    pub(super) fn station_sends(&mut self) -> u32 {
+    pub(crate) fn station_sends(&mut self) -> u32 {
         let number = self.sent;
         self.sent += 1;
         self.station.inject(&frame(number, FAR));
         number
     }
 
-    pub(super) fn host_sends(&mut self, number: u32) {
+    pub(crate) fn host_sends(&mut self, number: u32) {
         let bytes = frame(number, [2, 0, 0, 0, 0, 1]);
         let start = Instant::now();
         while let Err(Errno::EAGAIN) = send(self.host.as_raw_fd(), &bytes, MsgFlags::empty()) {
@@ -145,7 +154,7 @@ impl Stand {
     }
 
     /// Takes what has come.
-    pub(super) fn take(&mut self) {
+    pub(crate) fn take(&mut self) {
         while let Some(got) = self.station.receive(Duration::from_millis(1)) {
             *self.at_station.entry(number(&got.data)).or_default() += 1;
         }
@@ -155,7 +164,7 @@ impl Stand {
         }
     }
 
-    pub(super) fn all_have_come(&mut self) {
+    pub(crate) fn all_have_come(&mut self) {
         let start = Instant::now();
         while self.at_station.len() < self.sent as usize || self.at_host.len() < self.sent as usize {
             self.take();
@@ -172,12 +181,12 @@ impl Stand {
         }
     }
 
-    pub(super) fn has_died(&mut self) -> bool {
+    pub(crate) fn has_died(&mut self) -> bool {
         self.child.as_mut().expect("a child").try_wait().expect("a child").is_some()
     }
 
     /// Waits until a successor has gone on.
-    pub(super) fn goes_on(&self, which: impl Display) {
+    pub(crate) fn goes_on(&self, which: impl Display) {
         wait_until("it says how it began", || {
             let log = self.log();
             assert!(!log.contains("Starting anew"), "{which}: {log}");
@@ -185,7 +194,7 @@ impl Stand {
         });
     }
 
-    pub(super) fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         let child = self.child.as_mut().expect("a child");
         child.kill().expect("it lives");
         child.wait().expect("a child");
@@ -193,7 +202,7 @@ impl Stand {
     }
 
     /// Waits until the first udrvd has handed out what a successor needs.
-    pub(super) fn wait_until_kept(&self) {
+    pub(crate) fn wait_until_kept(&self) {
         wait_until("it is kept", || self.keeper.names().contains(&"vfio-user-socket".to_owned()));
     }
 }
