@@ -11,7 +11,7 @@ use crate::{
     campaign,
     cargo::cargo,
     check, demo,
-    guest::{Kernel, Which, adopt, aloop, hand_back, input, nic, oracle, sound, systemd, tool},
+    guest::{Kernel, Which, adopt, aloop, hand_back, input, nic, oracle, pair, sound, systemd, tool},
     steps::{self, Done, Failure, Step, program},
     stress,
 };
@@ -49,6 +49,8 @@ const STEPS: &[Step] = &[
     Step::guest("hand-back", hand_back::step),
     Step::long("adopt-e1000", || adopt::step("e1000")),
     Step::long("adopt-rtl8139", || adopt::step("rtl8139")),
+    Step::long("pair-e1000", || pair::step("e1000")),
+    Step::long("pair-rtl8139", || pair::step("rtl8139")),
     Step::guest("aloop", aloop::step),
     Step::guest("ens1371", sound::step),
     // the package under a real systemd

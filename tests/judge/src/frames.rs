@@ -12,6 +12,7 @@ use smoltcp::phy::{Device, Medium, RawSocket, RxToken, TxToken};
 use smoltcp::time::Instant as SmolInstant;
 
 use crate::content::Content;
+use crate::replace::monotonic_us;
 
 /// EtherType for local experiments (IEEE Std 802, 9.2.2).
 const ETHERTYPE: [u8; 2] = [0x88, 0xb5];
@@ -126,6 +127,17 @@ pub(crate) struct Count {
     /// Give up when nothing has come for so many seconds.
     #[arg(long, default_value_t = 60)]
     patience: u64,
+    /// Tell when nothing came for so many milliseconds.
+    #[arg(long, default_value_t = 10)]
+    pause: u64,
+}
+
+/// Nothing came.
+#[derive(Debug, Serialize, PartialEq, Eq)]
+struct Pause {
+    /// When the next came, microseconds of the system's monotonic clock.
+    end_us: u64,
+    us: u64,
 }
 
 #[derive(Debug, Serialize, Default, PartialEq, Eq)]
@@ -136,6 +148,8 @@ struct Counted {
     duplicate: u64,
     missing: u64,
     reordered: u64,
+    /// From the first frame on.
+    pauses: Vec<Pause>,
 }
 
 /// What has come so far.
@@ -192,12 +206,23 @@ impl Count {
         let (to, mut socket) = (address(&self.to)?, open(&self.interface)?);
         let mut tally = Tally::default();
         let mut last = Instant::now();
+        // what goes out at the interface is seen too, and is not counted
+        let mut good = None;
         while tally.counted.sent.is_none() && last.elapsed() < Duration::from_secs(self.patience) {
             let second = Some(smoltcp::time::Duration::from_secs(1));
             smoltcp::phy::wait(socket.as_raw_fd(), second).map_err(|e| format!("poll: {e}"))?;
             while let Some((token, _)) = socket.receive(SmolInstant::ZERO) {
+                let before = tally.counted.good;
                 token.consume(|frame| tally.take(frame, to));
                 last = Instant::now();
+                if tally.counted.good == before {
+                    continue;
+                }
+                let pause = good.replace(last).map_or(Duration::ZERO, |good| last - good);
+                if pause >= Duration::from_millis(self.pause) {
+                    let (end_us, us) = (monotonic_us(), pause.as_micros() as u64);
+                    tally.counted.pauses.push(Pause { end_us, us });
+                }
             }
         }
         let counted = tally.finish();
@@ -227,7 +252,8 @@ mod tests {
         tally.take(&build(8, TO, 0)[..70.min(build(8, TO, 0).len() - 1)], TO);
         tally.take(&build(9, [2; 6], 0), TO); // another's
         tally.take(&build(END, TO, 9), TO);
-        let expected = Counted { sent: Some(9), good: 5, bad: 2, duplicate: 3, missing: 4, reordered: 1 };
+        let expected =
+            Counted { sent: Some(9), good: 5, bad: 2, duplicate: 3, missing: 4, reordered: 1, pauses: Vec::new() };
         assert_eq!(tally.finish(), expected);
     }
 

@@ -3,7 +3,7 @@
 //! `stream.rs` moves bytes over the kernel's TCP and compares hashes; `frames.rs` sends and counts numbered Ethernet
 //! frames below TCP, which hides what is lost or twice; `flow.rs` keeps one connection going and tells of its pauses, `beat.rs` the same
 //! of numbered datagrams; `speed.rs` measures how fast a path is; `tone.rs` makes a sound of numbered samples; `storm.rs` has udrvctl inject faults and waits for
-//! each to be recovered; `survive.rs` kills udrvd and keeps for its successors what a service manager would. Each prints one JSON
+//! each to be recovered; `survive.rs` kills udrvd and keeps for its successors what a service manager would; `replace.rs` kills it beside a standby, and upgrades it. Each prints one JSON
 //! object.
 #![forbid(unsafe_code)]
 
@@ -12,6 +12,7 @@ mod content;
 mod flow;
 mod frames;
 mod pauses;
+mod replace;
 mod speed;
 mod storm;
 mod stream;
@@ -59,6 +60,8 @@ enum Task {
     Storm(storm::Storm),
     /// Run udrvd, kill it again and again at any moment, and see its successors go on.
     Survive(survive::Survive),
+    /// Run udrvd, and have it replaced by another process again and again.
+    Replace(replace::Replace),
 }
 
 fn main() -> ExitCode {
@@ -77,6 +80,7 @@ fn main() -> ExitCode {
         Task::Ask(task) => task.run(),
         Task::Storm(task) => task.run(),
         Task::Survive(task) => task.run(),
+        Task::Replace(task) => task.run(),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -8,7 +8,7 @@
 //! ```
 //!
 //! `record.rs` is the memory, `list.rs` and `facts.rs` what it is made of; `inherit.rs` takes what a predecessor has left, and
-//! `left.rs` looks at it.
+//! `left.rs` looks at it. `touch.rs` has memory at hand.
 // A mapping of plain atomics is looked at in place.
 #![allow(unsafe_code)]
 
@@ -17,6 +17,7 @@ mod inherit;
 mod left;
 pub(crate) mod list;
 mod record;
+mod touch;
 
 use std::fmt;
 use std::io;
@@ -28,6 +29,7 @@ pub use facts::{Facts, Protection, TooLong};
 pub use inherit::Inherited;
 pub use left::{Left, NotAdopted};
 pub use record::Record;
+pub use touch::touch_program;
 pub(crate) use record::{FORMAT, LastCall, MAX_DELIVERED, MAX_NOTED, MAX_REGISTERS};
 
 use crate::dma::{DmaError, DmaRegion};

@@ -16,6 +16,8 @@ use crate::{
     steps::{Done, Failure},
 };
 
+/// What `adopt.sh` and `pair.sh` begin with.
+pub(super) const ROUNDS_SCRIPT: &str = include_str!("rounds.sh");
 /// Far above what it takes: a busy machine is no failure.
 const LIMIT: Duration = Duration::from_secs(540);
 /// Times that udrvd is killed, if nothing else is said.
@@ -49,7 +51,8 @@ fn job(name: &str, kills: u32, kernel: Kernel) -> Judged {
     let card = named(name).filter(|card| card.make == Make::Qemu);
     let card = card.ok_or_else(|| Failure::Output(format!("there is no card '{name}' of QEMU's")))?;
     let programs = cargo::guest_programs()?;
-    let script = format!("KILLS={kills}\nANEW={}\n{}", kills.div_ceil(3), include_str!("adopt.sh"));
+    let script =
+        format!("KILLS={kills}\nANEW={}\nRATE=40\n{ROUNDS_SCRIPT}\n{}", kills.div_ceil(3), include_str!("adopt.sh"));
     let scenario = format!("adopt-{name}");
     let guest = two_cards(&scenario, card, card.devices[0], card.peer, &script);
     let guest = guest.kernel(kernel).module("tun").memory(512);
@@ -98,7 +101,7 @@ impl Round {
         let json = |name: &str| outcome::json(results, &format!("{round}-{name}"));
         Ok(Round {
             adopted: round.starts_with("adopted"),
-            survive: json("survive.json")?,
+            survive: json("task.json")?,
             transfer: if round.ends_with("-tcp") { Some(json("transfer.json")?) } else { None },
             sent: json("sent.json")?,
             received: json("received.json")?,

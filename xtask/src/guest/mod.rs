@@ -38,6 +38,7 @@ mod nic_smoke;
 pub(crate) mod oracle;
 mod outcome;
 mod packages;
+pub(crate) mod pair;
 mod process;
 mod qemu;
 mod served;
@@ -100,6 +101,7 @@ enum Scenario {
     Exec(exec::Args),
     NicSmoke(nic_smoke::Args),
     Adopt(adopt::Args),
+    Pair(pair::Args),
     Aloop(aloop::Args),
     Ens1371(sound::Args),
     Psmouse(input::Args),
@@ -118,6 +120,7 @@ pub(crate) fn main(args: Args) -> ExitCode {
         Scenario::Exec(args) => exec::run(args),
         Scenario::NicSmoke(args) => nic_smoke::run(args),
         Scenario::Adopt(args) => adopt::run(&args),
+        Scenario::Pair(args) => pair::run(&args),
         Scenario::Aloop(args) => aloop::run(&args),
         Scenario::Ens1371(args) => sound::run(&args),
         Scenario::Psmouse(args) => input::run(&args),

@@ -9,7 +9,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use sd_notify::NotifyState;
 use udrv::device::{DeviceId, Opened};
 use udrv::endpoint::{self, Legacy, NetEndpoint};
-use udrv::keep::{Facts, Inherited, Keeper, Left, NotAdopted, names};
+use udrv::keep::{Facts, Inherited, Keeper, Left, NotAdopted, names, touch_program};
 use udrv::net::endpoint_of;
 use udrv::run::{Options, Refused};
 use udrv_bus::DmaMapping;
@@ -145,6 +145,7 @@ impl Prepared {
     /// Has its memory at hand: there is time for that.
     pub(crate) fn touch(&self) {
         self.successor.touch();
+        touch_program();
     }
 
     /// Goes on. Otherwise says why, and `refused` has come true.
