@@ -10,7 +10,6 @@ use std::path::{Path, PathBuf};
 
 use nix::libc;
 
-
 use crate::pair::HOUSE_LOCK;
 use crate::protocol::file_name;
 

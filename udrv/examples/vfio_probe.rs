@@ -192,7 +192,7 @@ fn adoption(mut function: VfioFunction, mapping: DmaMapping) -> Outcome<VfioFunc
     let command = function.config_read(4, Width::U16)?;
     function.config_write(4, Width::U16, command | 4)?;
     let fds = function.fds()?;
-    function.leave_running();
+    function.leave_running(true);
     drop(function);
     let mut successor = VfioFunction::adopt(address, fds, vec![mapping.clone()])?;
     let command = successor.config_read(4, Width::U16)?;

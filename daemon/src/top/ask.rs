@@ -43,7 +43,7 @@ pub(super) fn ask(directory: &Path, name: &str, known: Option<Known>, patience: 
 fn try_ask(directory: &Path, name: &str, known: Option<Known>, patience: Duration) -> Result<Heard, ClientError> {
     let mut daemon = Connection::open(directory, name, patience)?;
     let status = match daemon.ask(Request::Glance)? {
-        Response::Status { status } => status,
+        Response::Status { status, .. } => status,
         Response::Error { message } => return Ok(Heard::Refused(message)),
         other => return Ok(Heard::Refused(format!("an answer to something else: {other:?}"))),
     };

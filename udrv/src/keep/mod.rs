@@ -29,8 +29,8 @@ pub use facts::{Facts, Protection, TooLong};
 pub use inherit::Inherited;
 pub use left::{Left, NotAdopted};
 pub use record::Record;
-pub use touch::touch_program;
 pub(crate) use record::{FORMAT, LastCall, MAX_DELIVERED, MAX_NOTED, MAX_REGISTERS};
+pub use touch::touch_program;
 
 use crate::dma::{DmaError, DmaRegion};
 

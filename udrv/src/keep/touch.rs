@@ -18,7 +18,8 @@ fn of_file(line: &str) -> Option<(usize, usize)> {
     let (range, rights) = (words.next()?, words.next()?);
     let path = words.nth(3)?;
     let (start, end) = range.split_once('-')?;
-    let is_program = rights.starts_with('r') && path.starts_with('/') && !path.starts_with("/dev/") && !path.starts_with("/memfd:");
+    let is_program =
+        rights.starts_with('r') && path.starts_with('/') && !path.starts_with("/dev/") && !path.starts_with("/memfd:");
     let number = |text| usize::from_str_radix(text, 16).ok();
     Some((number(start)?, number(end)?)).filter(|_| is_program)
 }

@@ -45,7 +45,7 @@ impl Daemon {
         let name = socket.file_name().and_then(|name| device_of_socket(name.to_str()?));
         let name = name.ok_or_else(|| format!("{} is no control socket", socket.display()))?;
         let status = match ask(runtime, &name, Request::Status).map_err(|error| error.to_string())? {
-            Response::Status { status } => *status,
+            Response::Status { status, .. } => *status,
             Response::Error { message } => return Err(message),
             _ => return Err(format!("{}: an answer that makes no sense", socket.display())),
         };
