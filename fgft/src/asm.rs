@@ -13,7 +13,8 @@
 //! ```
 //!
 //! Every way back (return, upcall, trap) reloads what it needs from the [`Context`], found through `fs`, after
-//! `wrpkru(0)`; nothing is believed that the driver could have written. `wrpkru` takes eax = value, ecx = edx = 0. Flags
+//! `wrpkru(0)`; nothing is believed that the driver could have written. Registers carry nothing of the host's into the driver but what
+//! it is told: a driver that errs by a register does not find an address of the host in it. `wrpkru` takes eax = value, ecx = edx = 0. Flags
 //! AC, NT and TF, the direction flag, mxcsr and the x87 control word are put back. An x87 exception is raised by the next
 //! x87 instruction: `fwait` makes that one the driver's. What a fault report unwinds (`symbols`) is told by the `.cfi`
 //! lines; DWARF calls rbp 6 and rip 16.
@@ -86,6 +87,19 @@ global_asm!(
     "xor edx, edx",
     "wrpkru",
     "2:",
+    // what the caller works with is on the host's stack, and no business of the driver's
+    "xor eax, eax",
+    "xor ebx, ebx",
+    "xor r12d, r12d",
+    "xor r13d, r13d",
+    "xor r14d, r14d",
+    "xor r15d, r15d",
+    "xor ecx, ecx",
+    "xor edx, edx",
+    "xor esi, esi",
+    "xor r9d, r9d",
+    "xor r10d, r10d",
+    "xor r11d, r11d",
     "call r8",
     "fwait", // a pending x87 exception traps here, inside
     "emms",  // and the x87 stack is left empty
@@ -242,6 +256,14 @@ global_asm!(
     "3:",
     "mov rax, r10",
     "mov rdx, r11",
+    // what the host has worked with is no business of the driver's
+    "xor ecx, ecx",
+    "xor esi, esi",
+    "xor edi, edi",
+    "xor r8d, r8d",
+    "xor r9d, r9d",
+    "xor r10d, r10d",
+    "xor r11d, r11d",
     "pop r15",
     ".cfi_adjust_cfa_offset -8",
     "pop r14",
