@@ -43,6 +43,7 @@ const WELL: &[(&str, Option<&str>)] = &[
     ("checkpoint restore", Some("DEVICE DIRECTORY/card.json")),
     ("top", Some("--once --interval 0.1")),
     ("hand-back", None),
+    ("upgrade", None),
 ];
 
 /// All commands that do something, as words, with the number of arguments that each must have.
