@@ -11,13 +11,14 @@
 //! the same program started in the same way.
 //!
 //! `wire.rs` is what passes between the two, `program.rs` starts one, `parts.rs` has what it is given, `standby.rs` sees to it that there is
-//! one, `upgrade.rs` hands over; `predecessor.rs` and `probation.rs` are the successor's side.
+//! one, `supervisor.rs` is what a service manager sees of them, `upgrade.rs` hands over; `predecessor.rs` and `probation.rs` are the successor's side.
 
 mod parts;
 mod predecessor;
 mod probation;
 mod program;
 mod standby;
+mod supervisor;
 mod upgrade;
 mod wire;
 
@@ -26,4 +27,5 @@ pub use predecessor::{Predecessor, Turn};
 pub use probation::Verdict;
 pub use program::Program;
 pub use standby::Pair;
+pub use supervisor::{is_supervised, is_to_supervise, supervise};
 pub use upgrade::Outcome;

@@ -1,11 +1,14 @@
 //! The successor's side: what it was given, and its waiting.
 
+use std::ffi::CString;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::PathBuf;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use nix::sys::prctl::set_name;
 use nix::sys::signal::SigSet;
 use nix::unistd::dup2_stdin;
 use udrv::keep::Inherited;
@@ -45,6 +48,7 @@ impl Predecessor {
         if number != "0" {
             return Err(wrong("it is for a udrvd that another one starts, and 0 then".to_owned()));
         }
+        name_this_process()?;
         // threads of a process that drives a device have them blocked, and what they start inherits that
         SigSet::empty().thread_set_mask()?;
         let socket = io::stdin().as_fd().try_clone_to_owned()?;
@@ -138,4 +142,11 @@ impl Predecessor {
     pub(super) fn tell(&self, message: &FromSuccessor) {
         let _ = self.channel.send(message, &[]);
     }
+}
+
+/// By its command line: its file may have been found by way of /proc/self/exe, and `pgrep udrvd` is to find it.
+fn name_this_process() -> io::Result<()> {
+    let word = std::env::args_os().next().unwrap_or_default();
+    let name = Path::new(&word).file_name().unwrap_or_default().as_bytes();
+    Ok(set_name(&CString::new(name)?)?)
 }

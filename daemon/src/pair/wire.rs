@@ -128,11 +128,11 @@ impl Channel {
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_FDS))];
         let mut control = RecvAncillaryBuffer::new(&mut space);
         let flags = RecvFlags::CMSG_CLOEXEC;
-        let got = match rustix::net::recvmsg(&self.0, &mut [IoSliceMut::new(&mut bytes)], &mut control, flags) {
-            Ok(got) => got.bytes,
-            // it has gone with something unread
-            Err(rustix::io::Errno::CONNRESET) => 0,
-            Err(error) => return Err(error.into()),
+        let mut receive = || rustix::net::recvmsg(&self.0, &mut [IoSliceMut::new(&mut bytes)], &mut control, flags);
+        let got = match receive() {
+            // it has gone with something unread, which is told once, and before what it has said last
+            Err(rustix::io::Errno::CONNRESET) => receive()?.bytes,
+            got => got?.bytes,
         };
         let mut fds = Vec::new();
         for message in control.drain() {
@@ -187,6 +187,17 @@ mod tests {
         theirs.send(&FromSuccessor::Beat, &[]).unwrap();
         drop(ours);
         assert!(matches!(theirs.receive::<ToSuccessor>(None).unwrap(), Heard::Closed), "with something unread");
+
+        let (ours, theirs) = Channel::pair().unwrap();
+        let theirs = Channel::of(theirs);
+        theirs.send(&FromSuccessor::Beat, &[]).unwrap();
+        ours.send(&ToSuccessor::End, &[]).unwrap();
+        drop(ours);
+        let last = theirs.receive(None).unwrap();
+        assert!(
+            matches!(last, Heard::Message(ToSuccessor::End, _)),
+            "what it has said last, though it has read nothing"
+        );
     }
 
     #[test]

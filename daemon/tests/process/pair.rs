@@ -108,8 +108,10 @@ fn goes_on(model: &str) {
     assert_eq!(stand.death.opened.load(SeqCst), 1, "nor opened it again");
     // the end: of both, and nothing is left
     let (main, standby) = (stand.status().0.pid, stand.ready());
-    signal(main, Signal::SIGTERM);
+    let supervisor = stand.child.take().expect("for the service manager it is one process");
+    signal(supervisor.id(), Signal::SIGTERM);
     wait_until("both end", || !lives(main) && !lives(standby));
+    assert_eq!(supervisor.wait_with_output().expect("a child").status.code(), Some(0), "{}", stand.log());
     assert_eq!(stand.keeper.names(), Vec::<String>::new(), "{}", stand.log());
     assert!(stand.directory.is_empty(), "{:?}", std::fs::read_dir(&stand.directory.0).map(Iterator::count));
     assert_eq!(stand.death.opened.load(SeqCst), 1, "{}", stand.log());

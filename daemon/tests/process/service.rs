@@ -112,3 +112,37 @@ fn a_loop_that_hangs_gives_none() {
         drop(call.join());
     });
 }
+
+/// A service manager ends a service whose main process dies: where there is a standby it is one that drives nothing.
+#[test]
+fn with_a_standby_the_main_process_is_none_that_may_die() {
+    let directory = Directory::new();
+    let manager = Manager::new(&directory);
+    let config = directory.0.join("card.toml");
+    std::fs::write(&config, "device = \"model:rtl8139\"\nno-far-host = true\nendpoint = \"socket\"\nstandby = true\n")
+        .expect("a file");
+    let mut daemon = manager.start(&directory, &["--config", config.to_str().expect("a plain name")], Some("100000"));
+    let ready = manager.hear_of(&["READY=1"]);
+    assert!(!ready.contains("MAINPID"), "{ready}");
+    let status = told(&directory, &["--json", "status"]);
+    assert!(!status.contains(&format!("\"pid\":{},", daemon.pid())), "it drives a device: {status}");
+    // signs of life are those of the one that does, and a change of the configuration reaches it
+    manager.hear_of(&["WATCHDOG=1"]);
+    daemon.signal(Signal::SIGHUP);
+    manager.hear_of(&["RELOADING=1"]);
+    manager.hear_of(&["READY=1", "changed: nothing"]);
+    daemon.signal(Signal::SIGTERM);
+    manager.hear_of(&["STOPPING=1"]);
+    assert_eq!(daemon.end(Signal::SIGTERM).code(), Some(0), "{}", daemon.log());
+}
+
+/// How the last one has ended is how the service has.
+#[test]
+fn one_that_cannot_start_is_no_use_to_start_again_with_a_standby_too() {
+    let directory = Directory::new();
+    let manager = Manager::new(&directory);
+    let arguments = [&SOCKET[..], &["--standby", "--vlan", "5"]].concat();
+    let mut command = crate::daemon::udrvd(&directory.0, &arguments);
+    let status = command.env("NOTIFY_SOCKET", &manager.path).stderr(std::process::Stdio::null()).status();
+    assert_eq!(status.expect("it ran").code(), Some(1));
+}

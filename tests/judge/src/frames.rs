@@ -23,6 +23,8 @@ const SMALLEST: usize = 60;
 const LARGEST: usize = 1514;
 /// How often the end is said: it may be lost itself.
 const ENDS: u32 = 20;
+/// How many gaps are told.
+const GAPS: usize = 20;
 
 /// The sending side.
 #[derive(clap::Args)]
@@ -148,6 +150,8 @@ struct Counted {
     duplicate: u64,
     missing: u64,
     reordered: u64,
+    /// The first numbers that are missing, as ranges: first, and one past the last.
+    gaps: Vec<(u64, u64)>,
     /// From the first frame on.
     pauses: Vec<Pause>,
 }
@@ -197,6 +201,9 @@ impl Tally {
     fn finish(mut self) -> Counted {
         let expected = self.counted.sent.unwrap_or(self.highest.map_or(0, |n| n + 1));
         self.counted.missing = expected.saturating_sub(self.counted.good);
+        let ends = std::iter::once(0).chain(self.seen.values().copied());
+        let starts = self.seen.keys().copied().chain([expected]);
+        self.counted.gaps = ends.zip(starts).filter(|(end, start)| end < start).take(GAPS).collect();
         self.counted
     }
 }
@@ -252,8 +259,9 @@ mod tests {
         tally.take(&build(8, TO, 0)[..70.min(build(8, TO, 0).len() - 1)], TO);
         tally.take(&build(9, [2; 6], 0), TO); // another's
         tally.take(&build(END, TO, 9), TO);
-        let expected =
-            Counted { sent: Some(9), good: 5, bad: 2, duplicate: 3, missing: 4, reordered: 1, pauses: Vec::new() };
+        let gaps = vec![(3, 4), (6, 9)];
+        let pauses = Vec::new();
+        let expected = Counted { sent: Some(9), good: 5, bad: 2, duplicate: 3, missing: 4, reordered: 1, gaps, pauses };
         assert_eq!(tally.finish(), expected);
     }
 

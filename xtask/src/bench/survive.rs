@@ -20,16 +20,22 @@ use crate::{
 };
 
 /// What is done, and what it is called.
-const ROWS: [(&str, &str); 4] = [
+const ROWS: [(&str, &str); 6] = [
     ("kill", "SIGKILL, the successor goes on"),
+    ("standby", "SIGKILL, a standby goes on"),
+    ("upgrade", "another build takes over (`udrvctl upgrade`)"),
     ("restart", "restart and replay (`udrvctl restart`)"),
     ("kill-anew", "SIGKILL, nothing kept: probed anew"),
     ("linux", "Linux's own driver: unbind, bind"),
 ];
-/// What the guest goes on with; the others begin anew.
+/// What a process that was started afterwards goes on with.
 const ADOPTS: &str = "kill";
+/// Where the device is gone on with; in the others it begins anew.
+const MUST_GO_ON: [&str; 3] = [ADOPTS, "standby", "upgrade"];
 /// The reach of that, ms: of what is ours.
 const REACH: f64 = 100.0;
+/// The reach of the whole gap, ms, where a process has been started early.
+const REACHES: [(&str, f64); 2] = [("standby", 20.0), ("upgrade", 20.0)];
 
 /// What times are of.
 const COUNTED: &str = "of an emulated machine with one processor whose clock counts instructions, a nanosecond each";
@@ -59,7 +65,7 @@ pub(super) fn main(args: &Args) -> Result<(), Failure> {
     write(&folder, "survive.md", &text)?;
     write(&folder, "survive.json", &format!("{object:#}\n"))?;
     print!("{}", if args.json { format!("{object}\n") } else { text });
-    match rows.iter().find(|row| row.what == ADOPTS && row.went_on < row.gaps.len()) {
+    match rows.iter().find(|row| MUST_GO_ON.contains(&row.what) && row.went_on < row.gaps.len()) {
         Some(row) => Err(wrong(format!("{}: only {} of {} successors went on", row.card, row.went_on, row.gaps.len()))),
         None => Ok(()),
     }
@@ -101,6 +107,9 @@ impl Row {
             row.lost += beat.lost_in(event);
             let Some(line) = journal.lines_in(event, TOOK_OVER).next() else { continue };
             row.went_on += 1;
+            if what != ADOPTS {
+                continue;
+            }
             let exited = journal.lines_in(event, "Main process exited").next().and_then(events::uptime);
             let own = line["UDRV_PROCESS_US"].as_str().and_then(|micros| micros.parse::<f64>().ok());
             if let (Some(exited), Some(own), Some(done)) = (exited, own, events::uptime(line)) {
@@ -152,6 +161,12 @@ fn markdown(rows: &[Row], clock: &str) -> String {
                 row.card
             );
         }
+    }
+    for (row, reach) in rows.iter().filter_map(|row| Some((row, REACHES.iter().find(|(what, _)| *what == row.what)?.1)))
+    {
+        let median = Spread::of(&row.gaps).median;
+        let verdict = if median <= reach { "met" } else { "missed" };
+        text += &format!("\n{}: {}: median {median:.0} ms; reach {reach:.0}: {verdict}\n", row.card, row.title);
     }
     text += &format!("\nFrom the last numbered datagram that came back, one each 5 ms, to the next; {clock}.\n");
     text

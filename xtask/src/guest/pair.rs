@@ -170,7 +170,11 @@ impl Round {
             // with TCP in the way frames are lost where there is no room, whoever drives the card
             if self.transfer.is_none() {
                 let [missing, twice] = ["missing", "duplicate"].map(|field| &frames[field]);
-                must(*missing == 0 && *twice == 0, format!("numbered frames {name}: {missing} missing, {twice} twice"));
+                let gaps = &frames["gaps"];
+                must(
+                    *missing == 0 && *twice == 0,
+                    format!("numbered frames {name}: {missing} missing ({gaps}), {twice} twice"),
+                );
             }
         }
         wrong

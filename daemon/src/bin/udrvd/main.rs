@@ -31,7 +31,7 @@ use udrv::run::{Ended, Options, commands};
 use udrv_daemon::complaint::complain;
 use udrv_daemon::control::Gate;
 use udrv_daemon::directory;
-use udrv_daemon::pair::{Outcome, Pair, Predecessor, Program, Turn, Verdict};
+use udrv_daemon::pair::{self, Outcome, Pair, Predecessor, Program, Turn, Verdict};
 use udrv_daemon::system::hand_back::{GIVEN_UP, Note};
 use udrv_daemon::trace::Trace;
 
@@ -51,10 +51,6 @@ fn main() -> ExitCode {
     let began = Instant::now();
     // First of all: threads inherit the rights to tagged memory from here.
     let isolation = fgft::init();
-    // before any file is opened
-    let inherited = Inherited::from_environment();
-    // before any thread is started
-    let predecessor = Predecessor::of_this_process();
     let words: Vec<OsString> = std::env::args_os().collect();
     let told = match config::from_command_line(&words) {
         Ok(Told { action: Action::Check { file }, .. }) => return check(&file),
@@ -62,6 +58,16 @@ fn main() -> ExitCode {
         Err(error) => return fail(&error, WRONG),
     };
     let Some((run, matches)) = told.run() else { return ExitCode::SUCCESS };
+    if pair::is_to_supervise(run.service.standby) {
+        return match pair::supervise(&words) {
+            Ok(code) => ExitCode::from(code),
+            Err(error) => fail(&error, 1),
+        };
+    }
+    // before any file is opened that stays open
+    let inherited = Inherited::from_environment();
+    // before any thread is started
+    let predecessor = Predecessor::of_this_process();
     log::start(run.log_json);
     let result = isolation.map_err(Into::into).and_then(|isolation| {
         if isolation == fgft::Isolation::RollbackOnly {

@@ -9,6 +9,7 @@ use std::time::Duration;
 use listenfd::ListenFd;
 use sd_notify::NotifyState;
 use udrv::run::Heartbeat;
+use udrv_daemon::pair::is_supervised;
 
 /// How long starting may take from each such message on.
 const LONGER: Duration = Duration::from_secs(180);
@@ -39,9 +40,11 @@ fn tell(states: &[NotifyState<'_>]) {
     }
 }
 
-/// Another process is the main one from now on.
+/// Another process is the main one from now on; unless a supervisor is.
 pub(crate) fn main_is(pid: u32) {
-    tell(&[NotifyState::MainPid(pid)]);
+    if !is_supervised() {
+        tell(&[NotifyState::MainPid(pid)]);
+    }
 }
 
 /// What the service manager is told of a device that works.
@@ -61,7 +64,10 @@ impl Service {
     /// The device works, and this is the main process.
     pub(crate) fn ready(&self) {
         self.silent.store(false, Relaxed);
-        tell(&[NotifyState::MainPid(std::process::id()), NotifyState::Ready, NotifyState::Status(&self.status)]);
+        let main = (!is_supervised()).then(|| NotifyState::MainPid(std::process::id()));
+        let told: Vec<NotifyState<'_>> =
+            main.into_iter().chain([NotifyState::Ready, NotifyState::Status(&self.status)]).collect();
+        tell(&told);
     }
 
     /// The device works, and there is more to say.

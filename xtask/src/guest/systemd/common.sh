@@ -6,9 +6,14 @@ usleep() { sleep 0.2; }
 now() { cut -d ' ' -f 1 /proc/uptime; }
 unit() { echo "udrvd@$1.service"; }
 property() { systemctl show --value --property "$2" "$(unit "$1")"; }
-state_is() { [ "$(property "$1" ActiveState)" = "$2" ]; }
 died() { [ "$(property "$1" MainPID)" != "$2" ]; }
+state_is() { [ "$(property "$1" ActiveState)" = "$2" ]; }
 signal() { kill "-$2" "$(property "$1" MainPID)"; }
+# the process that drives the device; with a standby it is not the main one
+driver() { card "$1" && cat "/run/udrv/pci:$ours.lock" 2> /dev/null || echo 0; }
+signal_driver() { kill "-$2" "$(driver "$1")"; }
+has_standby() { card "$1" && udrvctl status "pci:$ours" | grep -q '^standby .*ready'; }
+replace() { card "$1" && udrvctl upgrade "pci:$ours" --probation 1 > /dev/null; }
 # is_up NAME: it runs, or the script ends
 is_up() { within 120 state_is "$1" active || { systemctl status --no-pager "$(unit "$1")"; fail "$1 is not active"; }; }
 
@@ -64,15 +69,15 @@ goes_on() { [ "$(progress "$1")" -gt "$2" ]; }
 event() {
     local name=$1 what=$2 pid restarts at active enough
     shift 2
-    pid=$(property "$name" MainPID) restarts=$(property "$name" NRestarts) at=$(now)
+    pid=$(driver "$name") restarts=$(property "$name" NRestarts) at=$(now)
     "$@" || fail "$name: $what: the command failed"
     # nothing is asked of systemd meanwhile: that would take the one processor from what is measured
     enough=$(($(progress "$name") + ENOUGH))
     within 180 goes_on "$name" "$enough" || { systemctl status --no-pager "$(unit "$name")"; fail "$name: $what: what is sent does not go on"; }
-    case $what in kill* | watchdog) died "$name" "$pid" || fail "$name: $what: $pid lives" ;; esac
+    case $what in kill* | watchdog | standby) [ ! -e "/proc/$pid" ] || fail "$name: $what: $pid lives" ;; esac
     is_up "$name"
     active=$(property "$name" ActiveEnterTimestampMonotonic)
     printf '{"card":"%s","what":"%s","at":%s,"active_us":%s,"over":%s,"pid":[%s,%s],"restarts":[%s,%s],"main":%s}\n' "$name" "$what" "$at" "$active" \
-        "$(now)" "$pid" "$(property "$name" MainPID)" "$restarts" "$(property "$name" NRestarts)" \
+        "$(now)" "$pid" "$(driver "$name")" "$restarts" "$(property "$name" NRestarts)" \
         "$(property "$name" ExecMainStartTimestampMonotonic)" | tee -a /results/events
 }

@@ -93,12 +93,24 @@ off_and_on() {
 for name in $CARDS; do
     event "$name" crash crash "$name"
     event "$name" hup reload "$name"
-    event "$name" upgrade install "upgrade-$name"
+    event "$name" package install "package-$name"
+    for number in 1 2; do
+        event "$name" upgrade replace "$name"
+    done
     for number in 1 2; do
         event "$name" kill signal "$name" KILL
     done
     event "$name" watchdog signal "$name" STOP
+    echo 'standby = true' >> "/etc/udrv/$name.toml"
     event "$name" restart systemctl restart "$(unit "$name")"
+    for number in 1 2; do
+        within 60 has_standby "$name" || fail "$name: no standby"
+        event "$name" standby signal_driver "$name" KILL
+    done
+    within 60 has_standby "$name" || fail "$name: no standby for an upgrade"
+    event "$name" upgrade replace "$name"
+    # the main process drives nothing: with it all go, and the next go on with what is kept
+    event "$name" kill signal "$name" KILL
     event "$name" stop off_and_on "$name"
 done
 touch /tmp/over

@@ -13,11 +13,13 @@ strikes() {
     local name=$1 what=$2 number
     shift 2
     for number in $(seq "$TIMES"); do
+        before
         event "$name" "$what" "$@"
         # a quiet time between two, and of the starts none is to be too many
         systemctl reset-failed "$(unit "$name")" 2> /dev/null
     done
 }
+before() { :; }
 anew() { udrvctl restart "pci:$ours" > /dev/null; }
 rebound() {
     echo "$ours" > "/sys/bus/pci/drivers/$linux/unbind" && echo "$ours" > "/sys/bus/pci/drivers/$linux/bind"
@@ -43,10 +45,17 @@ for name in $CARDS; do
     asker=$!
     flows "$name" "at first"
     strikes "$name" kill signal "$name" KILL
+    strikes "$name" upgrade replace "$name"
     strikes "$name" restart anew
     keeps "$name" 0
     flows "$name" "without descriptors"
     strikes "$name" kill-anew signal "$name" KILL
+    echo 'standby = true' >> "/etc/udrv/$name.toml"
+    keeps "$name" 64
+    flows "$name" "with a standby"
+    before() { within 60 has_standby "$name" || fail "$name: no standby"; }
+    strikes "$name" standby signal_driver "$name" KILL
+    before() { :; }
     # or udev starts it again when the card changes its driver
     rm "/etc/udrv/$name.toml"
     systemctl stop "$(unit "$name")" || fail "$name does not stop"
