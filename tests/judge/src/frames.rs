@@ -129,6 +129,9 @@ pub(crate) struct Count {
     /// Give up when nothing has come for so many seconds.
     #[arg(long, default_value_t = 60)]
     patience: u64,
+    /// A file to make when all that comes from now on is counted.
+    #[arg(long)]
+    ready: std::path::PathBuf,
     /// Tell when nothing came for so many milliseconds.
     #[arg(long, default_value_t = 10)]
     pause: u64,
@@ -211,6 +214,7 @@ impl Tally {
 impl Count {
     pub(crate) fn run(&self) -> Result<(), String> {
         let (to, mut socket) = (address(&self.to)?, open(&self.interface)?);
+        std::fs::write(&self.ready, "").map_err(|e| format!("{}: {e}", self.ready.display()))?;
         let mut tally = Tally::default();
         let mut last = Instant::now();
         // what goes out at the interface is seen too, and is not counted

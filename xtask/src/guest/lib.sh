@@ -25,6 +25,15 @@ within() {
     done
 }
 
+# count_frames NAMESPACE INTERFACE ADDRESS FILE: from when it returns on, what comes there of numbered frames to ADDRESS is counted. FILE
+# has the count when they end. Its process is $counter.
+count_frames() {
+    rm -f /tmp/counts
+    ip netns exec "$1" udrv-judge count-frames "$2" --to "$3" --ready /tmp/counts > "$4" &
+    counter=$!
+    within 30 [ -e /tmp/counts ] || fail "nothing counts frames at $2"
+}
+
 # pci_driver ADDRESS: prints the name of the driver that has the PCI device, or nothing.
 pci_driver() {
     [ ! -e "/sys/bus/pci/devices/$1/driver" ] || basename "$(readlink "/sys/bus/pci/devices/$1/driver")"

@@ -33,8 +33,8 @@ serve=$!
 
 # a first exchange, without faults: the baseline of the same run
 within 10 ip netns exec near udrv-judge transfer 10.77.0.2:7000 --mib 1 > /dev/null 2>&1 || fail "no stream at all"
-ip netns exec near udrv-judge count-frames udrv0 --to "$ours_mac" > /results/baseline-frames.json &
-counter0=$!
+count_frames near udrv0 "$ours_mac" /results/baseline-frames.json
+counter0=$counter
 ip netns exec far udrv-judge send-frames "$peer" --to "$ours_mac" $FRAMES --until /tmp/baseline-is-over > /dev/null &
 sender0=$!
 ip netns exec near udrv-judge transfer 10.77.0.2:7000 --mib 8 $LOAD > /results/baseline.json || fail "baseline transfer"
@@ -42,10 +42,10 @@ touch /tmp/baseline-is-over
 wait "$sender0"
 wait "$counter0" || fail "the frame counter of the baseline"
 
-ip netns exec far udrv-judge count-frames "$peer" --to "$peer_mac" > /results/frames-sent.json &
-counter1=$!
-ip netns exec near udrv-judge count-frames udrv0 --to "$ours_mac" > /results/frames-received.json &
-counter2=$!
+count_frames far "$peer" "$peer_mac" /results/frames-sent.json
+counter1=$counter
+count_frames near udrv0 "$ours_mac" /results/frames-received.json
+counter2=$counter
 ip netns exec near udrv-judge transfer 10.77.0.2:7000 $LOAD --mib "$PIECE_MIB" --total "$LEAST_MIB" --until /tmp/storm-is-over > /results/transfer.json &
 transfer=$!
 ip netns exec near udrv-judge send-frames udrv0 --to "$peer_mac" $FRAMES --until /tmp/transfer-is-over > /results/sender1.json &

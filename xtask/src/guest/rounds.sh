@@ -20,7 +20,7 @@ serve=$!
 # round NAME STREAM TASK OPTIONS...: TASK of the judge replaces udrvd while numbered frames go both ways, and with STREAM `tcp` a TCP stream that takes
 # all there is; what came through is in /results/NAME-*.json.
 round() {
-    local name=$1 stream=$2 task=$3 ours_mac counter1 counter2 sender1 sender2 transfer survive
+    local name=$1 stream=$2 task=$3 ours_mac counter counter1 counter2 sender1 sender2 transfer survive
     shift 3
     rm -f /tmp/ready /tmp/done /tmp/over
     /usr/local/bin/ip netns exec near udrv-judge "$task" "$DEVICE" --tap udrv0 --ready /tmp/ready --done /tmp/done \
@@ -32,10 +32,10 @@ round() {
     wait_link far "$peer" 10
     ours_mac=$(ip netns exec near cat /sys/class/net/udrv0/address)
     within 10 ip netns exec near udrv-judge transfer 10.77.0.2:7000 --mib 1 > /dev/null 2>&1 || fail "$name: no stream at all"
-    ip netns exec far udrv-judge count-frames "$peer" --to "$peer_mac" > "/results/$name-sent.json" &
-    counter1=$!
-    ip netns exec near udrv-judge count-frames udrv0 --to "$ours_mac" > "/results/$name-received.json" &
-    counter2=$!
+    count_frames far "$peer" "$peer_mac" "/results/$name-sent.json"
+    counter1=$counter
+    count_frames near udrv0 "$ours_mac" "/results/$name-received.json"
+    counter2=$counter
     transfer=
     if [ "$stream" = tcp ]; then
         ip netns exec near udrv-judge transfer 10.77.0.2:7000 --mib 4 --total 4 --until /tmp/over > "/results/$name-transfer.json" &
