@@ -16,6 +16,8 @@ use crate::{
 enum Line {
     /// What a frame costs.
     Frames { card: String, way: String, bytes: u64, batch: u64, protected: Vec<f64>, unprotected: Vec<f64> },
+    /// What a keeper costs: a frame down.
+    Kept { card: String, batch: u64, kept: Vec<f64>, alone: Vec<f64> },
     /// What a fault costs.
     Faults { card: String, entry: String, to_error: Vec<f64>, to_frame: Vec<f64> },
     /// A stream with a crash a second, beside one without: frames a second.
@@ -54,6 +56,7 @@ fn parsed(output: &str) -> Result<Vec<Line>, Failure> {
     let samples = |line: &Line| match line {
         Line::Frames { protected, unprotected, .. } => protected.len().min(unprotected.len()),
         Line::Faults { to_error, to_frame, .. } => to_error.len().min(to_frame.len()),
+        Line::Kept { kept, alone, .. } => kept.len().min(alone.len()),
         Line::Run { .. } => 1,
         Line::Crashes { crashes, .. } => *crashes as usize,
     };
@@ -91,6 +94,17 @@ fn text(lines: &[Line]) -> String {
                 without * cycles,
                 with / without
             );
+        }
+    }
+    out += &format!(
+        "\n{:<10}{:>6}{:>7}{:>20}{:>12}{:>14}\n",
+        "card", "bytes", "batch", "kept by another ns", "alone ns", "a batch ns"
+    );
+    for line in lines {
+        if let Line::Kept { card, batch, kept, alone } = line {
+            let (with, without) = (median(kept), median(alone));
+            let of_batch = (with - without) * *batch as f64;
+            out += &format!("{card:<10}{:>6}{batch:>7}{with:>20.0}{without:>12.0}{of_batch:>14.0}\n", 60);
         }
     }
     out += &format!("\n{:<10}{:<24}{:>12}{:>24}\n", "card", "null write in", "to error us", "to next good frame us");

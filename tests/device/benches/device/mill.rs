@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use udrv::dma::DmaRegion;
-use udrv::endpoint::{EndpointError, NetEndpoint, Received, Sent};
+use udrv::endpoint::{EndpointError, Legacy, NetEndpoint, Received, Sent};
 use udrv_tests::frames::Way;
 
 /// The longest frame without a tag, bytes.
@@ -44,6 +44,9 @@ impl NetEndpoint for Mill {
     }
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.nothing.as_fd()
+    }
+    fn legacy(&self) -> Option<Legacy> {
+        Some(Legacy::Tap { prior: Default::default(), given_mac: None })
     }
     fn recv(&mut self, to: &mut [u8]) -> Result<Received, EndpointError> {
         to[..self.frame.len()].copy_from_slice(&self.frame);

@@ -4,7 +4,10 @@
 //! JSON, one object a line: facts, then for each card a line for each row of the table that `cargo xtask bench net`
 //! prints, in nanoseconds a frame or a fault, one sample a round.
 
+use std::sync::Arc;
+
 use udrv_driver::Entry;
+use udrv_tests::kept::Shelf;
 use udrv_tests::subject::{E1000, R8169, Rtl8139, Subject};
 
 use crate::crashes;
@@ -47,6 +50,7 @@ fn card<S: Subject>(name: &str, amount: Amount) {
             frames::<S>(name, amount, bytes, batch);
         }
     }
+    kept::<S>(name, amount);
     faults::<S>(name, amount);
     crashes::run::<S>(name, amount.seconds);
 }
@@ -71,6 +75,27 @@ fn frames<S: Subject>(card: &str, amount: Amount, bytes: usize, batch: u64) {
             );
         }
     }
+}
+
+/// What it costs that another process could go on any time, should this one be killed: the shortest frames down, one at a time, each
+/// with the calls of its own.
+fn kept<S: Subject>(card: &str, amount: Amount) {
+    let shelf = Arc::new(Shelf::default());
+    let mut kept = Turned::<S>::that_is_kept(Some(shelf.clone()), SHORTEST);
+    let mut alone = Turned::<S>::that_is_kept(None, SHORTEST);
+    let mut table = Table::default();
+    for batch in BATCHES {
+        for _ in 0..amount.rounds {
+            table.pair(&format!("{batch}"), amount.frames / batch, || kept.down_many(batch), || alone.down_many(batch));
+        }
+        let samples = |side: &str| {
+            let samples = table.get(&format!("{batch}_{side}")).expect("it was measured");
+            list(samples, batch as f64)
+        };
+        let (kept, alone) = (samples("protected"), samples("unprotected"));
+        println!(r#"{{"card":"{card}","batch":{batch},"kept":{kept},"alone":{alone}}}"#);
+    }
+    assert!(!shelf.empty().is_empty(), "{card}: nothing was kept");
 }
 
 /// A null write in the middle of each entry point that frames go through, and of one that writes a command, after which

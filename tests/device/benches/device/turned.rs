@@ -1,19 +1,24 @@
 //! A driver on the model of its chip, turned by hand.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use model_card::{Handle, Model};
 use model_wire::{Station, Wire, WireConfig};
+use udrv::device::Opened;
 use udrv::endpoint::NetEndpoint;
+use udrv::keep::Keeper;
 use udrv::net::{NetDevice, NetOptions};
 use udrv::report::{FaultReport, Rung};
 use udrv::run::{Answer, Command, Options};
 use udrv::supervisor::ladder::{LadderConfig, Recovery};
 use udrv::supervisor::policy::Protect;
 use udrv::supervisor::quarantine::QuarantineConfig;
+use udrv_bus::PciFunction;
 use udrv_driver::{Entry, InjectedFault, Injection, Point};
 use udrv_tests::frames::Way;
+use udrv_tests::kept::{Lasting, Shelf};
 use udrv_tests::subject::Subject;
 
 use crate::mill::{Mill, Tally};
@@ -26,12 +31,20 @@ pub(crate) type Started<S> = (NetDevice<<S as Subject>::Driver>, Handle<<S as Su
 
 /// A device that runs between `endpoint` and the wire.
 pub(crate) fn started<S: Subject>(endpoint: Box<dyn NetEndpoint>, options: Options) -> Started<S> {
+    started_on::<S>(|model| Opened::from(Box::new(model) as Box<dyn PciFunction>), endpoint, options)
+}
+
+fn started_on<S: Subject>(
+    open: impl FnOnce(Model<S::Chip>) -> Opened,
+    endpoint: Box<dyn NetEndpoint>,
+    options: Options,
+) -> Started<S> {
     let (wire, near, far) = Wire::new(WireConfig::default());
     let (model, card) = Model::<S::Chip>::new(S::config(), near);
     // the same fault at the same place, again and again, is what is measured
     let quarantine = QuarantineConfig { faults: 0, ..QuarantineConfig::default() };
     let options = Options { quarantine, ..options };
-    let device = NetDevice::start(Box::new(model), endpoint, options).expect("the device starts");
+    let device = NetDevice::start(open(model), endpoint, options).expect("the device starts");
     (device, card, Station::new(far), wire)
 }
 
@@ -59,14 +72,24 @@ impl<S: Subject> Turned<S> {
         Turned::with(Options { ladder, ..Options::default() }, bytes)
     }
 
+    /// One of two that differ by a keeper alone: with it another process could go on any time.
+    pub(crate) fn that_is_kept(keeper: Option<Arc<Shelf>>, bytes: usize) -> Turned<S> {
+        let keeper = keeper.map(|keeper| -> Arc<dyn Keeper> { keeper });
+        Turned::on(|model| Lasting::new(model).opened(), Options { keeper, ..Options::default() }, bytes)
+    }
+
     fn with(options: Options, bytes: usize) -> Turned<S> {
+        Turned::on(|model| Opened::from(Box::new(model) as Box<dyn PciFunction>), options, bytes)
+    }
+
+    fn on(open: impl FnOnce(Model<S::Chip>) -> Opened, options: Options, bytes: usize) -> Turned<S> {
         let mut up = Vec::new();
         Way::Up.write_long(0, bytes, &mut up);
         let (mill, tally) = Mill::new(bytes);
         // nobody waits for interrupts here, so none is held back
         let options =
             Options { net: NetOptions { interrupt_interval: Some(Duration::ZERO), ..options.net }, ..options };
-        let (device, card, station, wire) = started::<S>(Box::new(mill), options);
+        let (device, card, station, wire) = started_on::<S>(open, Box::new(mill), options);
         Turned { device, card, station, up, sent: Vec::new(), tally, _wire: wire }
     }
 

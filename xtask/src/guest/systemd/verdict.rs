@@ -29,7 +29,7 @@ const fn expected(what: &'static str, title: &'static str, pause: f64) -> Expect
     Expected { what, title, is_new: false, restarted: false, goes_on: false, times: 1, pause }
 }
 
-const EVENTS: [Expected; 10] = [
+const EVENTS: [Expected; 11] = [
     Expected {
         is_new: true,
         restarted: true,
@@ -39,6 +39,7 @@ const EVENTS: [Expected; 10] = [
     },
     expected("crash", "crash in transmit", 10.0),
     expected("hup", "reload (SIGHUP)", 10.0),
+    expected("clock", "the clock jumps a year", 10.0),
     expected("package", "package installed again", 30.0),
     Expected { is_new: true, goes_on: true, times: 3, ..expected("upgrade", "udrvctl upgrade", 30.0) },
     Expected { is_new: true, goes_on: true, times: 2, ..expected("standby", "SIGKILL, a standby", 30.0) },
