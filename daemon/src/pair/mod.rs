@@ -27,5 +27,6 @@ pub use predecessor::{Predecessor, Turn};
 pub use probation::Verdict;
 pub use program::Program;
 pub use standby::Pair;
+pub(crate) use supervisor::SUPERVISOR;
 pub use supervisor::{is_supervised, is_to_supervise, supervise};
 pub use upgrade::Outcome;

@@ -21,13 +21,13 @@ use udrv::keep::Inherited;
 use super::program::VARIABLE;
 use crate::complaint::complain;
 
-/// Tells a process and all that come after it that it has a supervisor.
-const SUPERVISED: &str = "UDRV_SUPERVISED";
+/// Tells a process and all that come after it that it has a supervisor: its process id.
+pub(crate) const SUPERVISOR: &str = "UDRV_SUPERVISOR";
 
 /// Whether this process has one: then another is the service manager's main process, and stays that.
 #[must_use]
 pub fn is_supervised() -> bool {
-    std::env::var_os(SUPERVISED).is_some()
+    std::env::var_os(SUPERVISOR).is_some()
 }
 
 /// Whether this process is to be one: a service manager has started it, and there shall be a standby.
@@ -75,7 +75,7 @@ fn start(words: &[OsString]) -> io::Result<()> {
     let mut command = Command::new("/bin/sh");
     command.args(["-c", "LISTEN_PID=$$; export LISTEN_PID; exec \"$@\"", "sh"]).arg(program).args(words.iter().skip(1));
     // that of a process which does not live: without it each may give signs of life
-    command.env_remove("WATCHDOG_PID").env(SUPERVISED, "1");
+    command.env_remove("WATCHDOG_PID").env(SUPERVISOR, std::process::id().to_string());
     command.spawn().map(drop)
 }
 

@@ -187,6 +187,27 @@ fn a_service_is_ended_by_its_manager() {
     assert_eq!(log(&tree), [format!("systemctl stop {UNIT}"), "put udrv0 onto eth0".to_owned()]);
 }
 
+/// With a standby the main one is another.
+#[test]
+fn a_service_is_stopped_by_its_manager_with_a_supervisor_too() {
+    for (variables, unit) in [
+        ("HOME=/\0UDRV_SUPERVISOR=4700\0NOTIFY_SOCKET=/run/x\0", Some(UNIT)),
+        ("UDRV_SUPERVISOR=4701\0", None),
+        ("XUDRV_SUPERVISOR=4700\0UDRV_SUPERVISOR=\0", None),
+    ] {
+        let (tree, runtime) = machine();
+        let fake = Fake::start(runtime.path(), "udrv0");
+        fake.managed(&tree, true);
+        tree.kernel.units.borrow_mut().insert(UNIT.to_owned(), 4700);
+        tree.write("proc/4711/environ", variables);
+        let plan = plan(&tree, &runtime, Carry::Found);
+        assert_eq!(plan.daemon.as_ref().unwrap().unit.as_deref(), unit, "{variables:?}");
+        tree.system().hand_back(plan).unwrap();
+        let stopped = log(&tree).first().is_some_and(|first| *first == format!("systemctl stop {UNIT}"));
+        assert_eq!(stopped, unit.is_some());
+    }
+}
+
 /// Who answers at a socket may say that it is any process: a service of which that is not the main one is not stopped.
 #[test]
 fn a_process_that_is_no_units_main_one_is_ended_by_its_socket() {

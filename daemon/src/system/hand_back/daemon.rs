@@ -11,6 +11,7 @@ use super::super::System;
 use super::within;
 use crate::client::{ClientError, ask};
 use crate::lock;
+use crate::pair::SUPERVISOR;
 use crate::protocol::{Request, Response, device_of_socket};
 
 /// How long it may take to make its device quiet. The unit's `TimeoutStopSec=` is less.
@@ -21,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub struct Daemon {
     /// Process id.
     pub pid: u32,
-    /// The unit that it is the main process of, if it is one.
+    /// The unit whose main process it is, or has as its supervisor.
     pub unit: Option<String>,
     /// What it calls its device.
     pub(super) name: String,
@@ -103,7 +104,7 @@ fn owner(path: &Path) -> Option<u32> {
 }
 
 impl System {
-    /// The service that a process is the main one of.
+    /// The service that a process is the main one of, or is supervised by the main one of.
     fn unit_of(&self, pid: u32) -> Option<String> {
         if !self.exists("run/systemd/system") {
             return None;
@@ -116,7 +117,15 @@ impl System {
             return None;
         }
         // a service that has merely started it, or a user's own, is another matter
-        (self.kernel.main_pid(unit).ok()? == pid).then(|| unit.to_owned())
+        let main = self.kernel.main_pid(unit).ok()?;
+        (main == pid || self.supervisor_of(pid) == Some(main)).then(|| unit.to_owned())
+    }
+
+    fn supervisor_of(&self, pid: u32) -> Option<u32> {
+        let variables = std::fs::read(self.path(format!("proc/{pid}/environ"))).ok()?;
+        let start = [SUPERVISOR.as_bytes(), b"="].concat();
+        let number = variables.split(|byte| *byte == 0).find_map(|variable| variable.strip_prefix(start.as_slice()))?;
+        str::from_utf8(number).ok()?.parse().ok()
     }
 
     /// The command line of a process.
