@@ -1,4 +1,5 @@
 //! Having memory at hand before it is needed.
+#![allow(unsafe_code)] // madvise
 
 use std::fs;
 
