@@ -9,6 +9,7 @@ mod check;
 mod deb;
 mod demo;
 mod ear;
+mod eval;
 mod guest;
 mod pictures;
 mod steps;
@@ -39,6 +40,8 @@ enum Task {
     Deb(deb::Args),
     /// Show what the project does: a card's driver crashes under TCP streams, a tone or a moving hand, and they go on.
     Demo(demo::Args),
+    /// Measure what the evaluation says, and write its pages: recovery, faults, effort, overhead, crashes.
+    Eval(eval::Args),
     /// Run something in a QEMU guest that has an IOMMU, PCI cards and loadable modules.
     Guest(guest::Args),
     /// Judge our models by Linux's own drivers, in a guest.
@@ -58,6 +61,7 @@ fn main() -> ExitCode {
         Task::Check(args) => check::main(&args),
         Task::Deb(args) => deb::main(&args),
         Task::Demo(args) => demo::main(&args),
+        Task::Eval(args) => eval::main(&args),
         Task::Guest(args) => guest::main(args),
         Task::Oracle(args) => guest::oracle::main(&args),
         Task::Pictures(args) => pictures::main(&args),

@@ -1,0 +1,106 @@
+//! `cargo xtask eval`: every table of the evaluation from fresh measurements, each beside its baseline of the same run.
+//!
+//! A *section* is one table with its picture, and one file here: `fn measure(&Options) -> Result<Section, Failure>`. What it measures
+//! with is elsewhere (`bench`, `campaign`, the benchmark programs). The files go to `target/eval`: `index.md`, for each section
+//! `NAME.md` and `NAME.svg`, and `eval.json`. A section that is measured alone takes its place among those that are there.
+
+mod chart;
+mod machine;
+mod section;
+mod write;
+
+use std::{path::PathBuf, process::ExitCode, time::Instant};
+
+use self::{machine::Run, section::Section};
+use crate::{guest::workspace, steps::Failure};
+
+// ------------------------------------------------------------------------------------------------------------------
+// The sections, in order: a name for `--only` and for the files, and a function.
+// ------------------------------------------------------------------------------------------------------------------
+const SECTIONS: &[(&str, Measure)] = &[
+    // recovery
+    // campaign
+    // effort
+    // overhead
+    // crashes
+    // settings
+    // memory
+    // long
+];
+// ------------------------------------------------------------------------------------------------------------------
+
+/// Measures a section.
+type Measure = fn(&Options) -> Result<Section, Failure>;
+
+/// What a section is asked to do.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Options {
+    /// Fewer of everything, and nothing in a guest: all sections together take three minutes at most.
+    pub(crate) quick: bool,
+    /// Whether what needs a QEMU guest is measured too. What is left out must be named in the section.
+    pub(crate) guest: bool,
+    /// All random choices come from it.
+    pub(crate) seed: u64,
+}
+
+/// The arguments of `cargo xtask eval`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Fewer of everything, and nothing in a guest: to see that it works, not to quote.
+    #[arg(long)]
+    quick: bool,
+    /// Only this section; what was measured of the others stays.
+    #[arg(long, value_name = "SECTION")]
+    only: Option<String>,
+    /// Leave out what needs a QEMU guest.
+    #[arg(long)]
+    skip_guest: bool,
+    /// Where the files go, target/eval if nothing else is said.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// What random choices come from.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
+/// Measures and writes. A section that fails does not stop the others; the exit code is not 0 then.
+pub(crate) fn main(args: &Args) -> ExitCode {
+    match run(args) {
+        Ok(failures) if failures.is_empty() => ExitCode::SUCCESS,
+        Ok(failures) => {
+            failures.iter().for_each(|failure| eprintln!("eval: {failure}"));
+            ExitCode::FAILURE
+        }
+        Err(failure) => {
+            eprintln!("eval: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: &Args) -> Result<Vec<String>, Failure> {
+    let names: Vec<&str> = SECTIONS.iter().map(|(name, _)| *name).collect();
+    let folder = args.out.clone().unwrap_or_else(|| workspace().join("target/eval"));
+    let options = Options { quick: args.quick, guest: !args.quick && !args.skip_guest, seed: args.seed };
+    let is_chosen = |name: &str| args.only.as_deref().is_none_or(|only| only == name);
+    if !names.iter().any(|name| is_chosen(name)) {
+        let only = args.only.as_deref().unwrap_or_default();
+        return Err(Failure::Output(format!("there is no section '{only}'; there are {}", names.join(", "))));
+    }
+    let mut failures = Vec::new();
+    for (name, measure) in SECTIONS.iter().filter(|(name, _)| is_chosen(name)) {
+        println!("== {name}");
+        let (run, start) = (Run::here(args.quick)?, Instant::now());
+        let written = measure(&options).and_then(|section| {
+            let seconds = start.elapsed().as_secs_f64();
+            write::section(&folder, &section, run, seconds)
+        });
+        match written {
+            Ok(()) => println!("== {name}: measured in {:.0} s", start.elapsed().as_secs_f64()),
+            Err(failure) => failures.push(format!("{name}: {failure}")),
+        }
+    }
+    write::index(&folder, &names)?;
+    println!("{}", folder.join("index.md").display());
+    Ok(failures)
+}
