@@ -168,6 +168,12 @@ impl PsMouseHandle {
         self.shared.tell_watcher();
     }
 
+    /// The mouse's time, from when it was made.
+    #[must_use]
+    pub fn now(&self) -> Duration {
+        self.shared.mouse().now
+    }
+
     /// Counters since it was made.
     #[must_use]
     pub fn counters(&self) -> Counters {

@@ -4,7 +4,7 @@
 //! ends: an endpoint that makes frames and forgets them, a wire whose far end is emptied. So what is timed is the
 //! driver, the framework and the model. All measures take turns in every round, and what is compared takes turns many
 //! times within one: see [`Table::pair`]. `--quick` makes fewer and shorter rounds; `--net` measures what `net.rs` says
-//! instead, `--usb` what `usb.rs` does, `--sound` what `sound.rs` does.
+//! instead, `--usb` what `usb.rs` does, `--sound` what `sound.rs` does, `--recovery` what `recovery` does.
 //!
 //! - `turned.rs`: a driver on its model; `plain.rs`: a driver that does next to nothing; `bus.rs`: the model alone;
 //! - `mill.rs`: the endpoint; `net.rs`: every driver, packets a second; `crashes.rs`: and with a crash a second.
@@ -14,6 +14,7 @@ mod crashes;
 mod mill;
 mod net;
 mod plain;
+mod recovery;
 mod sound;
 mod turned;
 mod usb;
@@ -49,6 +50,9 @@ fn main() {
     }
     if std::env::args().any(|a| a == "--sound") {
         return sound::run(isolation.name(), quick);
+    }
+    if std::env::args().any(|a| a == "--recovery") {
+        return recovery::run(isolation.name(), quick);
     }
     let (rounds, frames, faults) = if quick { (5, 200, 20) } else { (15, 2000, 100) };
 

@@ -13,7 +13,7 @@ use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
 use ens1371::Ens1371;
-use model_ens1371::{Clock, Config, Ens1371Handle, Ens1371Model, Jacks};
+use model_ens1371::{Clock, Config, Counters, Ens1371Handle, Ens1371Model, Jacks};
 use nix::poll::PollFlags;
 use nix::time::{ClockId, clock_gettime};
 use udrv::endpoint::sound::{Card as Shown, Sound, SoundEndpoint, SoundEndpointError, Wish};
@@ -229,9 +229,13 @@ impl SoundEndpoint for Player {
     }
 }
 
-fn started(options: Options, clock: Clock) -> (SoundDevice<Ens1371>, Ens1371Handle) {
-    let config =
-        Config { clock, codec_polls: 0, codec_time: CODEC, read_cost: READ, write_cost: WRITE, ..Config::default() };
+/// A bus and a codec that take their time.
+pub(crate) fn timed() -> Config {
+    Config { codec_polls: 0, codec_time: CODEC, read_cost: READ, write_cost: WRITE, ..Config::default() }
+}
+
+fn started(config: Config, options: Options, clock: Clock) -> (SoundDevice<Ens1371>, Ens1371Handle) {
+    let config = Config { clock, ..config };
     let (model, bench) = Ens1371Model::new(config, Jacks::default());
     // the same fault at the same place, again and again, is what is measured
     let quarantine = QuarantineConfig { faults: 0, ..QuarantineConfig::default() };
@@ -241,14 +245,18 @@ fn started(options: Options, clock: Clock) -> (SoundDevice<Ens1371>, Ens1371Hand
 }
 
 /// A card with its driver, turned by hand, that plays.
-struct Card {
+pub(crate) struct Card {
     device: SoundDevice<Ens1371>,
     bench: Ens1371Handle,
 }
 
 impl Card {
     fn new(options: Options) -> Card {
-        let (device, bench) = started(options, Clock::Manual);
+        Card::of(timed(), options)
+    }
+
+    pub(crate) fn of(config: Config, options: Options) -> Card {
+        let (device, bench) = started(config, options, Clock::Manual);
         let mut card = Card { device, bench };
         card.device.tick().expect("it goes on");
         (0..8).for_each(|_| card.period());
@@ -256,8 +264,17 @@ impl Card {
         card
     }
 
+    pub(crate) fn device(&mut self) -> &mut SoundDevice<Ens1371> {
+        &mut self.device
+    }
+
+    /// What has gone over the bus so far.
+    pub(crate) fn counters(&self) -> Counters {
+        self.bench.counters()
+    }
+
     /// A period passes, and is served: interrupt, pointer, refill.
-    fn period(&mut self) {
+    pub(crate) fn period(&mut self) {
         self.bench.advance_clock(PERIOD);
         self.serve();
     }
@@ -292,7 +309,7 @@ impl Card {
     }
 
     /// What goes through an entry point, and the card is asked for its place.
-    fn work(&mut self, entry: Entry) {
+    pub(crate) fn work(&mut self, entry: Entry) {
         match entry {
             Entry::Pointer | Entry::Interrupt => self.period(),
             other => {
@@ -315,7 +332,7 @@ impl Card {
 
     /// What an abandoned call has touched is written again by each `restore`, until one is a rung of the ladder: such as that for a fault
     /// in it.
-    fn forget_what_was_touched(&mut self) {
+    pub(crate) fn forget_what_was_touched(&mut self) {
         self.fault(Entry::Restore);
     }
 
@@ -352,7 +369,7 @@ struct Real {
 
 /// Plays for a second, on a thread as in udrvd.
 fn in_real_time(protect: Protect) -> Real {
-    let (mut device, _bench) = started(Options { protect, ..Options::default() }, Clock::default());
+    let (mut device, _bench) = started(timed(), Options { protect, ..Options::default() }, Clock::default());
     // nobody rings when it has something to play: it always has
     device.tick().expect("it goes on");
     let (commander, inbox) = commands().expect("descriptors");

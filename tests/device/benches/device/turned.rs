@@ -78,11 +78,12 @@ impl<S: Subject> Turned<S> {
         Turned::on(|model| Lasting::new(model).opened(), Options { keeper, ..Options::default() }, bytes)
     }
 
-    fn with(options: Options, bytes: usize) -> Turned<S> {
+    pub(crate) fn with(options: Options, bytes: usize) -> Turned<S> {
         Turned::on(|model| Opened::from(Box::new(model) as Box<dyn PciFunction>), options, bytes)
     }
 
-    fn on(open: impl FnOnce(Model<S::Chip>) -> Opened, options: Options, bytes: usize) -> Turned<S> {
+    /// One that is opened in this way.
+    pub(crate) fn on(open: impl FnOnce(Model<S::Chip>) -> Opened, options: Options, bytes: usize) -> Turned<S> {
         let mut up = Vec::new();
         Way::Up.write_long(0, bytes, &mut up);
         let (mill, tally) = Mill::new(bytes);
@@ -91,6 +92,10 @@ impl<S: Subject> Turned<S> {
             Options { net: NetOptions { interrupt_interval: Some(Duration::ZERO), ..options.net }, ..options };
         let (device, card, station, wire) = started_on::<S>(open, Box::new(mill), options);
         Turned { device, card, station, up, sent: Vec::new(), tally, _wire: wire }
+    }
+
+    pub(crate) fn device(&mut self) -> &mut NetDevice<S::Driver> {
+        &mut self.device
     }
 
     /// A frame from the host to the wire, and its completion.
@@ -139,9 +144,8 @@ impl<S: Subject> Turned<S> {
         reports.last().expect("it has faulted").clone()
     }
 
-    /// A frame whose first try faults, or one after a call of another entry point that has; the report.
-    pub(crate) fn fault(&mut self, entry: Entry) -> FaultReport {
-        self.arm(entry);
+    /// A frame that goes through this entry point, or one after a call of it.
+    pub(crate) fn work(&mut self, entry: Entry) {
         match entry {
             Entry::Transmit => self.down(),
             Entry::Interrupt | Entry::Poll => self.up(),
@@ -151,6 +155,12 @@ impl<S: Subject> Turned<S> {
                 self.up();
             }
         }
+    }
+
+    /// The same where the first try of it faults; the report.
+    pub(crate) fn fault(&mut self, entry: Entry) -> FaultReport {
+        self.arm(entry);
+        self.work(entry);
         let report = self.last_report();
         assert_eq!((report.entry.as_str(), report.frames_lost), (entry.name(), 0));
         report

@@ -10,7 +10,7 @@
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
-use model_pegasus::{Config, PegasusHandle, PegasusModel};
+use model_pegasus::{Config, Counters, PegasusHandle, PegasusModel};
 use model_wire::{Station, Wire, WireConfig};
 use pegasus::Pegasus;
 use udrv::device::Opened;
@@ -87,7 +87,7 @@ fn paced(adapter: &mut Adapter) {
 }
 
 /// An adapter with its driver, turned by hand.
-struct Adapter {
+pub(crate) struct Adapter {
     device: NetDevice<Pegasus>,
     bench: PegasusHandle,
     station: Station,
@@ -99,11 +99,15 @@ struct Adapter {
 
 impl Adapter {
     fn new(options: Options) -> Adapter {
+        Adapter::of(Config::default(), options)
+    }
+
+    pub(crate) fn of(config: Config, options: Options) -> Adapter {
         let mut up = Vec::new();
         Way::Up.write_long(0, FRAME, &mut up);
         let (mill, tally) = Mill::new(FRAME);
         let (wire, near, far) = Wire::new(WireConfig::default());
-        let (model, bench) = PegasusModel::new(Config::default(), near);
+        let (model, bench) = PegasusModel::new(config, near);
         // the same fault at the same place, again and again, is what is measured
         let options = Options { quarantine: QuarantineConfig { faults: 0, ..QuarantineConfig::default() }, ..options };
         let opened = Opened::Usb { device: Box::new(model), reopen: None };
@@ -111,13 +115,22 @@ impl Adapter {
         Adapter { device, bench, station: Station::new(far), up, sent: Vec::new(), tally, _wire: wire }
     }
 
+    pub(crate) fn device(&mut self) -> &mut NetDevice<Pegasus> {
+        &mut self.device
+    }
+
+    /// What has gone over the bus so far.
+    pub(crate) fn counters(&self) -> Counters {
+        self.bench.counters()
+    }
+
     /// A frame each way.
-    fn both(&mut self) {
+    pub(crate) fn both(&mut self) {
         self.down_many(1);
         self.up_many(1);
     }
 
-    fn down_many(&mut self, frames: u64) {
+    pub(crate) fn down_many(&mut self, frames: u64) {
         self.tally.to_make.store(frames, Relaxed);
         self.device.pump_endpoint().expect("it goes on");
         self.device.serve_interrupt().expect("it goes on");
@@ -147,7 +160,7 @@ impl Adapter {
     }
 
     /// The work that goes through an entry point.
-    fn work(&mut self, entry: Entry) {
+    pub(crate) fn work(&mut self, entry: Entry) {
         match entry {
             Entry::Transmit => self.down_many(1),
             Entry::Interrupt | Entry::Poll => self.up_many(1),
