@@ -1,5 +1,5 @@
 //! What crashes cost a stream: two devices of the same kind take turns, and one of them crashes once in each second of its
-//! own time. Every frame has a number, so none can be lost, damaged or twice unseen.
+//! own time, or oftener. Every frame has a number, so none can be lost, damaged or twice unseen.
 //!
 //! Time is that of this thread on a processor, so that what else runs on the machine is not counted. A recovery of these
 //! calls waits for nothing, so none of it is left out; a hang is ended by its processor time.
@@ -10,20 +10,25 @@ use std::time::Duration;
 
 use model_wire::{Station, Wire};
 use nix::time::{ClockId, clock_gettime};
+use serde_json::json;
 use udrv::dma::DmaRegion;
 use udrv::endpoint::{EndpointError, NetEndpoint, Received, Sent};
 use udrv::net::NetDevice;
+use udrv::report::{FaultReport, Rung};
 use udrv::run::{Answer, Command, Options};
 use udrv_driver::{Entry, InjectedFault, Injection, Point};
 use udrv_tests::frames::{Judge, Way};
-use udrv_tests::subject::Subject;
+use udrv_tests::subject::{E1000, R8169, Rtl8139, Subject};
 
 use crate::mill::FRAME;
 use crate::turned::{BATCH, started};
 
-/// A turn. Short, so that whatever else the machine does meets both.
+/// A turn at most. Short, so that whatever else the machine does meets both.
 const TURN: Duration = Duration::from_millis(20);
 const SECOND: Duration = Duration::from_secs(1);
+/// Turns between two crashes, at least.
+const TURNS: u32 = 5;
+/// Of every kind. A loop is ended after 5 ms, and that is most of what all six cost.
 const FAULTS: [InjectedFault; 6] = [
     InjectedFault::NullWrite,
     InjectedFault::EndlessLoop,
@@ -32,6 +37,21 @@ const FAULTS: [InjectedFault; 6] = [
     InjectedFault::DivideByZero,
     InjectedFault::WildWrite,
 ];
+/// Those that stop at once.
+const TRAPS: [InjectedFault; 1] = [InjectedFault::NullWrite];
+
+/// When which crash comes.
+#[derive(Clone, Copy)]
+struct Plan {
+    interval: Duration,
+    faults: &'static [InjectedFault],
+}
+
+impl Plan {
+    fn turn(self) -> Duration {
+        TURN.min(self.interval / TURNS)
+    }
+}
 
 /// The host's end: makes numbered frames when told to, and judges those that it gets.
 struct Ends {
@@ -118,17 +138,17 @@ impl<S: Subject> Stream<S> {
     }
 
     /// Frames for a turn; with a crash in it if it is time for one.
-    fn turn(&mut self, way: Way, crashing: bool) {
-        if crashing && self.time >= SECOND * self.crashes as u32 + SECOND / 2 {
+    fn turn(&mut self, way: Way, plan: Plan, crashing: bool) {
+        if crashing && self.time >= plan.interval * self.crashes as u32 + plan.interval / 2 {
             let entries: &[Entry] = if way == Way::Down { &[Entry::Transmit, Entry::Poll] } else { &[Entry::Poll] };
             let number = self.crashes as usize;
-            let (entry, fault) = (entries[number % entries.len()], FAULTS[number % FAULTS.len()]);
+            let (entry, fault) = (entries[number % entries.len()], plan.faults[number % plan.faults.len()]);
             let injection = Injection { fault, point: Point::Middle };
             self.device.handle(Command::Inject { entry, injection, times: 1 }).expect("armed");
             self.crashes += 1;
         }
         let start = now();
-        while now() - start < TURN {
+        while now() - start < plan.turn() {
             match way {
                 Way::Down => self.send_down(),
                 Way::Up => self.send_up(),
@@ -170,31 +190,88 @@ impl<S: Subject> Stream<S> {
     }
 }
 
-/// A line for each direction: frames a second with crashes and without, crashes, frames lost to them.
+/// A line for each direction: frames a second with a crash of any kind in each second and without, crashes, frames lost to them.
 pub(crate) fn run<S: Subject>(card: &str, seconds: u32) {
     for way in [Way::Down, Way::Up] {
+        let plan = Plan { interval: SECOND, faults: &FAULTS };
+        let Crashed { crashes, lost, with, without, .. } = Crashed::measured::<S>(way, plan, SECOND * seconds);
+        println!(
+            r#"{{"card":"{card}","crashing":"{}","crashes":{crashes},"lost":{lost},"with":{with:.0},"without":{without:.0}}}"#,
+            name(way),
+        );
+    }
+}
+
+/// The same for crashes that come oftener and oftener, of every kind and of the cheapest. A short run has one card and one direction.
+pub(crate) fn series(isolation: &str, quick: bool) {
+    println!("{}", json!({ "isolation": isolation }));
+    series_of::<E1000>("e1000", quick);
+    if !quick {
+        series_of::<R8169>("r8169", quick);
+        series_of::<Rtl8139>("rtl8139", quick);
+    }
+}
+
+fn series_of<S: Subject>(card: &str, quick: bool) {
+    let ways: &[Way] = if quick { &[Way::Down] } else { &[Way::Down, Way::Up] };
+    for way in ways {
+        for (kind, faults) in [("six kinds", &FAULTS[..]), ("null write", &TRAPS[..])] {
+            for (interval, seconds) in [(1000, 8), (100, 4), (10, 2)] {
+                let interval = Duration::from_millis(interval);
+                let time = SECOND * seconds / if quick { 4 } else { 1 };
+                let Crashed { crashes, lost, with, without, restores, restarts } =
+                    Crashed::measured::<S>(*way, Plan { interval, faults }, time);
+                let line = json!({
+                    "card": card, "way": name(*way), "kind": kind, "interval_ms": interval.as_millis() as u64, "crashes": crashes,
+                    "lost": lost, "with": with, "without": without, "restores": restores, "restarts": restarts,
+                });
+                println!("{line}");
+            }
+        }
+    }
+}
+
+fn name(way: Way) -> &'static str {
+    if way == Way::Down { "down" } else { "up" }
+}
+
+/// What came of it; rates are frames a second.
+struct Crashed {
+    crashes: u64,
+    lost: u64,
+    with: f64,
+    without: f64,
+    /// Of the crashes, those for which the ladder was climbed so far.
+    restores: u64,
+    restarts: u64,
+}
+
+impl Crashed {
+    fn measured<S: Subject>(way: Way, plan: Plan, time: Duration) -> Crashed {
         let (mut crashing, mut steady) = (Stream::<S>::new(), Stream::<S>::new());
         for number in 0_u64.. {
-            if crashing.time >= SECOND * seconds && steady.time >= SECOND * seconds {
+            if crashing.time >= time && steady.time >= time {
                 break;
             }
             if number % 2 == 0 {
-                crashing.turn(way, true);
+                crashing.turn(way, plan, true);
             }
-            steady.turn(way, false);
+            steady.turn(way, plan, false);
             if number % 2 != 0 {
-                crashing.turn(way, true);
+                crashing.turn(way, plan, true);
             }
         }
         let Ok(Answer::Faults(reports)) = crashing.device.handle(Command::Faults(0)) else { panic!("no reports") };
-        let recovered = reports.iter().filter(|report| report.recovered).count() as u64;
-        assert_eq!(recovered, crashing.crashes, "each crash has happened and was recovered from");
-        println!(
-            r#"{{"card":"{card}","crashing":"{}","crashes":{recovered},"lost":{},"with":{:.0},"without":{:.0}}}"#,
-            if way == Way::Down { "down" } else { "up" },
-            crashing.frames(way).1,
-            crashing.rate(way),
-            steady.rate(way),
-        );
+        let count = |is: fn(&FaultReport) -> bool| reports.iter().filter(|report| is(report)).count() as u64;
+        let crashes = count(|report| report.recovered);
+        assert_eq!(crashes, crashing.crashes, "each crash has happened and was recovered from");
+        Crashed {
+            crashes,
+            lost: crashing.frames(way).1,
+            with: crashing.rate(way),
+            without: steady.rate(way),
+            restores: count(|report| report.rung == Rung::Restore),
+            restarts: count(|report| report.rung == Rung::Restart),
+        }
     }
 }

@@ -4,7 +4,8 @@
 //! ends: an endpoint that makes frames and forgets them, a wire whose far end is emptied. So what is timed is the
 //! driver, the framework and the model. All measures take turns in every round, and what is compared takes turns many
 //! times within one: see [`Table::pair`]. `--quick` makes fewer and shorter rounds; `--net` measures what `net.rs` says
-//! instead, `--usb` what `usb.rs` does, `--sound` what `sound.rs` does, `--recovery` what `recovery` does.
+//! instead, `--usb` what `usb.rs` does, `--sound` what `sound.rs` does, `--recovery` what `recovery` does,
+//! `--overhead` what `overhead.rs`, `--crashes` what `crashes.rs`.
 //!
 //! - `turned.rs`: a driver on its model; `plain.rs`: a driver that does next to nothing; `bus.rs`: the model alone;
 //! - `mill.rs`: the endpoint; `net.rs`: every driver, packets a second; `crashes.rs`: and with a crash a second.
@@ -13,6 +14,7 @@ mod bus;
 mod crashes;
 mod mill;
 mod net;
+mod overhead;
 mod plain;
 mod recovery;
 mod sound;
@@ -50,6 +52,12 @@ fn main() {
     }
     if std::env::args().any(|a| a == "--sound") {
         return sound::run(isolation.name(), quick);
+    }
+    if std::env::args().any(|a| a == "--overhead") {
+        return overhead::run(isolation.name(), quick);
+    }
+    if std::env::args().any(|a| a == "--crashes") {
+        return crashes::series(isolation.name(), quick);
     }
     if std::env::args().any(|a| a == "--recovery") {
         return recovery::run(isolation.name(), quick);

@@ -36,7 +36,7 @@ impl Rig for Card {
     fn spent(&self) -> Spent {
         let counters = self.0.counters();
         let slow = counters.chip.codec_reads + counters.chip.codec_writes;
-        Spent { reads: counters.register_reads, writes: counters.register_writes, slow, ..Spent::default() }
+        Spent { reads: counters.register_reads, writes: counters.register_writes, slow }
     }
 
     fn settle(&mut self) {

@@ -1,4 +1,4 @@
-//! The mouse, and a hand that moves it. Its time is turned by hand: what a byte takes on the line is told, and not waited for.
+//! The mouse, and a hand that moves it.
 
 use std::time::Duration;
 
@@ -12,34 +12,38 @@ use udrv_tests::screen::Screen;
 
 use super::{Bus, Rig, Spent};
 
-/// Time passes by this: a byte on the line.
+/// Time passes by this where it is turned by hand: a byte on the line.
 const STEP: Duration = Duration::from_millis(1);
-/// What it may take, in its time, until nothing is on the line.
-const PATIENCE: u32 = 20_000;
+/// What it may take until a movement is reported: far above a self test of 400 ms.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 pub(super) struct Mouse {
     device: InputDevice<PsMouse>,
     bench: PsMouseHandle,
     screen: Screen,
+    /// The device's own, which is turned by hand or not.
     clock: udrv::clock::Clock,
 }
 
 impl Mouse {
-    /// Moves the hand, until that has been reported.
+    /// Moves the hand until that is reported: a mouse that is reset forgets what it has seen.
     fn moved(&mut self) {
-        let before = self.screen.picture().at;
-        self.bench.act(Action::Move { right: 8, away: 0 });
-        for _ in 0..PATIENCE {
-            if self.bench.is_at_rest() && !self.device.is_called() && self.screen.picture().at != before {
-                return;
+        let (place, start) = (self.screen.picture().at, self.bench.now());
+        loop {
+            let is_quiet = self.bench.is_at_rest() && !self.device.is_called();
+            match self.screen.picture().at != place {
+                true if is_quiet => return,
+                false if is_quiet => self.bench.act(Action::Move { right: 8, away: 0 }),
+                _ => {}
             }
             self.bench.advance(STEP);
             self.clock.turn(STEP);
             if self.device.is_called() {
                 self.device.serve_interrupt().expect("it goes on");
             }
+            let counters = || format!("{:?}", self.bench.settings());
+            assert!(self.bench.now() - start < PATIENCE, "the movement is not reported: {}", counters());
         }
-        panic!("the movement is not reported: {:?}", self.bench.counters());
     }
 }
 
@@ -47,11 +51,17 @@ impl Rig for Mouse {
     type Class = Input<PsMouse>;
     const NAME: &'static str = "psmouse";
     const DATA: &'static [Entry] = &[Entry::Interrupt];
+    /// A probe takes half a second.
+    const SHARE: usize = 5;
 
-    /// The bus takes no processor time either way.
-    fn new(options: Options, _: Bus) -> Mouse {
-        let (port, bench) = PsMousePort::new("model:psmouse", Config { clock: Clock::Manual, ..Config::default() });
-        let (screen, clock) = (Screen::default(), udrv::clock::Clock::by_hand());
+    /// A line that takes no time is one whose time is turned by hand.
+    fn new(options: Options, bus: Bus) -> Mouse {
+        let (line, clock) = match bus {
+            Bus::Bare => (Clock::Manual, udrv::clock::Clock::by_hand()),
+            Bus::Timed => (Clock::Real, udrv::clock::Clock::default()),
+        };
+        let (port, bench) = PsMousePort::new("model:psmouse", Config { clock: line, ..Config::default() });
+        let screen = Screen::default();
         let opened = Opened::Serio { port: Box::new(port), reopen: None };
         let options = Options { clock: clock.clone(), ..options };
         let device = InputDevice::start(opened, Box::new(screen.clone()), options).expect("the device starts");
@@ -75,6 +85,6 @@ impl Rig for Mouse {
 
     fn spent(&self) -> Spent {
         let counters = self.bench.counters();
-        Spent { reads: counters.to_host, writes: counters.from_host, slow: 0, line: self.bench.now() }
+        Spent { reads: counters.to_host, writes: counters.from_host, slow: 0 }
     }
 }

@@ -67,6 +67,6 @@ impl<S: Chip> Rig for Card<S> {
 
     fn spent(&self) -> Spent {
         let (reads, writes) = self.turned.accesses();
-        Spent { reads, writes, slow: self.tally.slow(), ..Spent::default() }
+        Spent { reads, writes, slow: self.tally.slow() }
     }
 }
