@@ -5,10 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::{
-    Args,
-    figures::{Held, Ratio, Section, Value},
-};
+use super::figures::{Held, Ratio, Section, Value};
 use crate::{
     cargo::{cargo, output_of},
     steps::Failure,
@@ -114,9 +111,9 @@ fn unit(part: &str) -> Option<(&'static str, f64)> {
 }
 
 /// Runs the benchmark program and puts its figures in order.
-pub(super) fn measure(args: &Args) -> Result<Section, Failure> {
+pub(super) fn measure(quick: bool) -> Result<Section, Failure> {
     let mut command = cargo(["bench", "--package", "udrv-tests", "--bench", "device", "--quiet", "--"]);
-    if args.quick {
+    if quick {
         command.arg("--quick");
     }
     section(&output_of(&mut command)?)

@@ -8,7 +8,7 @@ use crate::steps::Failure;
 
 /// What was measured of one thing.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Value {
+pub(crate) enum Value {
     /// Nanoseconds an operation, one sample a round; at least one.
     Samples(Vec<f64>),
     /// Not to be had on this machine, and why.
@@ -17,23 +17,23 @@ pub(super) enum Value {
 
 /// One measured thing.
 #[derive(Debug)]
-pub(super) struct Figure {
-    pub(super) name: &'static str,
-    pub(super) group: &'static str,
-    pub(super) label: &'static str,
-    pub(super) value: Value,
+pub(crate) struct Figure {
+    pub(crate) name: &'static str,
+    pub(crate) group: &'static str,
+    pub(crate) label: &'static str,
+    pub(crate) value: Value,
 }
 
 /// A figure over the sum of its parts, round by round.
 #[derive(Debug)]
-pub(super) struct Ratio {
+pub(crate) struct Ratio {
     whole: &'static str,
     /// Parts that this machine has.
     parts: Vec<&'static str>,
     /// Parts that it does not have.
     absent: Vec<&'static str>,
     /// What the ratio's median may be at most.
-    pub(super) reach: f64,
+    pub(crate) reach: f64,
     samples: Vec<f64>,
     /// One of what is in the parts: its name, and what it costs without the whole, in nanoseconds and in cycles.
     unit: Option<(&'static str, f64, f64)>,
@@ -44,7 +44,7 @@ pub(super) struct Ratio {
 impl Ratio {
     /// `None` if the whole, or each of its parts, was not measured. A part that the machine does not have is left out:
     /// then the whole does not have it in it either.
-    pub(super) fn new(
+    pub(crate) fn new(
         whole: &'static str,
         parts: &'static [&'static str],
         reach: f64,
@@ -66,55 +66,55 @@ impl Ratio {
     }
 
     /// The parts are `in_part` of `name`; `cycles` of the processor's counter are a nanosecond.
-    pub(super) fn with_unit(mut self, name: &'static str, in_part: f64, cycles: f64) -> Self {
+    pub(crate) fn with_unit(mut self, name: &'static str, in_part: f64, cycles: f64) -> Self {
         let nanoseconds = Spread::of(&self.sums).median / in_part;
         self.unit = Some((name, nanoseconds, nanoseconds * cycles));
         self
     }
 
     /// What one of those costs, in words: a ratio says little without it.
-    pub(super) fn unit_cost(&self) -> Option<String> {
+    pub(crate) fn unit_cost(&self) -> Option<String> {
         let (name, nanoseconds, cycles) = self.unit?;
         Some(format!("a {name} unprotected: {nanoseconds:.1} ns, {cycles:.0} cycles"))
     }
 
     /// The formula in words.
-    pub(super) fn formula(&self) -> String {
+    pub(crate) fn formula(&self) -> String {
         let absent = if self.absent.is_empty() { "" } else { ", here without " };
         format!("{} / ({}{absent}{})", self.whole, self.parts.join(" + "), self.absent.join(", "))
     }
 
-    pub(super) fn median(&self) -> f64 {
+    pub(crate) fn median(&self) -> f64 {
         Spread::of(&self.samples).median
     }
 
-    pub(super) fn spread(&self) -> Spread {
+    pub(crate) fn spread(&self) -> Spread {
         Spread::of(&self.samples)
     }
 
-    pub(super) fn is_met(&self) -> bool {
+    pub(crate) fn is_met(&self) -> bool {
         self.median() <= self.reach
     }
 }
 
 /// One part of the project and its figures.
 #[derive(Debug)]
-pub(super) struct Section {
-    pub(super) name: &'static str,
+pub(crate) struct Section {
+    pub(crate) name: &'static str,
     /// What a reader must know of this run.
-    pub(super) facts: String,
-    pub(super) figures: Vec<Figure>,
-    pub(super) ratios: Vec<Ratio>,
+    pub(crate) facts: String,
+    pub(crate) figures: Vec<Figure>,
+    pub(crate) ratios: Vec<Ratio>,
 }
 
 /// Groups of a section's table, and in each the names of figures and what they are.
-pub(super) type Groups = [(&'static str, &'static [(&'static str, &'static str)])];
+pub(crate) type Groups = [(&'static str, &'static [(&'static str, &'static str)])];
 /// A figure, the parts that it is held against, and how far above their sum it may be. Infinity: that is only told.
-pub(super) type Held = (&'static str, &'static [&'static str], f64);
+pub(crate) type Held = (&'static str, &'static [&'static str], f64);
 
 impl Section {
     /// Of what was measured: every figure of `groups`, no less.
-    pub(super) fn new(
+    pub(crate) fn new(
         name: &'static str,
         facts: String,
         groups: &Groups,
@@ -138,21 +138,21 @@ impl Section {
 }
 
 /// Those of `held` that were measured.
-pub(super) fn ratios(held: &[Held], values: &BTreeMap<String, Value>) -> Vec<Ratio> {
+pub(crate) fn ratios(held: &[Held], values: &BTreeMap<String, Value>) -> Vec<Ratio> {
     held.iter().filter_map(|(whole, parts, reach)| Ratio::new(whole, parts, *reach, values)).collect()
 }
 
 /// Median, least and most of some samples.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Spread {
-    pub(super) median: f64,
-    pub(super) min: f64,
-    pub(super) max: f64,
+pub(crate) struct Spread {
+    pub(crate) median: f64,
+    pub(crate) min: f64,
+    pub(crate) max: f64,
 }
 
 impl Spread {
     /// Of at least one sample.
-    pub(super) fn of(samples: &[f64]) -> Self {
+    pub(crate) fn of(samples: &[f64]) -> Self {
         let mut sorted = samples.to_vec();
         sorted.sort_by(f64::total_cmp);
         let (middle, last) = (sorted.len() / 2, sorted.len() - 1);
@@ -168,7 +168,7 @@ impl Spread {
 }
 
 /// All sections as one object: `figures` in nanoseconds by name, `ratios` by the name of their whole.
-pub(super) fn json(sections: &[Section], quick: bool) -> Json {
+pub(crate) fn json(sections: &[Section], quick: bool) -> Json {
     let mut object = json!({"quick": quick});
     for section in sections {
         let figure = |f: &Figure| match &f.value {

@@ -54,7 +54,7 @@ pub(super) fn main(args: &Args) -> Result<(), Failure> {
         return Err(Failure::Output(format!("there is no card '{name}' of QEMU's; there are {names}")));
     }
     for card in cards.iter().filter(chosen) {
-        let measured = Card::measure(card, args)?;
+        let measured = Card::measure(card, args.processors, args.quick)?;
         if args.json {
             all.insert(card.name.to_owned(), measured.json());
         } else {
@@ -67,6 +67,18 @@ pub(super) fn main(args: &Args) -> Result<(), Failure> {
     Ok(())
 }
 
+/// One of them, in a guest with two processors, as `--json` has it.
+pub(crate) fn measured(name: &str, quick: bool) -> Result<Value, Failure> {
+    let card = CARDS.iter().find(|card| card.name == name && card.make == Make::Qemu);
+    let card = card.ok_or_else(|| Failure::Output(format!("there is no card '{name}' of QEMU's")))?;
+    Ok(Card::measure(card, 2, quick)?.json())
+}
+
+/// What a measure of that is called.
+pub(crate) fn label(measure: &str) -> &'static str {
+    MEASURES.iter().find(|(_, _, name, ..)| *name == measure).map_or("?", |(.., label, _)| label)
+}
+
 /// One card: samples by measure and row, one a round.
 struct Card {
     name: &'static str,
@@ -76,9 +88,9 @@ struct Card {
 }
 
 impl Card {
-    fn measure(card: &'static cards::Card, args: &Args) -> Result<Card, Failure> {
+    fn measure(card: &'static cards::Card, processors: u32, quick: bool) -> Result<Card, Failure> {
         let cards::Card { name, module, .. } = *card;
-        let (rounds, seconds) = if args.quick { (1, 1) } else { (3, 3) };
+        let (rounds, seconds) = if quick { (1, 1) } else { (3, 3) };
         let programs = cargo::guest_programs()?;
         let facts = format!("MODULE={module}\nROUNDS={rounds}\nSECONDS_EACH={seconds}\n");
         let script = include_str!("guest_net.sh");
@@ -87,7 +99,7 @@ impl Card {
             0o644,
             facts,
         );
-        let guest = guest.module("tun").memory(512).processors(args.processors).timeout(Duration::from_secs(1200));
+        let guest = guest.module("tun").memory(512).processors(processors).timeout(Duration::from_secs(1200));
         let outcome = programs.into_iter().fold(guest, Guest::program).run();
         let outcome = outcome.map_err(|error| Failure::Output(format!("guest: {error}")))?;
         if outcome.exit_code != 0 {
@@ -104,7 +116,7 @@ impl Card {
             Ok(rows)
         };
         let samples = MEASURES.into_iter().map(read).collect::<Result<_, _>>()?;
-        Ok(Card { name, processors: args.processors, rounds, samples })
+        Ok(Card { name, processors, rounds, samples })
     }
 
     /// A row over Linux's, round by round.

@@ -4,13 +4,13 @@
 //! of parts. Only ratios within a run mean something: the same machine is faster or slower on another day.
 
 mod device;
-mod engine;
-mod figures;
-mod guest_net;
+pub(crate) mod engine;
+pub(crate) mod figures;
+pub(crate) mod guest_net;
 mod net;
 mod sound;
 mod status;
-mod survive;
+pub(crate) mod survive;
 mod table;
 mod usb;
 
@@ -25,8 +25,8 @@ use crate::steps::Failure;
 const SECTIONS: [Measure; 4] = [engine::measure, device::measure, usb::measure, sound::measure];
 // ------------------------------------------------------------------------------------------------------------------
 
-/// Measures a section.
-type Measure = fn(&Args) -> Result<Section, Failure>;
+/// Measures a section; true: in a short run.
+type Measure = fn(bool) -> Result<Section, Failure>;
 
 /// The arguments of `cargo xtask bench`.
 #[derive(Debug, clap::Args)]
@@ -89,7 +89,7 @@ pub(crate) fn main(args: &Args) -> ExitCode {
     }
     let mut sections = Vec::new();
     for measure in SECTIONS {
-        match measure(args) {
+        match measure(args.quick) {
             Ok(section) => sections.push(section),
             Err(failure) => {
                 eprintln!("bench: {failure}");

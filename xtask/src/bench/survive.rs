@@ -42,9 +42,36 @@ const COUNTED: &str = "of an emulated machine with one processor whose clock cou
 
 /// Measures, prints, and leaves `target/bench/survive.md` and `survive.json`.
 pub(super) fn main(args: &Args) -> Result<(), Failure> {
-    let times = if args.quick { 3 } else { 7 };
-    let outcome = systemd::survive(times, !args.real_time)?;
-    let wrong = |why: String| Failure::Output(format!("survive: {why}"));
+    let (rows, clock) = rows(args.quick, args.real_time)?;
+    let text = markdown(&rows, clock);
+    let object = object(&rows, clock, args.quick);
+    let folder = workspace().join("target/bench");
+    write(&folder, "survive.md", &text)?;
+    write(&folder, "survive.json", &format!("{object:#}\n"))?;
+    print!("{}", if args.json { format!("{object}\n") } else { text });
+    match rows.iter().find(|row| MUST_GO_ON.contains(&row.what) && row.went_on < row.gaps.len()) {
+        Some(row) => Err(wrong(format!("{}: only {} of {} successors went on", row.card, row.went_on, row.gaps.len()))),
+        None => Ok(()),
+    }
+}
+
+/// Measures: what `survive.json` has.
+pub(crate) fn measured(quick: bool, real_time: bool) -> Result<Value, Failure> {
+    let (rows, clock) = rows(quick, real_time)?;
+    Ok(object(&rows, clock, quick))
+}
+
+fn wrong(why: String) -> Failure {
+    Failure::Output(format!("survive: {why}"))
+}
+
+fn object(rows: &[Row], clock: &str, quick: bool) -> Value {
+    json!({ "clock": clock, "quick": quick, "rows": rows.iter().map(Row::json).collect::<Vec<_>>() })
+}
+
+/// Each way with each card, and what their times are of.
+fn rows(quick: bool, real_time: bool) -> Result<(Vec<Row>, &'static str), Failure> {
+    let outcome = systemd::survive(if quick { 3 } else { 7 }, !real_time)?;
     if outcome.exit_code != 0 {
         return Err(wrong(format!("the guest's script failed; its console: {}", outcome.serial_log_path.display())));
     }
@@ -58,17 +85,7 @@ pub(super) fn main(args: &Args) -> Result<(), Failure> {
             rows.push(row.ok_or_else(|| wrong(format!("{card}: {title}: not measured")))?);
         }
     }
-    let clock = if args.real_time { "of an emulated machine with one processor" } else { COUNTED };
-    let text = markdown(&rows, clock);
-    let object = json!({ "clock": clock, "quick": args.quick, "rows": rows.iter().map(Row::json).collect::<Vec<_>>() });
-    let folder = workspace().join("target/bench");
-    write(&folder, "survive.md", &text)?;
-    write(&folder, "survive.json", &format!("{object:#}\n"))?;
-    print!("{}", if args.json { format!("{object}\n") } else { text });
-    match rows.iter().find(|row| MUST_GO_ON.contains(&row.what) && row.went_on < row.gaps.len()) {
-        Some(row) => Err(wrong(format!("{}: only {} of {} successors went on", row.card, row.went_on, row.gaps.len()))),
-        None => Ok(()),
-    }
+    Ok((rows, if real_time { "of an emulated machine with one processor" } else { COUNTED }))
 }
 
 fn write(folder: &PathBuf, name: &str, text: &str) -> Result<(), Failure> {
@@ -125,7 +142,7 @@ impl Row {
     fn json(&self) -> Value {
         let Spread { median, min, max } = Spread::of(&self.gaps);
         let mut object = json!({
-            "card": self.card, "what": self.what, "n": self.gaps.len(), "gap_ms": { "median": median, "min": min, "max": max },
+            "card": self.card, "what": self.what, "title": self.title, "n": self.gaps.len(), "gap_ms": { "median": median, "min": min, "max": max },
             "lost": self.lost, "went_on": self.went_on,
         });
         if let [Some(manager), Some(start), Some(own)] = self.medians() {

@@ -4,10 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::{
-    Args,
-    figures::{self, Held, Section, Value},
-};
+use super::figures::{self, Held, Section, Value};
 use crate::{
     cargo::{cargo, output_of},
     steps::Failure,
@@ -66,9 +63,9 @@ const RATIOS: [Held; 8] = [
 ];
 
 /// Runs the benchmark program and puts its figures in order.
-pub(super) fn measure(args: &Args) -> Result<Section, Failure> {
+pub(super) fn measure(quick: bool) -> Result<Section, Failure> {
     let mut command = cargo(["bench", "--package", "udrv-tests", "--bench", "device", "--quiet", "--", "--usb"]);
-    if args.quick {
+    if quick {
         command.arg("--quick");
     }
     section(&output_of(&mut command)?)

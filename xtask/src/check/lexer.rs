@@ -4,13 +4,13 @@
 
 /// A word or a single sign, and its line from 1. Literals other than numbers leave no token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Token<'a> {
-    pub(super) line: usize,
-    pub(super) text: &'a str,
+pub(crate) struct Token<'a> {
+    pub(crate) line: usize,
+    pub(crate) text: &'a str,
 }
 
 /// The tokens of `source`.
-pub(super) fn tokens(source: &str) -> Vec<Token<'_>> {
+pub(crate) fn tokens(source: &str) -> Vec<Token<'_>> {
     let mut lexer = Lexer { rest: source, line: 1 };
     std::iter::from_fn(|| lexer.next()).collect()
 }

@@ -4,7 +4,7 @@
 //! from comments and strings, `units.rs` what systemd has to say of its units. Each rule's tests hold a small example that breaks it.
 
 mod layers;
-mod lexer;
+pub(crate) mod lexer;
 mod rules;
 mod units;
 

@@ -4,9 +4,17 @@
 //! with is elsewhere (`bench`, `campaign`, the benchmark programs). The files go to `target/eval`: `index.md`, for each section
 //! `NAME.md` and `NAME.svg`, and `eval.json`. A section that is measured alone takes its place among those that are there.
 
+mod bench;
 mod chart;
+mod crashes;
+mod effort;
+mod figures;
 mod machine;
+mod overhead;
+mod paper;
+mod recovery;
 mod section;
+mod source;
 mod write;
 
 use std::{path::PathBuf, process::ExitCode, time::Instant};
@@ -18,11 +26,11 @@ use crate::{guest::workspace, steps::Failure};
 // The sections, in order: a name for `--only` and for the files, and a function.
 // ------------------------------------------------------------------------------------------------------------------
 const SECTIONS: &[(&str, Measure)] = &[
-    // recovery
+    ("recovery", recovery::measure),
     // campaign
-    // effort
-    // overhead
-    // crashes
+    ("effort", effort::measure),
+    ("overhead", overhead::measure),
+    ("crashes", crashes::measure),
     // settings
     // memory
     // long
@@ -40,6 +48,7 @@ pub(crate) struct Options {
     /// Whether what needs a QEMU guest is measured too. What is left out must be named in the section.
     pub(crate) guest: bool,
     /// All random choices come from it.
+    #[allow(dead_code, reason = "for sections with random choices: campaign, long")]
     pub(crate) seed: u64,
 }
 

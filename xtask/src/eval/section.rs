@@ -44,6 +44,7 @@ pub(super) enum Chart {
     /// Bars side by side, a group for each thing that is compared.
     Bars { title: String, unit: String, scale: Scale, series: Vec<String>, groups: Vec<Group> },
     /// Lines over the same horizontal axis.
+    #[allow(dead_code, reason = "for sections with something over time: memory, long")]
     Lines { title: String, across: String, unit: String, lines: Vec<Line> },
 }
 

@@ -218,7 +218,7 @@ fn series_of<S: Subject>(card: &str, quick: bool) {
         for (kind, faults) in [("six kinds", &FAULTS[..]), ("null write", &TRAPS[..])] {
             for (interval, seconds) in [(1000, 8), (100, 4), (10, 2)] {
                 let interval = Duration::from_millis(interval);
-                let time = SECOND * seconds / if quick { 4 } else { 1 };
+                let time = SECOND * seconds / if quick { 8 } else { 1 };
                 let Crashed { crashes, lost, with, without, restores, restarts } =
                     Crashed::measured::<S>(*way, Plan { interval, faults }, time);
                 let line = json!({
