@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use crate::{
     campaign,
     cargo::cargo,
-    check, demo,
+    check, demo, eval,
     guest::{Kernel, Which, adopt, aloop, hand_back, input, nic, oracle, pair, sound, systemd, tool},
     steps::{self, Done, Failure, Step, program},
     stress,
@@ -33,6 +33,8 @@ const STEPS: &[Step] = &[
     Step::host("demo-pegasus", || demo::step("pegasus")),
     Step::host("demo-ens1371", || demo::step("ens1371")),
     Step::host("demo-psmouse", || demo::step("psmouse")),
+    // the quick form, whose figures nobody judges
+    Step::host("eval", eval::step),
     Step::long_host("planted", campaign::step),
     // in the guest
     Step::guest("engine-guest-6.1", || suite::in_guest(Kernel::Debian61, &suite::ENGINE)),

@@ -17,10 +17,13 @@ mod section;
 mod source;
 mod write;
 
-use std::{path::PathBuf, process::ExitCode, time::Instant};
+use std::{fs, io, path::PathBuf, process::ExitCode, time::Instant};
 
 use self::{machine::Run, section::Section};
-use crate::{guest::workspace, steps::Failure};
+use crate::{
+    guest::workspace,
+    steps::{Done, Failure},
+};
 
 // ------------------------------------------------------------------------------------------------------------------
 // The sections, in order: a name for `--only` and for the files, and a function.
@@ -85,6 +88,36 @@ pub(crate) fn main(args: &Args) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// The quick form, as a step of `cargo xtask test`: every section has its files, and something in each of its tables. What was measured is
+/// not judged.
+pub(crate) fn step() -> Result<Done, Failure> {
+    let folder = workspace().join("target/eval-step");
+    match fs::remove_dir_all(&folder) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            return Err(Failure::Io { doing: format!("remove {}", folder.display()), source: error });
+        }
+        _ => {}
+    }
+    let args = Args { quick: true, only: None, skip_guest: true, out: Some(folder.clone()), seed: 1 };
+    let mut wrong = run(&args)?;
+    let kept = write::kept(&folder)?;
+    let mut files = vec!["index.md".to_owned(), "eval.json".to_owned()];
+    for (name, _) in SECTIONS {
+        let Some(section) = kept.get(*name) else {
+            wrong.push(format!("{name}: not there"));
+            continue;
+        };
+        if section.rows.is_empty() || section.rows.contains(&0) {
+            wrong.push(format!("{name}: a table without rows: {:?}", section.rows));
+        }
+        files.push(format!("{name}.md"));
+        files.extend(section.has_picture.then(|| format!("{name}.svg")));
+    }
+    let is_missing = |file: &&String| !folder.join(file).is_file();
+    wrong.extend(files.iter().filter(is_missing).map(|file| format!("{file}: not there")));
+    if wrong.is_empty() { Ok(Done::Passed) } else { Err(Failure::Output(wrong.join("; "))) }
 }
 
 fn run(args: &Args) -> Result<Vec<String>, Failure> {

@@ -19,8 +19,9 @@ pub(super) struct Kept {
     /// From its beginning to its end.
     pub(super) seconds: f64,
     pub(super) seeds: Vec<u64>,
-    /// Rows of its tables.
-    pub(super) rows: usize,
+    /// Rows of each of its tables.
+    pub(super) rows: Vec<usize>,
+    pub(super) has_picture: bool,
     pub(super) data: Value,
 }
 
@@ -34,13 +35,14 @@ pub(super) fn section(folder: &Path, section: &Section, run: Run, seconds: f64) 
     let name = section.name;
     let picture = chart::svg(section.title, &section.charts)?;
     file(folder, &format!("{name}.md"), &markdown(section, &run, seconds, picture.is_some())?)?;
+    let has_picture = picture.is_some();
     if let Some(picture) = picture {
         file(folder, &format!("{name}.svg"), &picture)?;
     }
     let mut all = kept(folder)?;
-    let (title, rows) = (section.title.to_owned(), section.tables.iter().map(|table| table.rows.len()).sum());
+    let (title, rows) = (section.title.to_owned(), section.tables.iter().map(|table| table.rows.len()).collect());
     let (seeds, data) = (section.seeds.clone(), section.data.clone());
-    all.insert(name.to_owned(), Kept { title, run, seconds, seeds, rows, data });
+    all.insert(name.to_owned(), Kept { title, run, seconds, seeds, rows, has_picture, data });
     let text = serde_json::to_string_pretty(&all).map_err(|e| Failure::Output(format!("{KEPT}: {e}")))?;
     file(folder, KEPT, &(text + "\n"))
 }
@@ -152,7 +154,7 @@ mod tests {
             assert!(text.contains(part), "{part} in {text}");
         }
         let all = kept(folder.path()).unwrap();
-        assert_eq!((all.len(), all["some"].rows, &all["some"].data["x_ns"][1]), (2, 1, &Value::from(2)));
+        assert_eq!((all.len(), all["some"].rows[0], &all["some"].data["x_ns"][1]), (2, 1, &Value::from(2)));
         assert!(read("index.md").contains("(some.md)") && read("index.md").contains("third: not measured"));
     }
 

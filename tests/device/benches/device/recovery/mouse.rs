@@ -21,8 +21,6 @@ pub(super) struct Mouse {
     device: InputDevice<PsMouse>,
     bench: PsMouseHandle,
     screen: Screen,
-    /// The device's own, which is turned by hand or not.
-    clock: udrv::clock::Clock,
 }
 
 impl Mouse {
@@ -37,7 +35,6 @@ impl Mouse {
                 _ => {}
             }
             self.bench.advance(STEP);
-            self.clock.turn(STEP);
             if self.device.is_called() {
                 self.device.serve_interrupt().expect("it goes on");
             }
@@ -63,9 +60,10 @@ impl Rig for Mouse {
         let (port, bench) = PsMousePort::new("model:psmouse", Config { clock: line, ..Config::default() });
         let screen = Screen::default();
         let opened = Opened::Serio { port: Box::new(port), reopen: None };
-        let options = Options { clock: clock.clone(), ..options };
+        // by hand, and nobody turns it: what is reported then is the processor's time
+        let options = Options { clock, ..options };
         let device = InputDevice::start(opened, Box::new(screen.clone()), options).expect("the device starts");
-        Mouse { device, bench, screen, clock }
+        Mouse { device, bench, screen }
     }
 
     fn device(&mut self) -> &mut Running<Self::Class> {
