@@ -49,7 +49,7 @@ fn section(lines: &[Line], quick: bool) -> Result<Section, Failure> {
         "card",
         "stream",
         "crashes of",
-        "one each",
+        "one every",
         "crashes",
         "frames lost",
         "frames/s with",
@@ -129,7 +129,23 @@ fn chart(all: &[&Crashes]) -> Chart {
         title: "What is left of the clean rate".to_owned(),
         unit: "percent".to_owned(),
         scale: Scale::Linear,
-        series: intervals.map(|interval| format!("a crash each {interval} ms")).to_vec(),
+        series: intervals.map(|interval| format!("a crash every {interval} ms")).to_vec(),
         groups,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_is_told_and_nothing_is_an_error() {
+        let text = r#"{"card":"x","way":"up","kind":"null write","interval_ms":10,"crashes":5,"lost":1,"with":90.0,"without":100.0,
+            "restores":2,"restarts":1,"others":0}"#;
+        let lines = [Line::Run { isolation: "here".to_owned() }, serde_json::from_str(text).unwrap()];
+        let section = section(&lines, true).unwrap();
+        let row = section.tables[0].rows[0].join(" ");
+        assert!(row.contains("90.0 %") && row.contains("2 rolled back, 2 restored, 1 restarted"), "{row}");
+        assert!(super::section(&lines[..1], true).is_err() && super::section(&lines[1..], true).is_err());
     }
 }
