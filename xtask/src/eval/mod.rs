@@ -135,14 +135,14 @@ fn run(args: &Args) -> Result<Vec<String>, Failure> {
         let (run, start) = (Run::here(args.quick)?, Instant::now());
         let written = measure(&options).and_then(|section| {
             let seconds = start.elapsed().as_secs_f64();
-            write::section(&folder, &section, run, seconds)
+            write::section(&folder, &section, run, seconds)?;
+            write::index(&folder, &names)
         });
         match written {
             Ok(()) => println!("== {name}: measured in {:.0} s", start.elapsed().as_secs_f64()),
             Err(failure) => failures.push(format!("{name}: {failure}")),
         }
     }
-    write::index(&folder, &names)?;
     println!("{}", folder.join("index.md").display());
     Ok(failures)
 }

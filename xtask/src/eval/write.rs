@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fs, path::Path};
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{chart, machine::Run, section::Section, section::Table};
 use crate::steps::Failure;
@@ -43,8 +43,11 @@ pub(super) fn section(folder: &Path, section: &Section, run: Run, seconds: f64) 
     let (title, rows) = (section.title.to_owned(), section.tables.iter().map(|table| table.rows.len()).collect());
     let (seeds, data) = (section.seeds.clone(), section.data.clone());
     all.insert(name.to_owned(), Kept { title, run, seconds, seeds, rows, has_picture, data });
-    let text = serde_json::to_string_pretty(&all).map_err(|e| Failure::Output(format!("{KEPT}: {e}")))?;
-    file(folder, KEPT, &(text + "\n"))
+    let line = |(name, kept): (&String, &Kept)| Ok(format!("{}: {}", json!(name), serde_json::to_string(kept)?));
+    let lines: Result<Vec<String>, serde_json::Error> = all.iter().map(line).collect();
+    let lines = lines.map_err(|error| Failure::Output(format!("{KEPT}: {error}")))?;
+    // a line for each section
+    file(folder, KEPT, &format!("{{\n{}\n}}\n", lines.join(",\n")))
 }
 
 /// What was measured before, in this folder.
@@ -137,7 +140,7 @@ mod tests {
             tables: vec![table],
             charts: Vec::new(),
             seeds: vec![7],
-            data: serde_json::json!({ "x_ns": [1, 2] }),
+            data: json!({ "x_ns": [1, 2] }),
         }
     }
 
