@@ -178,4 +178,13 @@ mod tests {
         lines.pop();
         assert!(stream(&lines).is_err());
     }
+
+    #[test]
+    fn the_guest_has_a_row_for_each_measure() {
+        let row = |median: f64| json!({ "median": median });
+        let measure = json!({ "linux": row(900.0), "none": row(800.0), "non-io": row(700.0), "all": row(400.0) });
+        let table = in_guest(&json!({ "measures": { "up_mbit_s": measure } })).unwrap();
+        assert_eq!(table.rows, [["TCP up, Mbit/s", "900", "800", "700", "400", "0.50"]]);
+        assert!(in_guest(&json!({})).is_err());
+    }
 }

@@ -211,4 +211,12 @@ mod tests {
         assert!(section(&lines, None).unwrap_err().to_string().contains("e1000"));
         assert!(section(&[], None).is_err());
     }
+
+    #[test]
+    fn the_guest_has_a_row_for_each_way() {
+        let row = json!({ "card": "e1000", "title": "SIGKILL", "n": 7, "gap_ms": { "median": 20.0, "max": 31.0 }, "lost": 3 });
+        let table = in_guest(&json!({ "clock": "counted", "rows": [row] })).unwrap();
+        assert_eq!(table.rows, [["e1000", "SIGKILL", "7", "20.0 ms", "31.0 ms", "3"]]);
+        assert!(table.caption.ends_with("counted") && in_guest(&json!({})).is_err());
+    }
 }
