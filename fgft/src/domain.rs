@@ -356,6 +356,11 @@ impl<S: Plain, L: Plain> Domain<S, L> {
         &self.memory
     }
 
+    pub(crate) fn stack_bytes(&self) -> usize {
+        let [stack, _] = &self.memory.ranges;
+        (stack.end - stack.start) as usize
+    }
+
     fn note(&self) -> *mut PanicNote {
         self.scratch.wrapping_add(RESULT_BYTES).cast()
     }

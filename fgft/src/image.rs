@@ -338,6 +338,11 @@ impl Images {
         unsafe { self.image(self.current).add(self.layout.ledger_in_image) }
     }
 
+    /// Where the parts are.
+    pub(crate) fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
     /// Number of the last commit.
     pub(crate) fn newest(&self) -> u64 {
         self.newest

@@ -158,6 +158,7 @@ mod parts;
 pub mod regions;
 mod runtime;
 mod scene;
+mod sizes;
 #[cfg(feature = "symbols")]
 pub mod symbols;
 pub mod tracking;
@@ -172,6 +173,7 @@ pub use image::{ImageError, StateKind};
 pub use panic::{Location, panics_are_wrapped};
 pub use runtime::{InitError, Isolation, init};
 pub use scene::Stack;
+pub use sizes::Sizes;
 pub use upcall::{DomainMemory, Refusal, Upcalls, upcall};
 
 /// The protection key of memory that only the framework may touch: mapped BARs, descriptor rings, DMA buffers. Code

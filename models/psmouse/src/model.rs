@@ -186,6 +186,12 @@ impl PsMouseHandle {
         self.shared.mouse().state.set
     }
 
+    /// Sets it behind its host's back, as by a KVM switch in between that has sent commands of its own: what it answers to those
+    /// does not come.
+    pub fn set(&self, change: impl FnOnce(&mut Settings)) {
+        change(&mut self.shared.mouse().state.set);
+    }
+
     /// Whether the plug is in.
     #[must_use]
     pub fn is_plugged_in(&self) -> bool {
