@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::crew;
 use crate::device::Driver;
 use crate::judge;
+use crate::memory;
 use crate::spread::{Spread, median};
 use crate::worker::{Answer, Faults, Request};
 
@@ -102,10 +103,14 @@ pub(crate) struct Long {
 /// A process has ended.
 pub(crate) fn run(duration: Duration, mean_us: u64, seed: u64) -> io::Result<Long> {
     let mut crew = crew::all(seed)?;
+    crew::work(&mut crew, |_| memory::warm_up())?;
     let fit = (duration.as_micros() / SHORTEST.as_micros()) as u32 / TENTHS * TENTHS;
     let pieces = fit.clamp(TENTHS, PIECES);
-    let request =
-        Request { for_us: (duration / pieces).as_micros() as u64, faults: Some(Faults { mean_us, all: true }) };
+    let request = Request {
+        for_us: (duration / pieces).as_micros() as u64,
+        faults: Some(Faults { mean_us, all: true }),
+        at_least: 0,
+    };
     let mut answers: Vec<Vec<Answer>> = crew.iter().map(|_| Vec::new()).collect();
     for _ in 0..pieces {
         for (answers, answer) in answers.iter_mut().zip(crew::work(&mut crew, |_| request)?) {

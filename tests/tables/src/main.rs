@@ -6,7 +6,9 @@ mod crew;
 mod device;
 mod judge;
 mod long;
+mod memory;
 mod process;
+mod settings;
 mod spread;
 mod worker;
 
@@ -33,8 +35,22 @@ enum What {
         #[arg(long, default_value_t = 3600.0)]
         duration: f64,
         /// From fault to fault of a driver, mean, milliseconds
-        #[arg(long, default_value_t = 50.0)]
+        #[arg(long, default_value_t = 100.0)]
         every: f64,
+        /// Seed of the faults
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
+    /// What of settings is kept by recovery
+    Settings,
+    /// What drivers take of memory, and what neighbours that crash cost them
+    Memory {
+        /// Rounds; each looks at each driver
+        #[arg(long, default_value_t = 40)]
+        rounds: usize,
+        /// How long at a time, milliseconds
+        #[arg(long, default_value_t = 100)]
+        window: u64,
         /// Seed of the faults
         #[arg(long, default_value_t = 1)]
         seed: u64,
@@ -53,6 +69,10 @@ fn main() -> ExitCode {
     let done = match Args::parse().what {
         What::Long { duration, every, seed } => {
             long::run(Duration::from_secs_f64(duration), (every * 1e3) as u64, seed).and_then(|long| print(&long))
+        }
+        What::Settings => print(&settings::run()),
+        What::Memory { rounds, window, seed } => {
+            memory::run(rounds, Duration::from_millis(window), seed).and_then(|table| print(&table))
         }
         What::Device { driver, seed } => worker::run(driver, seed),
     };

@@ -20,6 +20,8 @@ pub(crate) struct Request {
     pub(crate) for_us: u64,
     /// With faults in it.
     pub(crate) faults: Option<Faults>,
+    /// And longer, until so many faults have come.
+    pub(crate) at_least: u64,
 }
 
 /// Faults at random times.
@@ -141,7 +143,7 @@ impl Worker<'_> {
     ) -> Result<(), DeviceError> {
         let end = start + Duration::from_micros(request.for_us);
         let mut next = request.faults.map(|faults| start + self.pause(faults));
-        while Instant::now() < end {
+        while Instant::now() < end || answer.recovery_ns.len() < request.at_least as usize {
             match (request.faults, next) {
                 (Some(faults), Some(at)) if Instant::now() >= at => {
                     self.fault(faults, work, answer)?;

@@ -10,7 +10,7 @@ use udrv_tests::input_rig::{self, MouseHand, Way};
 use super::{Device, Work};
 
 /// Of the mouse.
-pub(crate) const VARIANT: Variant = Variant::Explorer;
+const VARIANT: Variant = Variant::Explorer;
 /// What it may take until hand and mouse are at rest, of their time.
 const PATIENCE: Duration = Duration::from_secs(4);
 
@@ -27,7 +27,7 @@ pub(crate) struct Mouse {
 impl Mouse {
     /// How it is run here.
     pub(crate) fn options() -> Options {
-        input_rig::options()
+        Options { deadline: Options::default().deadline, ..input_rig::options() }
     }
 
     /// Starts one.

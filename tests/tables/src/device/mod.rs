@@ -12,8 +12,8 @@ use udrv::run::{Answer, Command, DeviceError, Memory};
 use udrv_driver::{Entry, InjectedFault, Injection, Point};
 use udrv_tests::subject::{E1000, R8169, Rtl8139};
 
-pub(crate) use input::{Mouse, VARIANT};
-pub(crate) use net::{Around, Net};
+pub(crate) use input::Mouse;
+pub(crate) use net::{Adapter, Card, adapter, card, options as net_options};
 pub(crate) use sound::Player;
 
 /// Which driver.
@@ -66,10 +66,10 @@ impl Driver {
     /// It does not start.
     pub(crate) fn start(self) -> Result<Box<dyn Device>, DeviceError> {
         Ok(match self {
-            Driver::Rtl8139 => Box::new(net::card::<Rtl8139>(net::options())?),
-            Driver::E1000 => Box::new(net::card::<E1000>(net::options())?),
-            Driver::R8169 => Box::new(net::card::<R8169>(net::options())?),
-            Driver::Pegasus => Box::new(net::adapter(net::options())?),
+            Driver::Rtl8139 => Box::new(card::<Rtl8139>(net_options())?),
+            Driver::E1000 => Box::new(card::<E1000>(net_options())?),
+            Driver::R8169 => Box::new(card::<R8169>(net_options())?),
+            Driver::Pegasus => Box::new(adapter(net_options())?),
             Driver::Ens1371 => Box::new(Player::start(Player::options())?),
             Driver::Psmouse => Box::new(Mouse::start(Mouse::options())?),
         })

@@ -61,19 +61,24 @@ pub(crate) struct Net<D: NetDriver, A> {
     frame: Vec<u8>,
 }
 
-/// How a network device is run here.
+/// A card of PCI on its model.
+pub(crate) type Card<S> = Net<<S as Subject>::Driver, Surroundings<S>>;
+/// The adapter of USB on its model.
+pub(crate) type Adapter = Net<Pegasus, UsbEnds>;
+
+/// How a network device is run here: as the tests have it, with the deadline that users have.
 pub(crate) fn options() -> Options {
-    quick()
+    Options { deadline: Options::default().deadline, ..quick() }
 }
 
 /// A card of PCI.
-pub(crate) fn card<S: Subject>(options: Options) -> Result<Net<S::Driver, Surroundings<S>>, DeviceError> {
+pub(crate) fn card<S: Subject>(options: Options) -> Result<Card<S>, DeviceError> {
     let Hand { around, device } = Hand::<S>::try_new(options, S::config())?;
     Ok(Net::new(device, around))
 }
 
 /// The adapter of USB.
-pub(crate) fn adapter(options: Options) -> Result<Net<Pegasus, UsbEnds>, DeviceError> {
+pub(crate) fn adapter(options: Options) -> Result<Adapter, DeviceError> {
     let UsbHand { around, device, .. } = UsbHand::try_new(options, usb_rig::config())?;
     Ok(Net::new(device, around))
 }

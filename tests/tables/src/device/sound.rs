@@ -26,7 +26,7 @@ pub(crate) struct Player {
 impl Player {
     /// How it is run here.
     pub(crate) fn options() -> Options {
-        sound_rig::options()
+        Options { deadline: Options::default().deadline, ..sound_rig::options() }
     }
 
     /// Starts one, and a stream on it.
