@@ -41,6 +41,7 @@
 //! | `set_mac`, `set_rx_mode` | 2 |
 //! | `tx_timeout` | 9 |
 //! | `restore` of a device in order | 5 |
+//! | `restore` of one whose rings a call that failed has set up | 8; 6 before `open` and after `stop` |
 //! | `restore` of another | 9; 7 before `open` and after `stop` |
 //!
 //! Ending the halt of an endpoint is one more for each. The framework's own come to that: a read before the first write of
@@ -115,8 +116,13 @@ impl Driver for Pegasus {
         if goes_on {
             setup::set_right(cx)?;
         } else {
+            let is_astray = setup::is_astray(cx)?;
             setup::shut_down(cx)?;
-            setup::reset(cx)?;
+            if is_astray {
+                setup::reset(cx)?;
+            } else {
+                setup::end_reset(cx)?;
+            }
             setup::resume(cx)?;
         }
         cx.point(Point::End);

@@ -27,10 +27,15 @@ pub(crate) fn halt(cx: &Cx<'_, State>) -> Result<(), Error> {
 
 /// Resets the MAC of a chip that is halted: what it has received and not sent is gone, and registers below EPROMACCESS
 /// are clear. ETHCTRL2 and ETHID have to be written after it, for the framework's shadow.
-///
-/// Pins are not known to stay. They are put to where they were: that is nothing to a PHY that runs, whose link stays.
 pub(crate) fn reset(cx: &Cx<'_, State>) -> Result<(), Error> {
     cx.regs.write(device::ETHCTRL1, ethctrl1::RESET)?;
+    end_reset(cx)
+}
+
+/// Waits for the end of a reset that is under way, perhaps.
+///
+/// Pins are not known to stay. They are put to where they were: that is nothing to a PHY that runs, whose link stays.
+pub(crate) fn end_reset(cx: &Cx<'_, State>) -> Result<(), Error> {
     cx.regs.wait(device::ETHCTRL1, RESET_DEADLINE, |value| value & ethctrl1::RESET == 0)?;
     cx.regs.write(device::GPIO, gpio::PHY_RUNS)
 }
@@ -132,6 +137,14 @@ pub(crate) fn is_in_step(cx: &Cx<'_, State>) -> Result<bool, Error> {
         }
     }
     Ok(traffic::broken(cx)?.is_none() && !traffic::is_silent(cx)?)
+}
+
+/// Whether the chip itself may have lost its way: the device has erred, or the state is an older one. What a call that failed has
+/// done to it ends with its rings, and a reset would clear what others have set: this driver knows nothing of flow control and of
+/// what wakes.
+pub(crate) fn is_astray(cx: &Cx<'_, State>) -> Result<bool, Error> {
+    // no mark is this driver's own: there are some only where nobody knows
+    Ok(cx.marks.marked(0)? != 0)
 }
 
 /// Registers from the state, of a chip whose rings are right: each of them in any case, for what the chip has is not known

@@ -126,6 +126,11 @@ impl Ens1371 {
         self.codec.read(register, self.parts.trouble.on.codec_not_ready)
     }
 
+    /// Writes one, by the same door.
+    pub fn set_codec_register(&mut self, register: u8, value: u16) {
+        self.codec.write(register, value);
+    }
+
     pub(crate) const fn control(&self) -> u32 {
         self.control
     }

@@ -1,7 +1,6 @@
 //! What a device takes of memory for being driven, and for being brought back.
 
 use serde::{Deserialize, Serialize};
-use udrv_driver::Driver;
 
 use super::{Class, Running};
 use crate::keep::Record;
@@ -15,7 +14,7 @@ pub struct Memory {
     pub ledger: usize,
     /// Of the ledger, the shadow of registers, for as many as there can be.
     pub shadow: usize,
-    /// Of that, what the driver's registers use.
+    /// Of that, what holds a value now.
     pub shadow_used: usize,
     /// Committed images kept.
     pub images: usize,
@@ -36,13 +35,13 @@ impl<C: Class> Running<C> {
     #[must_use]
     pub fn memory_use(&self) -> Memory {
         let sizes = self.domain.sizes();
-        let registers: usize = C::Driver::REGISTERS.iter().map(|register| usize::from(register.count)).sum();
-        let word = size_of::<u32>();
+        let ledger = self.domain.ledger();
+        let known: u32 = ledger.known.iter().map(|word| word.count_ones()).sum();
         Memory {
             state: sizes.state,
             ledger: sizes.ledger,
-            shadow: size_of_val(&self.domain.ledger().shadow),
-            shadow_used: registers * word,
+            shadow: size_of_val(&ledger.shadow),
+            shadow_used: known as usize * size_of::<u32>(),
             images: sizes.images,
             image: sizes.image,
             arena: sizes.file,

@@ -2,7 +2,7 @@
 
 use pegasus::Pegasus;
 use udrv_driver::usb::{CHAIN, status};
-use udrv_driver::{Driver, Error, Events, NetDriver};
+use udrv_driver::{Driver, Error, Events, MARK_SPACES, NetDriver};
 
 use crate::chip::Chip;
 use crate::controller::{RX, TOLD, TX};
@@ -39,6 +39,8 @@ fn a_halted_endpoint_is_restored() {
                 assert_told(&mut fake, ring, Error::Bus, !polled);
                 assert_eq!(fake.border().completed, [], "it is not known yet");
                 let (transfers, resets) = (fake.chip().transfers, fake.chip().resets);
+                // the device has erred
+                fake.border().marks = [u64::MAX; MARK_SPACES];
                 assert_eq!(fake.call(Pegasus::restore), Ok(()));
                 assert_eq!(fake.border().completed, [(1, false)]);
                 assert_eq!(fake.chip().resets, resets + 1);

@@ -1,7 +1,7 @@
 //! Every entry point, every fault, every point, with frames behind and before: all are recovered from, no frame comes twice or
 //! damaged, and what is lost is counted.
 
-use model_pegasus::Variant;
+use model_pegasus::{Variant, regs};
 use model_wire::Rng;
 use udrv::report::{FaultReport, Rung};
 use udrv::run::{Answer, Command};
@@ -72,6 +72,28 @@ every_fault_in! {
     tx_timeout: TxTimeout;
     quiesce: Quiesce;
     restore: Restore;
+}
+
+/// The pause timer is in none of the driver's registers. Whoever has set it finds it as it was, as behind a call that did not fail:
+/// only `probe` and `tx_timeout` are resets.
+#[test]
+fn what_others_have_set_outlives_recovery() {
+    const SET: u8 = 0x55;
+    let mut hand = UsbHand::new(quick(), of(Variant::An986));
+    hand.around.bench.set_register(regs::PAUSE, SET);
+    let resets = [Entry::Probe, Entry::TxTimeout, Entry::Configure];
+    for entry in Entry::NET.into_iter().filter(|entry| !resets.contains(entry)) {
+        for point in Point::ALL {
+            let what = format!("{entry} at {point}");
+            hand.inject(entry, InjectedFault::NullWrite, point);
+            hand.call(entry);
+            hand.send(6);
+            hand.expect_all(&what);
+            assert_eq!(hand.around.bench.register(regs::PAUSE), SET, "{what}");
+        }
+    }
+    assert_eq!(faults(&mut hand, 0).len(), 12 * Point::ALL.len());
+    hand.device.shut_down().expect("stops");
 }
 
 /// `configure` is not called on a chip that can be set to nothing.

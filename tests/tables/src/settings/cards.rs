@@ -7,9 +7,7 @@ use model_rtl8139::regs as rtl8139;
 use udrv::checkpoint::{ClassSettings, NetSettings};
 use udrv_bus::Width;
 use udrv_driver::MacAddress;
-use udrv_tests::rig::Surroundings;
 use udrv_tests::subject::{E1000, R8169, Rtl8139, Subject};
-use udrv_tests::usb_rig::UsbEnds;
 
 use super::{Make, Row, Setting, Way, rows_of};
 use crate::device::{Adapter, Card, Device, Driver, adapter, card, net_options};
@@ -45,8 +43,7 @@ fn net(device: &mut impl Device, change: impl FnOnce(&mut NetSettings)) -> Resul
 }
 
 fn look<S: Subject>(card: &Card<S>, at: u32, width: Width) -> u64 {
-    let Surroundings { spy, .. } = &card.around;
-    spy.register(at, width).into()
+    card.around.spy.register(at, width).into()
 }
 
 fn write<S: Subject>(card: &Card<S>, at: u32, width: Width, value: u32) -> Result<(), String> {
@@ -189,7 +186,7 @@ fn of_r8169() -> Vec<Setting<Card<R8169>>> {
             Way::Private,
             "distance between interrupts",
             "IntrMitigate",
-            Make::Running(|card| net(card, |settings| settings.interrupt_interval_us = 200)),
+            Make::Running(|card| net(card, |settings| settings.interrupt_interval_us = 100)),
             |card| look(card, r8169::INTRMITIGATE.into(), Width::U16),
         ),
         setting(
@@ -199,7 +196,7 @@ fn of_r8169() -> Vec<Setting<Card<R8169>>> {
             Make::Running(|card| net(card, |settings| settings.promiscuous = true)),
             |card| look(card, r8169::RCR.into(), Width::U32) & 1,
         ),
-        setting(Way::Class, "MTU", "RMS", Make::Running(|card| net(card, |settings| settings.mtu = 4000)), |card| {
+        setting(Way::AtStart, "MTU", "RMS", Make::AtStart(|options| options.net.mtu = Some(4000)), |card| {
             look(card, r8169::RMS.into(), Width::U16)
         }),
     ];
@@ -216,7 +213,6 @@ fn of_pegasus() -> Vec<Setting<Adapter>> {
         Ok(())
     }
     fn station(adapter: &mut Adapter) -> u64 {
-        let UsbEnds { .. } = &adapter.around;
         let [_, _, low @ ..] = adapter.around.station_address();
         u32::from_be_bytes(low).into()
     }

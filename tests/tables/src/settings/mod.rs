@@ -224,3 +224,28 @@ pub(super) fn class(device: &mut impl Device, change: impl FnOnce(&mut ClassSett
         other => Err(format!("{other:?}")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a driver was told is kept by each rung. What it knows nothing of is kept where nothing restarts.
+    #[test]
+    fn recovery_loses_nothing_that_it_should_keep() {
+        let Settings { rows } = run();
+        assert!(Driver::ALL.iter().all(|driver| rows.iter().any(|row| row.driver == *driver)));
+        for row in &rows {
+            assert_eq!(row.failed, None, "{row:?}");
+            assert!(row.after.values().any(|tally| tally.kept > 0), "{row:?}");
+            let is_kept = row.after.values().all(|tally| tally.lost == 0);
+            match row.way {
+                Way::AtStart | Way::Private | Way::Class => {
+                    assert!(is_kept && row.after_restart && row.changed_by.is_empty(), "{row:?}");
+                }
+                Way::RawForeign => assert!(is_kept, "{row:?}"),
+                // `restore` writes what the driver's state has
+                Way::RawOwn => assert_eq!(row.after.get("abort").map_or(0, |tally| tally.lost), 0, "{row:?}"),
+            }
+        }
+    }
+}

@@ -5,14 +5,15 @@ use std::time::Duration;
 use model_card::Chip;
 use model_ens1371::{codec, regs};
 use udrv::checkpoint::ClassSettings;
-use udrv::endpoint::sound::Wish;
+use udrv::endpoint::sound::{Sound, Wish};
 use udrv::input::InputSetting;
 use udrv::run::{Answer, Command};
 use udrv_bus::Width;
 use udrv_driver::ControlValue;
+use udrv_tests::sound_rig::{RATE, STEP, USUAL};
 
 use super::{Make, Row, Setting, Way, rows_of};
-use crate::device::{Device, Driver, Mouse, Player};
+use crate::device::{Device, Driver, Mouse, Player, Work};
 
 pub(super) fn rows() -> Vec<Row> {
     let mut rows = rows_of(Driver::Ens1371, Player::options, Player::start, of_ens1371());
@@ -32,8 +33,7 @@ fn of_ens1371() -> Vec<Setting<Player>> {
             way: Way::RawForeign,
             register: "AC'97 20h",
             make: Make::Running(|player| {
-                let word = regs::codec::write(codec::reg::GENERAL, 0x0100);
-                player.hand.bench.with(|chip| chip.write(0, regs::CODEC.into(), Width::U32, word));
+                player.hand.bench.with(|chip| chip.set_codec_register(codec::reg::GENERAL, 0x0100));
                 Ok(())
             }),
             read: |player| player.hand.bench.with(|chip| chip.codec_register(codec::reg::GENERAL)).into(),
@@ -55,8 +55,7 @@ fn of_ens1371() -> Vec<Setting<Player>> {
             way: Way::RawOwn,
             register: "AC'97 02h",
             make: Make::Running(|player| {
-                let word = regs::codec::write(codec::reg::MASTER, 0x0a0a);
-                player.hand.bench.with(|chip| chip.write(0, regs::CODEC.into(), Width::U32, word));
+                player.hand.bench.with(|chip| chip.set_codec_register(codec::reg::MASTER, 0x0a0a));
                 Ok(())
             }),
             read: |player| player.hand.bench.with(|chip| chip.codec_register(codec::reg::MASTER)).into(),
@@ -80,10 +79,16 @@ fn of_ens1371() -> Vec<Setting<Player>> {
             read: |player| player.hand.bench.with(|chip| chip.codec_register(codec::reg::CD)).into(),
         },
         Setting {
-            name: "a stream's format: 16 bits, stereo",
+            name: "a stream's format: one channel",
             way: Way::Class,
             register: "SERIAL.P2_MODE",
-            make: Make::Running(|_| Ok(())),
+            make: Make::Running(|player| {
+                player.hand.desk.wish(Wish::Stop(Player::STREAM));
+                // what is in its ring is played to the end
+                player.hand.try_pass_by(u64::from(RATE), STEP).map_err(|error| error.to_string())?;
+                player.hand.desk.wish(Wish::Start(Player::STREAM, Sound { channels: 1, ..USUAL }));
+                player.work(&mut Work::default()).map_err(|error| error.to_string())
+            }),
             read: |player| at(player, regs::SERIAL) >> regs::serial::P2_MODE & 3,
         },
     ]
