@@ -9,12 +9,16 @@ mod chart;
 mod crashes;
 mod effort;
 mod figures;
+mod long;
 mod machine;
+mod memory;
 mod overhead;
 mod paper;
 mod recovery;
 mod section;
+mod settings;
 mod source;
+mod tables;
 mod write;
 
 use std::{fs, io, path::PathBuf, process::ExitCode, time::Instant};
@@ -34,9 +38,9 @@ const SECTIONS: &[(&str, Measure)] = &[
     ("effort", effort::measure),
     ("overhead", overhead::measure),
     ("crashes", crashes::measure),
-    // settings
-    // memory
-    // long
+    ("settings", settings::measure),
+    ("memory", memory::measure),
+    ("long", long::measure),
 ];
 // ------------------------------------------------------------------------------------------------------------------
 
@@ -51,8 +55,9 @@ pub(crate) struct Options {
     /// Whether what needs a QEMU guest is measured too. What is left out must be named in the section.
     pub(crate) guest: bool,
     /// All random choices come from it.
-    #[allow(dead_code, reason = "for sections with random choices: campaign, long")]
     pub(crate) seed: u64,
+    /// How long the long run is, seconds. `None`: an hour, or seconds if it is quick.
+    pub(crate) duration: Option<f64>,
 }
 
 /// The arguments of `cargo xtask eval`.
@@ -73,6 +78,9 @@ pub(crate) struct Args {
     /// What random choices come from.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// How long the long run is, seconds; an hour if nothing else is said.
+    #[arg(long, value_name = "SECONDS")]
+    duration: Option<f64>,
 }
 
 /// Measures and writes. A section that fails does not stop the others; the exit code is not 0 then.
@@ -123,7 +131,8 @@ pub(crate) fn step() -> Result<Done, Failure> {
 fn run(args: &Args) -> Result<Vec<String>, Failure> {
     let names: Vec<&str> = SECTIONS.iter().map(|(name, _)| *name).collect();
     let folder = args.out.clone().unwrap_or_else(|| workspace().join("target/eval"));
-    let options = Options { quick: args.quick, guest: !args.quick && !args.skip_guest, seed: args.seed };
+    let Args { quick, seed, duration, .. } = *args;
+    let options = Options { quick, guest: !quick && !args.skip_guest, seed, duration };
     let is_chosen = |name: &str| args.only.as_deref().is_none_or(|only| only == name);
     if !names.iter().any(|name| is_chosen(name)) {
         let only = args.only.as_deref().unwrap_or_default();
@@ -136,13 +145,23 @@ fn run(args: &Args) -> Result<Vec<String>, Failure> {
         let written = measure(&options).and_then(|section| {
             let seconds = start.elapsed().as_secs_f64();
             write::section(&folder, &section, run, seconds)?;
-            write::index(&folder, &names)
+            write::index(&folder, &names)?;
+            Ok(against(&section))
         });
         match written {
-            Ok(()) => println!("== {name}: measured in {:.0} s", start.elapsed().as_secs_f64()),
+            Ok(against) => {
+                println!("== {name}: measured in {:.0} s", start.elapsed().as_secs_f64());
+                failures.extend(against.into_iter().map(|what| format!("{name}: {what}")));
+            }
             Err(failure) => failures.push(format!("{name}: {failure}")),
         }
     }
     println!("{}", folder.join("index.md").display());
     Ok(failures)
+}
+
+/// What a section's own judge has against it: `against` in its figures, if it has one. It is written all the same.
+fn against(section: &Section) -> Vec<String> {
+    let told = section.data["against"].as_array().into_iter().flatten();
+    told.filter_map(|what| what.as_str().map(str::to_owned)).collect()
 }
