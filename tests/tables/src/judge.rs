@@ -82,7 +82,8 @@ mod tests {
 
     #[test]
     fn each_thing_that_goes_wrong_is_seen() {
-        let broken: [(&str, fn(&mut Run)); 8] = [
+        type Spoil = fn(&mut Run);
+        let broken: [(&str, Spoil); 8] = [
             ("has ended", |run| run.ended = Some("given up".to_owned())),
             ("no fault", |run| run.faults = 0),
             ("not recovered", |run| run.not_recovered = 1),
