@@ -13,6 +13,9 @@ use udrv_driver::{InjectedFault, Point};
 use crate::device::{Device, Driver, Work};
 use crate::process::{self, Process};
 
+/// Rounds of work without a unit that comes out right, after which none is going to: longer than any timer of the drivers.
+const MOST_ROUNDS: u32 = 10_000;
+
 /// What to do for a while.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(crate) struct Request {
@@ -151,6 +154,12 @@ impl Worker<'_> {
                 }
                 _ => self.device.work(work)?,
             }
+        }
+        // a device that works is not told from one that does not by how far it gets in a while
+        let mut rounds = 0;
+        while work.units == 0 && rounds < MOST_ROUNDS {
+            self.device.work(work)?;
+            rounds += 1;
         }
         Ok(())
     }

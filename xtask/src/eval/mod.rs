@@ -108,7 +108,7 @@ pub(crate) fn step() -> Result<Done, Failure> {
         }
         _ => {}
     }
-    let args = Args { quick: true, only: None, skip_guest: true, out: Some(folder.clone()), seed: 1 };
+    let args = Args { quick: true, only: None, skip_guest: true, out: Some(folder.clone()), seed: 1, duration: None };
     let mut wrong = run(&args)?;
     let kept = write::kept(&folder)?;
     let mut files = vec!["index.md".to_owned(), "eval.json".to_owned()];
