@@ -161,6 +161,7 @@ mod scene;
 mod sizes;
 #[cfg(feature = "symbols")]
 pub mod symbols;
+mod thread_pointer;
 pub mod tracking;
 mod trap;
 mod upcall;

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 
 use crate::keys::{self, Key};
 use crate::memory::{PAGE, Reservation};
-use crate::{trap, watchdog};
+use crate::{thread_pointer, trap, watchdog};
 
 /// What keeps a stray write of a driver out of the host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -133,10 +133,11 @@ const SS_AUTODISARM: i32 = 1 << 31;
 struct ThreadState {
     stack: Option<Reservation>,
     key: Option<Key>,
+    noted: Option<thread_pointer::Noted>,
 }
 
 thread_local! {
-    static THREAD: RefCell<ThreadState> = const { RefCell::new(ThreadState { stack: None, key: None }) };
+    static THREAD: RefCell<ThreadState> = const { RefCell::new(ThreadState { stack: None, key: None, noted: None }) };
 }
 
 impl Drop for ThreadState {
@@ -145,6 +146,7 @@ impl Drop for ThreadState {
             let off = libc::stack_t { ss_sp: ptr::null_mut(), ss_flags: libc::SS_DISABLE, ss_size: 0 };
             // SAFETY: the stack is not in use: no handler runs while thread-locals are dropped.
             unsafe { libc::sigaltstack(&off, ptr::null_mut()) };
+            self.noted = None; // before another thread may be given that memory
         }
     }
 }
@@ -185,6 +187,7 @@ fn attach_slow(thread: &mut ThreadState, key: Option<Key>) -> Result<(), InitErr
         if unsafe { libc::sigaltstack(&new, ptr::null_mut()) } != 0 {
             return Err(InitError::Thread(io::Error::last_os_error()));
         }
+        thread.noted = Some(thread_pointer::note(base.addr()..base.addr() + SIGNAL_STACK));
         watchdog::start().map_err(InitError::Watchdog)?;
     }
     thread.stack = Some(stack);

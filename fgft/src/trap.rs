@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32};
 
 use crate::asm::{fgft_current, fgft_recover, fgft_trap_entry, fgft_trap_entry_keys};
 use crate::context::{Context, LEFT_HANG, LEFT_TRAP, TrapRecord};
-use crate::{keys, mmio, watchdog};
+use crate::{keys, mmio, thread_pointer, watchdog};
 
 /// The signals that a fault in a driver raises.
 const TRAPS: [i32; 5] = [libc::SIGSEGV, libc::SIGBUS, libc::SIGFPE, libc::SIGILL, libc::SIGTRAP];
@@ -99,6 +99,7 @@ pub(crate) unsafe extern "C" fn handle(signal: i32, info: *mut libc::siginfo_t, 
     // SAFETY: the kernel's frame and info are valid for the handler's duration; the context of a call under way is
     // valid, and its trap record is touched by this thread only.
     unsafe {
+        thread_pointer::restore();
         let registers = &mut (*frame).uc_mcontext.gregs;
         let context = fgft_current();
         let code = (*info).si_code;

@@ -28,6 +28,13 @@ fn set_flags(flags: u32) {
     inside!("pushfq", "or dword ptr [rsp], {0:e}", "popfq", in(reg) flags);
 }
 
+/// Linux's segment for data of programs, whose base is 0, into `fs`: some processors leave the base alone for a null selector.
+#[inline(always)]
+fn take_thread_pointer() {
+    const USER_DATA: u16 = 0x2b;
+    inside!("mov fs, {0:x}", in(reg) USER_DATA);
+}
+
 /// Exceptions of the SSE unit as in `mxcsr`, those of the x87 unit as in `control`.
 #[inline(always)]
 pub(super) fn set_floating_point(mxcsr: u32, control: u16) {
@@ -65,6 +72,8 @@ pub(super) const NOT_EMULATED: &[&str] = &["misaligned access with AC set", "SSE
 const ARITHMETIC: Right = |kind, _| *kind == FaultKind::Arithmetic;
 const BREAKPOINT: Right = |kind, _| *kind == FaultKind::Breakpoint;
 const ILLEGAL: Right = |kind, _| *kind == FaultKind::IllegalInstruction;
+/// What comes next asks for a thread-local, a little below address 0.
+const NO_THREAD_POINTER: Right = |kind, _| matches!(kind, FaultKind::WildAccess { access: Access::Read, .. });
 const NULL_WRITE: Right = |kind, _| null(kind, 0, Access::Write);
 
 pub(super) const CASES: &[Case] = &[
@@ -147,6 +156,17 @@ pub(super) const CASES: &[Case] = &[
         |kind, _| matches!(kind, FaultKind::BusError { .. }),
     ),
     fault("TF set", |_, _| set_flags(0x100), BREAKPOINT),
+    // segment registers: everything finds its thread through fs
+    fault("fs loaded, then a fault", |_, _| (take_thread_pointer(), store(0)).1, NULL_WRITE),
+    fault(
+        "fs loaded, then an upcall",
+        |_, _| {
+            take_thread_pointer();
+            fgft::upcall(CALCULATE, [0; 4]);
+        },
+        NO_THREAD_POINTER,
+    ),
+    fault("fs loaded, returned", |_, _| take_thread_pointer(), NO_THREAD_POINTER),
     returns("DF set, returned", |_, _| set_flags(0x400)),
     returns("AC set, returned", |_, _| set_flags(0x4_0000)),
     returns("NT set, returned", |_, _| set_flags(0x4000)),
