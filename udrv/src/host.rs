@@ -53,6 +53,12 @@ impl Delivered {
         self.place << 32 | u64::from(self.length) | if self.checked { Self::CHECKED } else { 0 }
     }
 
+    /// Whether the two have a byte in common.
+    fn overlaps(self, other: Delivered) -> bool {
+        let end = |frame: Delivered| frame.place + u64::from(frame.length);
+        self.place < end(other) && other.place < end(self)
+    }
+
     fn from_word(word: u64, number: u8) -> Delivered {
         let length = word as u32 & !(Self::CHECKED as u32);
         Delivered { place: word >> 32, length, checked: word & Self::CHECKED != 0, number }
@@ -163,6 +169,11 @@ impl Host {
         self.clock.now().as_nanos() as u64
     }
 
+    /// The device's clock, for who waits.
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
     /// Serves one request.
     ///
     /// # Errors
@@ -215,6 +226,11 @@ impl Host {
                 }
                 let place = self.pool.place(ledger, a, b, c, Rights::READ)?;
                 let frame = Delivered { place, length: c as u32, checked, number: 0 };
+                // a driver that does not move on would give one frame for ever; frames before the last are not worth the look
+                let last = self.kept.delivered.last().map(|word| Delivered::from_word(word, 0));
+                if last.is_some_and(|last| last.overlaps(frame)) {
+                    return Err(Refusal(format!("a frame at {b:#x}, where the one before it is")));
+                }
                 let fits = self.kept.delivered.push(frame.to_word());
                 debug_assert!(fits, "the budget fits");
                 Ok(Ok(0))

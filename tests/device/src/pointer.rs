@@ -29,6 +29,8 @@ pub mod habit {
     pub const RECONNECT_PANICS: u32 = 1 << 2;
     /// `interrupt` reports buttons and a wheel that the device has not.
     pub const BOASTS: u32 = 1 << 3;
+    /// `interrupt` says that something has come, whatever has.
+    pub const INVENTS: u32 = 1 << 4;
 }
 
 static HABITS: AtomicU32 = AtomicU32::new(0);
@@ -259,7 +261,7 @@ impl InputDriver for Pointer {
         cx.point(Point::Start);
         let taken = take(cx, || assert!(!has(habit::INTERRUPT_PANICS), "interrupt, as always"));
         cx.point(Point::End);
-        taken
+        if has(habit::INVENTS) { taken.map(|events| events | InputEvents::DATA) } else { taken }
     }
 
     fn poll(cx: &mut Cx<'_, State>) -> Result<(), Error> {

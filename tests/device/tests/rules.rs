@@ -45,6 +45,7 @@ enum Crime {
     DeliverTooLong,
     DeliverTooShort,
     DeliverTooMany,
+    DeliverTwice,
     DeliverLies,
     HandOverAndLie,
     // in `transmit`
@@ -163,7 +164,10 @@ impl NetDriver for Hostile {
         } else if crime(Crime::DeliverTooShort) {
             cx.net.deliver(ring, 0, 0)?;
         } else if crime(Crime::DeliverTooMany) {
-            (0..=budget).try_for_each(|_| cx.net.deliver(ring, 0, 60))?;
+            (0..=budget).try_for_each(|n| cx.net.deliver(ring, 64 * n, 60))?;
+        } else if crime(Crime::DeliverTwice) {
+            (0..2).try_for_each(|n| cx.net.deliver(ring, 59 * n, 60))?;
+            return Ok(2);
         } else if crime(Crime::DeliverLies) {
             cx.net.deliver(ring, 0, 60)?;
             return Ok(2);
@@ -175,7 +179,7 @@ impl NetDriver for Hostile {
             cx.dma.hand_over(ring, 0, cx.dma.read_u32(ring, 0)? + 1)?;
         }
         let frames = FRAMES.load(Relaxed);
-        (0..frames).try_for_each(|_| cx.net.deliver(ring, 0, 60))?;
+        (0..frames).try_for_each(|n| cx.net.deliver(ring, 64 * n, 60))?;
         Ok(frames)
     }
 
@@ -360,6 +364,7 @@ fn crimes_against_frames_that_are_received() {
         (Crime::DeliverTooLong, "a frame of 4000 bytes"),
         (Crime::DeliverTooShort, "a frame of 0 bytes"),
         (Crime::DeliverTooMany, "more than 64 frames"),
+        (Crime::DeliverTwice, "where the one before it is"),
         (Crime::DeliverLies, "returned what cannot be"),
     ] {
         commit_crime(what, Entry::Poll, word, poll);

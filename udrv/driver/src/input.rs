@@ -46,7 +46,8 @@ pub trait InputDriver: Driver {
     fn enable(cx: &mut Cx<'_, Self::State>) -> Result<(), Error>;
     /// It does not any more.
     fn disable(cx: &mut Cx<'_, Self::State>) -> Result<(), Error>;
-    /// Takes what the device has sent, at most [`MAX_REPORTS`] reports of it, and hands up those that are whole.
+    /// Takes what the device has sent, at most [`MAX_REPORTS`] reports of it, and hands up those that are whole. Where that is
+    /// taken from a [`Kind::Fifo`](crate::Kind::Fifo), news without having taken anything are a fault.
     fn interrupt(cx: &mut Cx<'_, Self::State>) -> Result<InputEvents, Error>;
     /// Asks the device for a report, and hands it up behind those that came before: which buttons are down is known for certain
     /// then. What was begun is lost. [`Error::Busy`]: more has come than one call may hand up; `interrupt` is to take it first.

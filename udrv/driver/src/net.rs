@@ -118,7 +118,8 @@ impl<'a> Buffers<'a> {
     /// The memory must stay as it is until then.
     ///
     /// # Errors
-    /// None; a place outside the ring, a length that no frame has, or more frames than the budget are faults.
+    /// None; a place outside the ring, or where the frame before it is, a length that no frame has, or more frames than the
+    /// budget are faults.
     pub fn deliver(&self, ring: Dma, offset: u32, length: u32) -> Result<(), Error> {
         let words = [ring.0, u64::from(offset), u64::from(length), 0];
         self.services.post(Request::Deliver, words)

@@ -4,9 +4,11 @@
 //! go, and it is listened to all the same: the next report says it. Only one that was reset and cannot be set up again, which would
 //! be silent for ever, goes up the ladder ([`crate::run`]).
 
-use udrv_driver::{Entry, Error, InputDriver, InputEvents};
+use udrv_driver::{Entry, Error, InputDriver, InputEvents, Kind, RegisterInfo};
 
 use super::{InputDevice, Presence};
+use crate::host::Host;
+use crate::ledger::Ledger;
 use crate::run::{CallError, DeviceError};
 use crate::supervisor::quarantine::Version;
 
@@ -54,12 +56,16 @@ impl<D: InputDriver> InputDevice<D> {
     }
 
     /// `interrupt`, or the second version of it.
+    ///
+    /// What it says has come must have come: one that takes nothing and says otherwise would be called for ever.
     fn call_interrupt(&mut self) -> Result<InputEvents, CallError> {
+        let has_queue = const { has_queue(D::REGISTERS) };
+        let valid = |events: &InputEvents, host: &Host, _: &Ledger| {
+            *events == InputEvents::NONE || !has_queue || host.window.has_taken()
+        };
         match (self.version(Entry::Interrupt), D::ALTERNATES.interrupt) {
-            (Version::Alternate, Some(second)) => {
-                self.call_version(Entry::Interrupt, true, &[], second, |_, _, _| true)
-            }
-            _ => self.call(Entry::Interrupt, |cx| D::interrupt(cx), |_, _, _| true),
+            (Version::Alternate, Some(second)) => self.call_version(Entry::Interrupt, true, &[], second, valid),
+            _ => self.call(Entry::Interrupt, |cx| D::interrupt(cx), valid),
         }
     }
 
@@ -187,4 +193,16 @@ impl<D: InputDriver> InputDevice<D> {
             }
         }
     }
+}
+
+/// Whether what has come is taken out of a register.
+const fn has_queue(map: &[RegisterInfo]) -> bool {
+    let mut at = 0;
+    while at < map.len() {
+        if matches!(map[at].kind, Kind::Fifo) {
+            return true;
+        }
+        at += 1;
+    }
+    false
 }

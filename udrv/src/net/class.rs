@@ -233,7 +233,8 @@ impl<D: NetDriver> NetDevice<D> {
 
     /// Whether frames are with the device for too long, while there is a link to send them to.
     fn has_stopped_sending(&self) -> bool {
-        self.class.link.up && self.class.sending_since.is_some_and(|since| since.elapsed() >= self.class.tx_timeout)
+        let Some(since) = self.class.sending_since else { return false };
+        self.class.link.up && self.clock().saturating_sub(since) >= self.class.tx_timeout
     }
 
     /// Serves causes, frames both ways and the link. `all`: frames are looked for whatever the causes say.

@@ -2,7 +2,6 @@
 
 use std::marker::PhantomData;
 use std::sync::atomic::Ordering::{Acquire, Release};
-use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 use udrv_driver::{Link, MacAddress, Micros, NetDriver, Offloads, RxMode, Settings};
@@ -163,7 +162,7 @@ impl<D: NetDriver> NetDevice<D> {
         self.host.buffers = buffers.ok_or(NotAdopted::Nonsense("a packet buffer is in two places"))?;
         self.settle_reading(counts);
         self.count_from_here();
-        self.class.sending_since = (self.host.buffers.lent() > 0).then(Instant::now);
+        self.class.sending_since = (self.host.buffers.lent() > 0).then(|| self.clock());
         Ok(())
     }
 }

@@ -22,7 +22,7 @@ mod traffic;
 mod transmit;
 
 use std::marker::PhantomData;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use udrv_driver::{Entry, Features, Link, MacAddress, NetDriver, Offloads, RxMode, Settings};
 
@@ -87,8 +87,8 @@ pub struct Net<D: NetDriver> {
     outbound: Outbound,
     /// Puts received frames together.
     merger: Merger,
-    /// Since when frames are with the device without one coming back.
-    sending_since: Option<Instant>,
+    /// Since when, by the device's clock, frames are with the device without one coming back.
+    sending_since: Option<Duration>,
     /// A poll that could have gone on was broken off.
     more: bool,
     traffic: Traffic,

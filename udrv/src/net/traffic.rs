@@ -1,7 +1,5 @@
 //! Moving frames: from the endpoint into the queue of `transmit.rs`, and from the device to the endpoint.
 
-use std::time::Instant;
-
 use udrv_driver::{Entry, NetDriver, Offload};
 
 use super::NetDevice;
@@ -164,7 +162,7 @@ impl<D: NetDriver> NetDevice<D> {
         if after == 0 {
             self.class.sending_since = None;
         } else if after < before {
-            self.class.sending_since = Some(Instant::now());
+            self.class.sending_since = Some(self.clock());
         }
         Ok(())
     }
@@ -178,7 +176,7 @@ impl<D: NetDriver> NetDevice<D> {
         self.class.endpoint.set_carrier(link.up)?;
         if link.up && !self.class.link.up && self.class.sending_since.is_some() {
             // what the device has had while there was no link has its time from here
-            self.class.sending_since = Some(Instant::now());
+            self.class.sending_since = Some(self.clock());
         }
         if link.up
             && link != self.class.link

@@ -8,7 +8,6 @@
 //! driver cannot bear is then dropped alone.
 
 use std::collections::VecDeque;
-use std::time::Instant;
 
 use udrv_driver::abi::Words;
 use udrv_driver::{Cx, Entry, Error, NetDriver, Offload, TxFrame};
@@ -303,7 +302,9 @@ impl<D: NetDriver> NetDevice<D> {
             self.host.buffers.give_back(waiting.buffer);
             self.class.traffic.tx_bytes += u64::from(waiting.length);
         }
-        self.class.sending_since.get_or_insert_with(Instant::now);
+        if self.class.sending_since.is_none() {
+            self.class.sending_since = Some(self.clock());
+        }
         self.work_went_through();
         self.work_was_given();
     }

@@ -161,7 +161,7 @@ impl<C: Class> Running<C> {
                     self.after_failure()
                 }
                 Step::Restart(wait) => {
-                    std::thread::sleep(wait);
+                    self.host.clock().pause(wait);
                     let restarted = self.try_restart(&mut nested);
                     steps.restart += since(start);
                     match restarted {

@@ -278,11 +278,11 @@ impl<C: Class> Running<C> {
         if self.is_unplugged() {
             return false; // that is certain, and it is waited for elsewhere
         }
-        let device = self.host.window.device();
         for attempt in 0..VENDOR_READS {
             if attempt > 0 {
-                std::thread::sleep(Duration::from_millis(1 << (attempt - 1)));
+                self.host.clock().pause(Duration::from_millis(1 << (attempt - 1)));
             }
+            let device = self.host.window.device();
             if device.answers() {
                 return device.enable(true).is_ok();
             }

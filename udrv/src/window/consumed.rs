@@ -67,6 +67,11 @@ impl Window {
         !self.again.is_empty() || self.kept.carry.iter().any(|bits| bits.load(Relaxed) != 0)
     }
 
+    /// Whether the call under way has taken anything out of a queue.
+    pub(crate) fn has_taken(&self) -> bool {
+        !self.taken.is_empty()
+    }
+
     /// How much of what failed calls took out of queues waits to be given again.
     #[must_use]
     pub fn left_over(&self) -> usize {

@@ -273,6 +273,20 @@ fn in_quarantine_the_second_version_goes_on_and_without_one_that_works_buttons_a
     assert_eq!((picture.at, picture.down), ((11, 11), Buttons::RIGHT), "what it said meanwhile was kept");
 }
 
+/// It would be called for ever.
+#[test]
+fn news_of_which_nothing_has_come_are_a_fault() {
+    let quarantine = QuarantineConfig { faults: 3, time: Duration::ZERO, ..QuarantineConfig::default() };
+    let mut rig = Rig::new(Options { quarantine, ..quick() });
+    rig.habits(habit::INVENTS);
+    rig.report(LEFT, 5, 5).expect("goes on");
+    rig.serve().expect("goes on");
+    let faults = rig.status().faults;
+    assert!(faults > 0 && rig.status().quarantine[0].alternate, "{faults} faults");
+    rig.report(NONE, 6, 6).expect("goes on");
+    assert_eq!((rig.screen.picture().at, rig.screen.down()), ((11, 11), NONE), "and the second version goes on");
+}
+
 #[test]
 fn what_the_device_has_not_is_not_told() {
     let mut rig = Rig::new(quick());
