@@ -32,6 +32,8 @@ pub(crate) struct Known {
     reached: HashSet<u64>,
     /// What is right, native and protected.
     right: [Finding; 2],
+    /// Of a processor, that a trial without protection may use.
+    seconds: u32,
 }
 
 /// A trial that came to no good end: all that it takes to make it again.
@@ -53,6 +55,8 @@ pub(crate) struct Bad {
 /// What a driver's trials have come to.
 #[derive(Debug, Clone, Default, Serialize)]
 pub(crate) struct Tally {
+    /// What keeps stray writes of a protected driver out of the host: `protection-keys`, or `rollback-only`: nothing.
+    pub(crate) isolation: String,
     /// Faults that were tried in each mode.
     pub(crate) faults: u64,
     /// Of them, those whose place is reached without a fault.
@@ -75,10 +79,11 @@ impl Known {
     /// Looks at a driver, and at what is right.
     ///
     /// # Errors
-    /// A trial without a fault is not right, or there is no place for one. `sites` are those of all drivers, for faults in the source.
-    pub(crate) fn of(subject: Subject, sites: Option<&[Site]>) -> io::Result<Known> {
+    /// A trial without a fault is not right, or there is no place for one. `sites` are those of all drivers, for faults in the source;
+    /// `seconds` of a processor may be used by a trial without protection.
+    pub(crate) fn of(subject: Subject, sites: Option<&[Site]>, seconds: u32) -> io::Result<Known> {
         let right = |mode| -> io::Result<Finding> {
-            let once = || match trial::start(subject, None, mode)?.wait()? {
+            let once = || match trial::start(subject, None, mode, seconds)?.wait()? {
                 End::Said(bytes) => serde_json::from_slice::<Finding>(&bytes).map_err(io::Error::other),
                 other => Err(io::Error::other(format!("{other:?}"))),
             };
@@ -92,7 +97,7 @@ impl Known {
         let right = [right(Mode::NativeStays)?, right(Mode::ProtectedStays)?];
         let (places, reached) = if let Some(sites) = sites {
             let own = sites.iter().filter(|site| site.driver == subject.name());
-            (Places::Sites(own.cloned().collect()), reach::sites(subject)?)
+            (Places::Sites(own.cloned().collect()), reach::sites(subject, seconds)?)
         } else {
             let functions = functions(subject.name())?;
             let reached = reach::instructions(subject, &functions)?;
@@ -102,7 +107,15 @@ impl Known {
             let why = "no place for a fault is reached: was this program built from the planter's copy?";
             return Err(io::Error::other(format!("{}: {why}", subject.name())));
         }
-        Ok(Known { subject, places, reached, right })
+        Ok(Known { subject, places, reached, right, seconds })
+    }
+
+    /// Starts a trial.
+    ///
+    /// # Errors
+    /// No process.
+    pub(crate) fn start(&self, fault: &Fault, mode: Mode) -> io::Result<Child> {
+        trial::start(self.subject, Some(fault), mode, self.seconds)
     }
 
     /// All faults, in the order of a seed, with their numbers.
@@ -158,7 +171,8 @@ impl Known {
 /// No more processes, or a mistake of the campaign.
 pub(crate) fn run(known: &Known, seed: u64, count: u64, modes: &[Mode], jobs: usize) -> io::Result<Tally> {
     let began = Instant::now();
-    let mut tally = Tally { places: known.count(), ..Tally::default() };
+    let isolation = known.right[1].isolation.clone();
+    let mut tally = Tally { places: known.count(), isolation, ..Tally::default() };
     let mut running: VecDeque<(u64, Fault, Mode, Child)> = VecDeque::new();
     for (number, fault) in known.faults(seed) {
         if tally.faults == count {
@@ -174,7 +188,7 @@ pub(crate) fn run(known: &Known, seed: u64, count: u64, modes: &[Mode], jobs: us
             if running.len() >= jobs {
                 finish(known, seed, &mut running, &mut tally)?;
             }
-            let child = trial::start(known.subject, Some(&fault), *mode)?;
+            let child = known.start(&fault, *mode)?;
             running.push_back((number, fault.clone(), *mode, child));
         }
     }

@@ -9,7 +9,7 @@ use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::resource::{Resource, setrlimit};
@@ -30,10 +30,9 @@ pub(crate) enum End {
     Hung,
 }
 
-/// Time of a processor that a trial may use, seconds.
-const CPU: u64 = 2;
-/// Time that it may take in all, on a machine that does other things too.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// After so much time in which it has said nothing it is looked whether a trial waits for what does not come. Time in it is its own:
+/// nothing waits for longer.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Exit code of a child that a panic has ended.
 const PANICKED: i32 = 101;
@@ -63,21 +62,18 @@ pub(crate) struct Child {
     pid: Pid,
     from: io::PipeReader,
     said: Vec<u8>,
-    until: Instant,
 }
 
 impl Child {
-    /// Starts `trial`; what it gives is what the child says.
+    /// Starts `trial`; what it gives is what the child says. It may use so many seconds of a processor.
     ///
     /// # Errors
     /// No process, or no pipe.
-    pub(crate) fn start(trial: impl FnOnce() -> Vec<u8>) -> io::Result<Child> {
+    pub(crate) fn start(seconds: u32, trial: impl FnOnce() -> Vec<u8>) -> io::Result<Child> {
         let (from, mut to) = io::pipe()?;
         // SAFETY: this process has one thread (see the module's text), so the child may do what it likes.
         match unsafe { fork() }? {
-            ForkResult::Parent { child } => {
-                Ok(Child { pid: child, from, said: Vec::new(), until: Instant::now() + PATIENCE })
-            }
+            ForkResult::Parent { child } => Ok(Child { pid: child, from, said: Vec::new() }),
             ForkResult::Child => {
                 drop(from);
                 let message = Arc::new(Mutex::new(String::new()));
@@ -91,7 +87,7 @@ impl Child {
                     }
                 }));
                 let (said, code) = match catch_unwind(AssertUnwindSafe(|| {
-                    confine();
+                    confine(seconds.into());
                     trial()
                 })) {
                     Ok(said) => (said, 0),
@@ -103,19 +99,32 @@ impl Child {
         }
     }
 
+    /// If the thread with the driver sleeps: what it has used of a processor by now, in the kernel's ticks.
+    fn asleep(&self) -> io::Result<Option<[u64; 2]>> {
+        let stat = std::fs::read_to_string(format!("/proc/{0}/task/{0}/stat", self.pid))?;
+        // behind the name, which may be anything: the state, and eleven fields on the two times
+        let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+        let time = |at: usize| fields.get(at)?.parse().ok();
+        let times = time(11).zip(time(12)).ok_or_else(|| io::Error::other("/proc/*/stat is not understood"))?;
+        Ok((fields[0] == "S").then_some(times.into()))
+    }
+
     /// Waits until it has ended.
     ///
     /// # Errors
     /// The kernel does not say.
     pub(crate) fn wait(mut self) -> io::Result<End> {
-        let mut hung = false;
+        let mut last = None;
         loop {
-            let left = self.until.saturating_duration_since(Instant::now());
-            let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
-            if !hung && poll(&mut [PollFd::new(self.from.as_fd(), PollFlags::POLLIN)], timeout)? == 0 {
-                // its own child: nobody else's process has this number while it was not waited for
-                kill(self.pid, Signal::SIGKILL)?;
-                hung = true;
+            let timeout = PollTimeout::try_from(PATIENCE).unwrap_or(PollTimeout::MAX);
+            if poll(&mut [PollFd::new(self.from.as_fd(), PollFlags::POLLIN)], timeout)? == 0 {
+                let now = self.asleep()?;
+                if now.is_some() && now == last {
+                    // its own child: nobody else's process has this number while it was not waited for
+                    kill(self.pid, Signal::SIGKILL)?;
+                }
+                last = now;
+                continue;
             }
             let mut bytes = [0; 4096];
             match self.from.read(&mut bytes)? {
@@ -136,12 +145,12 @@ impl Child {
 }
 
 /// What it may use, and what is heard of it: what a runtime has to say of a process that ends is no news here.
-fn confine() {
+fn confine(seconds: u64) {
     if let Ok(nothing) = File::options().write(true).open("/dev/null") {
         let _ = nix::unistd::dup2_stderr(nothing);
     }
     for (resource, soft, hard) in [
-        (Resource::RLIMIT_CPU, CPU, CPU + 1),
+        (Resource::RLIMIT_CPU, seconds, seconds + 1),
         (Resource::RLIMIT_CORE, 0, 0),
         (Resource::RLIMIT_FSIZE, 1 << 26, 1 << 26),
     ] {

@@ -11,6 +11,8 @@ const ENOUGH: usize = 4;
 /// What a child says of its trial.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Finding {
+    /// What keeps stray writes out of the host.
+    pub(crate) isolation: String,
     /// The device did not start, or has ended: why.
     pub(crate) ended: Option<String>,
     /// What is wrong with what came out of it.

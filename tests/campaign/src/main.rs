@@ -14,6 +14,7 @@ mod text;
 mod trial;
 mod workload;
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -43,18 +44,26 @@ struct Arguments {
     /// How they are tried; in all four ways, if none is named.
     #[arg(long, value_name = "MODE")]
     mode: Vec<Mode>,
-    /// This fault alone, with all that is found.
+    /// This fault alone, with all that is found; several may be named.
     #[arg(long, value_name = "NUMBER")]
-    only: Option<u64>,
+    only: Vec<u64>,
     /// Trials at once.
-    #[arg(long, default_value_t = std::thread::available_parallelism().map_or(1, usize::from))]
+    #[arg(long, default_value_t = jobs())]
     jobs: usize,
+    /// Seconds of a processor that a trial without protection may use; one with it may use five times as many.
+    #[arg(long, default_value_t = 2)]
+    seconds: u32,
     /// The places in the source, for planted faults; `cargo xtask campaign` gives them.
     #[arg(long, value_name = "FILE", required_if_eq("kind", "planted"))]
     sites: Option<PathBuf>,
     /// As JSON.
     #[arg(long)]
     json: bool,
+}
+
+/// Some wait, or use up their time, while the others go on.
+fn jobs() -> usize {
+    3 * std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// Kinds of faults.
@@ -91,9 +100,10 @@ fn run(arguments: &Arguments) -> io::Result<()> {
     };
     let mut all: Vec<(&'static str, Tally)> = Vec::new();
     for subject in &arguments.driver {
-        let known = Known::of(*subject, sites.as_deref())?;
-        if let Some(number) = arguments.only {
-            return again(&known, arguments, number);
+        let known = Known::of(*subject, sites.as_deref(), arguments.seconds)?;
+        if !arguments.only.is_empty() {
+            again(&known, arguments)?;
+            continue;
         }
         let tally = campaign::run(&known, arguments.seed, arguments.faults, &arguments.mode, arguments.jobs.max(1))?;
         if !arguments.json {
@@ -101,24 +111,33 @@ fn run(arguments: &Arguments) -> io::Result<()> {
         }
         all.push((subject.name(), tally));
     }
-    if arguments.json {
+    if arguments.json && arguments.only.is_empty() {
         let map: std::collections::BTreeMap<_, _> = all.into_iter().collect();
         println!("{}", serde_json::to_string_pretty(&map)?);
     }
     Ok(())
 }
 
-fn again(known: &Known, arguments: &Arguments, number: u64) -> io::Result<()> {
-    let none = || io::Error::other(format!("there is no fault {number} of seed {}", arguments.seed));
-    let found = known.faults(arguments.seed).find(|(its, _)| *its == number);
-    let (_, fault) = found.ok_or_else(none)?;
-    println!("{} {number}: {}: {fault}", known.subject.name(), fault.rule());
-    for mode in &arguments.mode {
-        let end = trial::start(known.subject, Some(&fault), *mode)?.wait()?;
-        let (outcome, why) = known.judge(&fault, *mode, end)?;
-        println!("{:<18} {outcome:?} {}", mode.name(), why.join("; "));
+/// Makes trials again.
+fn again(known: &Known, arguments: &Arguments) -> io::Result<()> {
+    let mut left: BTreeSet<u64> = arguments.only.iter().copied().collect();
+    let mut faults = known.faults(arguments.seed);
+    while !left.is_empty() {
+        let Some((number, fault)) = faults.next() else { break };
+        if !left.remove(&number) {
+            continue;
+        }
+        println!("{} {number}: {}: {fault}", known.subject.name(), fault.rule());
+        for mode in &arguments.mode {
+            let end = known.start(&fault, *mode)?.wait()?;
+            let (outcome, why) = known.judge(&fault, *mode, end)?;
+            println!("{:<18} {outcome:?} {}", mode.name(), why.join("; "));
+        }
     }
-    Ok(())
+    match left.first() {
+        Some(number) => Err(io::Error::other(format!("there is no fault {number} of seed {}", arguments.seed))),
+        None => Ok(()),
+    }
 }
 
 fn print(name: &str, tally: &Tally) {

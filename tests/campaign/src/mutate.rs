@@ -305,9 +305,8 @@ fn outside(function: &Function, offset: usize, after: &[u8]) -> Option<&'static 
         let what = match instruction.code() {
             Code::Syscall | Code::Sysenter | Code::Int_imm8 | Code::Int1 => "asks the kernel",
             Code::Wrpkru | Code::Xrstor_mem | Code::Xrstor64_mem => "opens the protection keys",
-            Code::Wrfsbase_r32 | Code::Wrfsbase_r64 | Code::Wrgsbase_r32 | Code::Wrgsbase_r64 => {
-                "takes away thread storage"
-            }
+            // where it is null or astray the engine notices
+            Code::Wrfsbase_r32 | Code::Wrfsbase_r64 => "sets the thread's pointer",
             _ => return None,
         };
         Some(what)

@@ -23,8 +23,8 @@ const INT3: u8 = 0xcc;
 ///
 /// # Errors
 /// No process, or the trial does not come to its end.
-pub(crate) fn sites(subject: Subject) -> io::Result<HashSet<u64>> {
-    let noting = Child::start(|| {
+pub(crate) fn sites(subject: Subject, seconds: u32) -> io::Result<HashSet<u64>> {
+    let noting = Child::start(seconds, || {
         udrv_planted::note();
         workload::run(subject, false);
         serde_json::to_vec(&udrv_planted::reached().collect::<Vec<_>>()).expect("plain data")

@@ -46,17 +46,23 @@ impl Mode {
         matches!(self, Mode::ProtectedStays | Mode::ProtectedRemoved)
     }
 
+    /// Seconds of a processor, of those that a trial without protection may use: what fails again and again climbs the whole ladder
+    /// before the device is given up, and a call that does not end is a call of 30 ms.
+    fn seconds(self, native: u32) -> u32 {
+        if self.is_protected() { 5 * native } else { native }
+    }
+
     fn is_removed(self) -> bool {
         matches!(self, Mode::NativeRemoved | Mode::ProtectedRemoved)
     }
 }
 
-/// Starts one. Without a fault: what is right.
+/// Starts one. Without a fault: what is right. Without protection it may use so many `seconds` of a processor.
 ///
 /// # Errors
 /// No process.
-pub(crate) fn start(subject: Subject, fault: Option<&Fault>, mode: Mode) -> io::Result<Child> {
-    Child::start(|| {
+pub(crate) fn start(subject: Subject, fault: Option<&Fault>, mode: Mode, seconds: u32) -> io::Result<Child> {
+    Child::start(mode.seconds(seconds), || {
         if mode.is_removed() {
             tracing_subscriber::registry().with(OnRetry).init();
         }

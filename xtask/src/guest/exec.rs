@@ -91,7 +91,7 @@ pub(super) fn run(args: Args) -> Result<u8> {
 }
 
 /// A word as the shell reads it back unchanged.
-fn quoted(word: &str) -> String {
+pub(crate) fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
 }
 

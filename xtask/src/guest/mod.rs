@@ -64,6 +64,7 @@ use crate::cargo;
 use self::{error::Doing, packages::Cache, qemu::Run, tools::Tools};
 pub(crate) use self::{
     error::{Error, Result},
+    exec::quoted,
     kernel::Kernel,
     outcome::Outcome,
 };

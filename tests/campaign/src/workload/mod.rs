@@ -15,7 +15,8 @@ use crate::subject::Subject;
 
 /// Uses the driver of `subject`, with all of its entry points protected or none.
 pub(crate) fn run(subject: Subject, protected: bool) -> Finding {
-    let mut finding = Finding::default();
+    let isolation = fgft::init().map(fgft::Isolation::name).unwrap_or_default().to_owned();
+    let mut finding = Finding { isolation, ..Finding::default() };
     let ran = match subject {
         Subject::E1000 => net::card::<udrv_tests::subject::E1000>(protected, &mut finding),
         Subject::R8169 => net::card::<udrv_tests::subject::R8169>(protected, &mut finding),
