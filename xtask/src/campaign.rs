@@ -12,7 +12,7 @@ use crate::guest::{Guest, quoted, workspace};
 use crate::steps::{Done, Failure, program};
 
 /// Makes the trials in a guest.
-const GUEST: &str = "--guest";
+pub(crate) const GUEST: &str = "--guest";
 /// Emulation takes longer: milliseconds of CPU time for one call of a driver, and seconds of a processor for a trial.
 const CALL_MS: u32 = 50;
 const TRIAL_SECONDS: u32 = 20;
@@ -38,19 +38,42 @@ pub(crate) fn main(args: &Args) -> ExitCode {
 }
 
 fn run(args: &Args) -> Result<ExitCode, Failure> {
-    let (mut arguments, before) = (args.arguments.clone(), args.arguments.len());
-    arguments.retain(|argument| argument != GUEST);
-    let is_guest = arguments.len() < before;
-    let (program, sites) = if is_planted(&arguments) { planted()? } else { (plain()?, None) };
-    if is_guest {
-        let said = in_guest(program, sites, &arguments)?;
-        print!("{said}");
-        return Ok(ExitCode::SUCCESS);
-    }
-    let more = sites.into_iter().flat_map(|sites| ["--sites".into(), sites.into_os_string()]);
-    let status = Command::new(&program).args(&arguments).args(more).status();
-    let status = status.map_err(|source| Failure::Io { doing: format!("start {}", program.display()), source })?;
+    let mut command = match prepare(&args.arguments)? {
+        Where::Here(command) => command,
+        Where::Guest(guest) => {
+            print!("{}", guest.run()?);
+            return Ok(ExitCode::SUCCESS);
+        }
+    };
+    let status = command.status().map_err(|source| Failure::Io { doing: "start the campaign".to_owned(), source })?;
     Ok(status.code().and_then(|code| u8::try_from(code).ok()).map_or(ExitCode::FAILURE, ExitCode::from))
+}
+
+/// What the campaign says with these arguments.
+pub(crate) fn output(arguments: &[OsString]) -> Result<String, Failure> {
+    match prepare(arguments)? {
+        Where::Here(mut command) => output_of(&mut command),
+        Where::Guest(guest) => guest.run(),
+    }
+}
+
+/// Where trials are made.
+enum Where {
+    Here(Command),
+    Guest(InGuest),
+}
+
+/// Builds what is needed.
+fn prepare(arguments: &[OsString]) -> Result<Where, Failure> {
+    let arguments_here: Vec<OsString> = arguments.iter().filter(|argument| *argument != GUEST).cloned().collect();
+    let (program, sites) = if is_planted(&arguments_here) { planted()? } else { (plain()?, None) };
+    if arguments_here.len() < arguments.len() {
+        return Ok(Where::Guest(InGuest { program, sites, arguments: arguments_here }));
+    }
+    let mut command = Command::new(program);
+    command.args(arguments_here);
+    command.args(sites.into_iter().flat_map(|sites| ["--sites".into(), sites.into_os_string()]));
+    Ok(Where::Here(command))
 }
 
 /// A few faults in the source of each driver, as a step of `cargo xtask test`: the copy builds, and each driver in it does what it does
@@ -76,32 +99,43 @@ fn planted() -> Result<(PathBuf, Option<PathBuf>), Failure> {
     Ok((program, Some(copy.join("sites.json"))))
 }
 
-/// What `program` says in a guest.
-fn in_guest(program: PathBuf, sites: Option<PathBuf>, arguments: &[OsString]) -> Result<String, Failure> {
-    const PROGRAM: &str = "/campaign/udrv-campaign";
-    const SITES: &str = "/campaign/sites.json";
-    let mut words: Vec<String> = arguments.iter().map(|word| word.to_string_lossy().into_owned()).collect();
-    if !words.iter().any(|word| word.starts_with("--seconds")) {
-        words.extend(["--seconds".to_owned(), TRIAL_SECONDS.to_string()]);
+/// Trials in a guest.
+struct InGuest {
+    program: PathBuf,
+    sites: Option<PathBuf>,
+    arguments: Vec<OsString>,
+}
+
+impl InGuest {
+    /// What the program says there.
+    fn run(self) -> Result<String, Failure> {
+        let InGuest { program, sites, arguments } = self;
+        const PROGRAM: &str = "/campaign/udrv-campaign";
+        const SITES: &str = "/campaign/sites.json";
+        let mut words: Vec<String> = arguments.iter().map(|word| word.to_string_lossy().into_owned()).collect();
+        if !words.iter().any(|word| word.starts_with("--seconds")) {
+            words.extend(["--seconds".to_owned(), TRIAL_SECONDS.to_string()]);
+        }
+        let mut guest = Guest::new("campaign").memory(1024).processors(2).timeout(LIMIT).program_at(program, PROGRAM);
+        if let Some(sites) = sites {
+            guest = guest.program_at(sites, SITES);
+            words.extend(["--sites".to_owned(), SITES.to_owned()]);
+        }
+        let line: Vec<String> = words.iter().map(|word| quoted(word)).collect();
+        // or the console would be told of every fault without protection
+        let line = format!(
+            "echo 0 > /proc/sys/debug/exception-trace\nexec env UDRV_TEST_DEADLINE={CALL_MS} {PROGRAM} {} > /results/said",
+            line.join(" ")
+        );
+        let outcome = guest.script(&line).run()?;
+        let (said, console) = (outcome.results.join("said"), outcome.serial_log_path.display());
+        let complaints = outcome.wrong();
+        if outcome.exit_code != 0 || !complaints.is_empty() {
+            return Err(Failure::Output(format!("in the guest: {}; its console: {console}", complaints.join("; "))));
+        }
+        std::fs::read_to_string(&said)
+            .map_err(|source| Failure::Io { doing: format!("read {}", said.display()), source })
     }
-    let mut guest = Guest::new("campaign").memory(1024).processors(2).timeout(LIMIT).program_at(program, PROGRAM);
-    if let Some(sites) = sites {
-        guest = guest.program_at(sites, SITES);
-        words.extend(["--sites".to_owned(), SITES.to_owned()]);
-    }
-    let line: Vec<String> = words.iter().map(|word| quoted(word)).collect();
-    // or the console would be told of every fault without protection
-    let line = format!(
-        "echo 0 > /proc/sys/debug/exception-trace\nexec env UDRV_TEST_DEADLINE={CALL_MS} {PROGRAM} {} > /results/said",
-        line.join(" ")
-    );
-    let outcome = guest.script(&line).run()?;
-    let (said, console) = (outcome.results.join("said"), outcome.serial_log_path.display());
-    let complaints = outcome.wrong();
-    if outcome.exit_code != 0 || !complaints.is_empty() {
-        return Err(Failure::Output(format!("in the guest: {}; its console: {console}", complaints.join("; "))));
-    }
-    std::fs::read_to_string(&said).map_err(|source| Failure::Io { doing: format!("read {}", said.display()), source })
 }
 
 /// Whether the arguments ask for faults in the source.

@@ -5,6 +5,7 @@
 //! `NAME.md` and `NAME.svg`, and `eval.json`. A section that is measured alone takes its place among those that are there.
 
 mod bench;
+mod campaign;
 mod chart;
 mod crashes;
 mod effort;
@@ -34,7 +35,7 @@ use crate::{
 // ------------------------------------------------------------------------------------------------------------------
 const SECTIONS: &[(&str, Measure)] = &[
     ("recovery", recovery::measure),
-    // campaign
+    ("campaign", campaign::measure),
     ("effort", effort::measure),
     ("overhead", overhead::measure),
     ("crashes", crashes::measure),
