@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use libc::{O_RDWR, O_WRONLY};
+use nix::sys::signal::Signal;
 use nix::unistd::{Uid, geteuid, setuid};
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
@@ -74,6 +75,8 @@ pub(crate) fn confine() {
     if geteuid().is_root() {
         setuid(Uid::from_raw(NOBODY)).expect("root may be anybody");
     }
+    // a trial that waits for ever is ended by its parent; behind the change of the user, which forgets it
+    nix::sys::prctl::set_pdeathsig(Signal::SIGKILL).expect("ends with its parent");
     // its own /proc/self is read for reports
     nix::sys::prctl::set_dumpable(true).expect("dumpable");
     let filter: BpfProgram = filter().expect("a filter").try_into().expect("a program");
