@@ -43,6 +43,7 @@ pub(crate) fn instructions(subject: Subject, functions: &[Function]) -> io::Resu
     let pid = child::fork_plainly(|| {
         let _ = ptrace::traceme();
         let _ = raise(Signal::SIGSTOP);
+        workload::take_time();
         workload::run(subject, true);
     })?;
     let mut reached = HashSet::new();

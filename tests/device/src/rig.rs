@@ -84,7 +84,7 @@ pub fn patient(options: Options) -> Options {
     let Ok(ms) = std::env::var("UDRV_TEST_DEADLINE") else { return options };
     let deadline = Duration::from_millis(ms.parse().expect("milliseconds"));
     Options {
-        deadline,
+        deadline: deadline.max(options.deadline),
         net: NetOptions { tx_timeout: options.net.tx_timeout.max(4 * deadline), ..options.net },
         ..options
     }

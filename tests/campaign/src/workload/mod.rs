@@ -5,6 +5,9 @@ mod input;
 mod net;
 mod sound;
 
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::Duration;
+
 use udrv::clock::Clock;
 use udrv::run::{Answer, Class, Command, DeviceError, Options, Running};
 use udrv::supervisor::policy::Protect;
@@ -31,6 +34,14 @@ pub(crate) fn run(subject: Subject, protected: bool) -> Finding {
     finding
 }
 
+/// Calls may take as long as they like: who looks on makes them slow. One for the process, which makes one trial.
+static UNHURRIED: AtomicBool = AtomicBool::new(false);
+
+/// From now on they may.
+pub(crate) fn take_time() {
+    UNHURRIED.store(true, Relaxed);
+}
+
 /// Kinds of registers that hold what they were told until they are told otherwise.
 const KEPT: [&str; 1] = ["config"];
 
@@ -38,7 +49,8 @@ const KEPT: [&str; 1] = ["config"];
 fn options(tests: Options, protected: bool) -> Options {
     let protect = if protected { Protect::Always } else { Protect::Never };
     let quarantine = Options::default().quarantine;
-    Options { protect, quarantine, clock: Clock::by_hand(), ..tests }
+    let deadline = if UNHURRIED.load(Relaxed) { Duration::from_secs(3600) } else { tests.deadline };
+    Options { protect, quarantine, deadline, clock: Clock::by_hand(), ..tests }
 }
 
 /// The entry points of a class that work does not call by itself, the `nth` of them over and over.
