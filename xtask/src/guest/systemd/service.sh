@@ -118,7 +118,7 @@ for name in $CARDS; do
     within 60 has_standby "$name" || fail "$name: no standby for an upgrade"
     event "$name" upgrade replace "$name"
     # the main process drives nothing: with it all go, and the next go on with what is kept
-    event "$name" kill signal "$name" KILL
+    event "$name" kill-all signal "$name" KILL
     event "$name" stop off_and_on "$name"
 done
 touch /tmp/over
