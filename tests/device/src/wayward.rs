@@ -51,6 +51,10 @@ fn has(habit: u32) -> bool {
     HABITS.load(Relaxed) & habit != 0
 }
 
+/// Places for frames, and the bytes of each.
+const SLOTS: u32 = 64;
+const SLOT: u32 = 64;
+
 /// What is in [`State::seal`] of a state that holds.
 const SEAL: u32 = 0x5ea1_5ea1;
 
@@ -148,7 +152,7 @@ impl NetDriver for Wayward {
         assert!(!has(habit::PROBE_PANICS), "probe, as always");
         cx.regs.write(COMMAND, command::PROBE)?;
         cx.state.epoch = EPOCH.load(Relaxed);
-        cx.state.ring = cx.dma.allocate(4096, 64)?;
+        cx.state.ring = cx.dma.allocate(SLOTS * SLOT, SLOT)?;
         cx.state.delivered = RECEIVED.load(Relaxed);
         Ok(MacAddress([2, 0, 0, 0, 0, 1]))
     }
@@ -180,8 +184,8 @@ impl NetDriver for Wayward {
         let zero = if has(habit::POLL_DIVIDES) { 0 } else { 1 };
         let waiting = RECEIVED.load(Relaxed).wrapping_sub(cx.state.delivered) / std::hint::black_box(zero);
         let now = waiting.min(budget);
-        for _ in 0..now {
-            cx.net.deliver(cx.state.ring, 0, 60)?;
+        for frame in 0..now {
+            cx.net.deliver(cx.state.ring, frame % SLOTS * SLOT, 60)?;
         }
         cx.state.delivered = cx.state.delivered.wrapping_add(now);
         Ok(now)

