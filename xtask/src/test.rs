@@ -21,7 +21,7 @@ use crate::{
 // ------------------------------------------------------------------------------------------------------------------
 const STEPS: &[Step] = &[
     // on this machine
-    Step::host("workspace", || program(&mut cargo(["test", "--workspace", "--quiet"]))),
+    Step::host("workspace", || program(&mut cargo(["test", "--workspace", "--quiet", "--no-fail-fast"]))),
     Step::host("engine-rollback-only", || {
         program(cargo(["test", "--package", "fgft", "--quiet"]).env("FGFT_ISOLATION", "rollback-only"))
     }),

