@@ -203,10 +203,10 @@ impl Campaign {
 /// Measures.
 pub(super) fn measure(options: &Options) -> Result<Section, Failure> {
     let (mutants, places) = if options.quick { (QUICK, QUICK) } else { (MUTANTS, PLACES) };
-    let mut all = vec![
-        Campaign::run("mutate", mutants, options.seed, false)?,
-        Campaign::run("planted", places, options.seed, false)?,
-    ];
+    let mut all = vec![Campaign::run("mutate", mutants, options.seed, false)?];
+    if options.planted {
+        all.push(Campaign::run("planted", places, options.seed, false)?);
+    }
     if options.guest {
         all.push(Campaign::run("mutate", IN_GUEST, options.seed, true)?);
     }
@@ -237,6 +237,11 @@ fn section(all: &[Campaign], options: &Options) -> Section {
         paragraphs.push(
             "Not measured in this run: the same in a guest whose processor has protection keys (without `--quick` and `--skip-guest`)."
                 .to_owned(),
+        );
+    }
+    if !options.planted {
+        paragraphs.push(
+            "Not measured in this run: mistakes in the source, for which a copy of the workspace is built (`cargo xtask eval`).".to_owned(),
         );
     }
     let mut tables: Vec<Table> = all.iter().flat_map(|campaign| [campaign.outcomes(), campaign.by_driver()]).collect();

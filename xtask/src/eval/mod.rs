@@ -55,6 +55,8 @@ pub(crate) struct Options {
     pub(crate) quick: bool,
     /// Whether what needs a QEMU guest is measured too. What is left out must be named in the section.
     pub(crate) guest: bool,
+    /// Whether a copy of the workspace with mistakes in its source is built and tried.
+    pub(crate) planted: bool,
     /// All random choices come from it.
     pub(crate) seed: u64,
     /// How long the long run is, seconds. `None`: an hour, or seconds if it is quick.
@@ -86,7 +88,7 @@ pub(crate) struct Args {
 
 /// Measures and writes. A section that fails does not stop the others; the exit code is not 0 then.
 pub(crate) fn main(args: &Args) -> ExitCode {
-    match run(args) {
+    match run(args, true) {
         Ok(failures) if failures.is_empty() => ExitCode::SUCCESS,
         Ok(failures) => {
             failures.iter().for_each(|failure| eprintln!("eval: {failure}"));
@@ -110,7 +112,8 @@ pub(crate) fn step() -> Result<Done, Failure> {
         _ => {}
     }
     let args = Args { quick: true, only: None, skip_guest: true, out: Some(folder.clone()), seed: 1, duration: None };
-    let mut wrong = run(&args)?;
+    // that copy has a step of its own, `planted`
+    let mut wrong = run(&args, false)?;
     let kept = write::kept(&folder)?;
     let mut files = vec!["index.md".to_owned(), "eval.json".to_owned()];
     for (name, _) in SECTIONS {
@@ -129,11 +132,11 @@ pub(crate) fn step() -> Result<Done, Failure> {
     if wrong.is_empty() { Ok(Done::Passed) } else { Err(Failure::Output(wrong.join("; "))) }
 }
 
-fn run(args: &Args) -> Result<Vec<String>, Failure> {
+fn run(args: &Args, planted: bool) -> Result<Vec<String>, Failure> {
     let names: Vec<&str> = SECTIONS.iter().map(|(name, _)| *name).collect();
     let folder = args.out.clone().unwrap_or_else(|| workspace().join("target/eval"));
     let Args { quick, seed, duration, .. } = *args;
-    let options = Options { quick, guest: !quick && !args.skip_guest, seed, duration };
+    let options = Options { quick, guest: !quick && !args.skip_guest, planted, seed, duration };
     let is_chosen = |name: &str| args.only.as_deref().is_none_or(|only| only == name);
     if !names.iter().any(|name| is_chosen(name)) {
         let only = args.only.as_deref().unwrap_or_default();
