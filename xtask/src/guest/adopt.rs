@@ -137,18 +137,12 @@ impl Round {
     }
 
     fn wrong(&self, kills: u32) -> Vec<String> {
-        let mut wrong = Vec::new();
+        let mut wrong = self.transfer.as_ref().map_or_else(Vec::new, judged::wrong_streams);
         let mut must = |ok: bool, what: String| {
             if !ok {
                 wrong.push(what);
             }
         };
-        if let Some(transfer) = &self.transfer {
-            for way in ["up", "down"] {
-                must(transfer[way]["hash_right"] == true, format!("the stream {way}: {transfer}"));
-            }
-            must(transfer["right"] == true, format!("the transfer: {}", transfer["failure"]));
-        }
         for (name, frames) in [("sent", &self.sent), ("received", &self.received)] {
             must(frames["bad"] == 0, format!("numbered frames {name}: {frames}"));
             must(frames["good"].as_u64() > Some(0), format!("no numbered frames {name}"));

@@ -1,5 +1,7 @@
 //! What scenarios come to, on the command line and as a step of `cargo xtask test`.
 
+use serde_json::Value;
+
 use super::Result;
 use crate::steps::{Done, Failure};
 
@@ -36,8 +38,20 @@ fn lines(judged: Judged) -> Result<Vec<String>> {
     }
 }
 
+/// What is not as it must be in a transfer both ways, as `udrv-judge transfer` tells of it.
+pub(super) fn wrong_streams(transfer: &Value) -> Vec<String> {
+    let ways = ["up", "down"].into_iter().filter(|way| transfer[way]["hash_right"] != true);
+    let mut wrong: Vec<String> = ways.map(|way| format!("the stream {way}: {transfer}")).collect();
+    if transfer["right"] != true {
+        wrong.push(format!("the transfer: {}", transfer["failure"]));
+    }
+    wrong
+}
+
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use std::cell::Cell;
 
     use super::super::Error;
@@ -67,5 +81,15 @@ mod tests {
         assert!(tell(jobs()).is_err());
         assert!(matches!(step(jobs()), Err(Failure::Guest(_))));
         assert_eq!(begun.get(), 2);
+    }
+
+    #[test]
+    fn a_stream_that_is_spoilt_or_missing_is_told() {
+        let right = json!({ "up": { "hash_right": true }, "down": { "hash_right": true }, "right": true });
+        assert_eq!(wrong_streams(&right), Vec::<String>::new());
+        assert_eq!(wrong_streams(&json!({})).len(), 3);
+        let mut spoilt = right;
+        spoilt["up"]["hash_right"] = json!(false);
+        assert_eq!(wrong_streams(&spoilt).len(), 1);
     }
 }

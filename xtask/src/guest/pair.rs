@@ -150,18 +150,12 @@ impl Round {
     }
 
     fn wrong(&self, times: u32) -> Vec<String> {
-        let mut wrong = Vec::new();
+        let mut wrong = self.transfer.as_ref().map_or_else(Vec::new, judged::wrong_streams);
         let mut must = |ok: bool, what: String| {
             if !ok {
                 wrong.push(what);
             }
         };
-        if let Some(transfer) = &self.transfer {
-            for way in ["up", "down"] {
-                must(transfer[way]["hash_right"] == true, format!("the stream {way}: {transfer}"));
-            }
-            must(transfer["right"] == true, format!("the transfer: {}", transfer["failure"]));
-        }
         must(self.task["went_on"] == times, format!("{} of {times} went on", self.task["went_on"]));
         must(self.task["same_names"] == true, "the keeper has something else in the end".to_owned());
         for (name, frames) in [("sent", &self.sent), ("received", &self.received)] {
