@@ -28,5 +28,5 @@ pub use probation::Verdict;
 pub use program::Program;
 pub use standby::Pair;
 pub(crate) use supervisor::SUPERVISOR;
-pub use supervisor::{is_supervised, is_to_supervise, supervise};
+pub use supervisor::{is_managed, is_supervised, is_to_supervise, supervise};
 pub use upgrade::Outcome;

@@ -30,11 +30,20 @@ pub fn is_supervised() -> bool {
     std::env::var_os(SUPERVISOR).is_some()
 }
 
+/// Whether there is a service manager that hears this process.
+#[must_use]
+pub fn is_managed() -> bool {
+    is_set("NOTIFY_SOCKET")
+}
+
+fn is_set(name: &str) -> bool {
+    std::env::var_os(name).is_some_and(|value| !value.is_empty())
+}
+
 /// Whether this process is to be one: a service manager has started it, and there shall be a standby.
 #[must_use]
 pub fn is_to_supervise(standby: bool) -> bool {
-    let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-    standby && is_set("NOTIFY_SOCKET") && !is_supervised() && !is_set(VARIABLE)
+    standby && is_managed() && !is_supervised() && !is_set(VARIABLE)
 }
 
 /// Supervises a udrvd of this command line, its name first, and those that follow it. To be called before anything is opened: the first

@@ -15,6 +15,7 @@ use udrv::run::{Options, Refused};
 use udrv_bus::DmaMapping;
 use udrv_daemon::device::DeviceName;
 use udrv_daemon::drivers::{self, Class, Driver, Prepare, Running, Successor};
+use udrv_daemon::pair::is_managed;
 
 /// For the service manager to hear.
 const PATIENCE: u16 = 2000;
@@ -36,11 +37,10 @@ impl KeepFds {
     /// # Errors
     /// There shall be one, and there is none.
     pub(crate) fn keeper(self) -> Result<Option<Arc<dyn Keeper>>, String> {
-        let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
         let told = || -> Arc<dyn Keeper> { Arc::new(ServiceManager) };
         match self {
             KeepFds::Never => Ok(None),
-            KeepFds::Always if !is_set("NOTIFY_SOCKET") => {
+            KeepFds::Always if !is_managed() => {
                 Err("--keep-fds always: nobody keeps any, for NOTIFY_SOCKET is not set. Leave it out, or start udrvd \
                      from a service manager, with NotifyAccess= and FileDescriptorStoreMax= in its unit"
                     .to_owned())
@@ -49,7 +49,7 @@ impl KeepFds {
             // systemd says since 254 how many it keeps; before that it ignores those that are too many
             KeepFds::Auto => {
                 let none = std::env::var("FDSTORE").is_ok_and(|most| most == "0");
-                Ok((is_set("NOTIFY_SOCKET") && !none).then(told))
+                Ok((is_managed() && !none).then(told))
             }
         }
     }
