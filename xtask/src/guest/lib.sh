@@ -124,3 +124,16 @@ refused() {
     [ "$(echo "$said" | wc -l)" = 1 ] || fail "not one line: $said"
     echo "$said" | grep -q -- "$text" || fail "no word of '$text' in: $said"
 }
+
+# back_again: the device goes back to Linux's own driver, and must be as good as new. For scripts with bus.sh.
+back_again() {
+    local back serve
+    back=$(give_back) || exit 1
+    netns_take near "$back" 10.77.0.1/24
+    wait_link near "$back" 10
+    /usr/local/bin/ip netns exec far udrv-judge serve 10.77.0.2:7001 2> /results/serve-again.log &
+    serve=$!
+    within 10 ip netns exec near udrv-judge transfer 10.77.0.2:7001 --mib 1 > /results/back.json || fail "no stream on the card given back"
+    kill "$serve"
+    echo "given back to $OUR_LINUX, which works: $(cat /results/back.json)"
+}

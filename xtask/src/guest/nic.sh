@@ -140,12 +140,4 @@ kill -INT "$udrvd"
 wait "$udrvd" || fail "the udrvd with a TUN did not stop cleanly"
 echo "a TUN: pings come back, and the far host has found us"
 
-# back to Linux's own driver: the device must be as good as new
-back=$(give_back) || exit 1
-netns_take near "$back" 10.77.0.1/24
-wait_link near "$back" 10
-/usr/local/bin/ip netns exec far udrv-judge serve 10.77.0.2:7001 2> /results/serve-again.log &
-serve=$!
-within 10 ip netns exec near udrv-judge transfer 10.77.0.2:7001 --mib 1 > /results/back.json || fail "no stream on the card given back"
-kill "$serve"
-echo "given back to $OUR_LINUX, which works: $(cat /results/back.json)"
+back_again
